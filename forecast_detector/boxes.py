@@ -1,0 +1,87 @@
+"""Box algebra on NumPy arrays: xyxy unless the name says otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.floating]
+
+
+def area(boxes: FloatArray) -> FloatArray:
+    """Area of each box, (N, 4) to (N,); a box turned inside out has none."""
+    return np.clip(boxes[:, 2] - boxes[:, 0], 0, None) * np.clip(boxes[:, 3] - boxes[:, 1], 0, None)
+
+
+def iou(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Intersection over union of every pair: (N, 4), (M, 4) to (N, M), 0 where both are empty."""
+    top_left = np.maximum(a[:, None, :2], b[None, :, :2])
+    bottom_right = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    overlap = np.clip(bottom_right - top_left, 0, None).prod(axis=2)
+    union = area(a)[:, None] + area(b)[None, :] - overlap
+    return np.where(union > 0, overlap / np.maximum(union, 1e-12), 0.0)
+
+
+def xywh_to_xyxy(boxes_xywh: FloatArray) -> FloatArray:
+    """Corner and size (COCO) to two corners, (N, 4)."""
+    return np.concatenate([boxes_xywh[:, :2], boxes_xywh[:, :2] + boxes_xywh[:, 2:]], axis=1)
+
+
+def xyxy_to_xywh(boxes: FloatArray) -> FloatArray:
+    """Two corners to corner and size (COCO), (N, 4)."""
+    return np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """
+    How an image of one size is laid into the network's input.
+
+    :ivar image_size: (width, height) of the image in pixels.
+    :ivar scale: input pixels per image pixel, (x, y).
+    :ivar offset: where the image's corner lies in the input, pixels (x, y).
+    """
+
+    image_size: tuple[int, int]
+    scale: tuple[float, float]
+    offset: tuple[int, int]
+
+    @classmethod
+    def fit(
+        cls, image_size: tuple[int, int], input_size: tuple[int, int], letterbox: bool
+    ) -> Geometry:
+        """
+        Lay an image into the input, centred.
+
+        :param image_size: (width, height) in pixels.
+        :param input_size: (height, width) in pixels.
+        """
+        width, height = image_size
+        in_height, in_width = input_size
+        scale_x, scale_y = in_width / width, in_height / height
+        if letterbox:
+            scale_x = scale_y = min(scale_x, scale_y)
+        offset_x = (in_width - round(width * scale_x)) // 2
+        offset_y = (in_height - round(height * scale_y)) // 2
+        return cls(image_size, (scale_x, scale_y), (offset_x, offset_y))
+
+    @property
+    def laid_size(self) -> tuple[int, int]:
+        """(width, height) of the image inside the input, pixels; at least 1."""
+        return (
+            max(1, round(self.image_size[0] * self.scale[0])),
+            max(1, round(self.image_size[1] * self.scale[1])),
+        )
+
+    def to_input(self, boxes: FloatArray) -> FloatArray:
+        """Image pixels to input pixels, (N, 4)."""
+        scale = np.array(self.scale * 2, np.float32)
+        return boxes * scale + np.array(self.offset * 2, np.float32)
+
+    def to_image(self, boxes: FloatArray) -> FloatArray:
+        """Input pixels to image pixels, clipped to the image, (N, 4)."""
+        scale = np.array(self.scale * 2, np.float32)
+        moved = (boxes - np.array(self.offset * 2, np.float32)) / scale
+        return np.clip(moved, 0, np.array(self.image_size * 2, np.float32))

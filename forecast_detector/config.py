@@ -1,0 +1,195 @@
+"""Frozen, typed configuration, checked once. Defaults live here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, get_args, Literal, TypeVar
+
+from .types import Policy
+
+Backbone = Literal['efficientnet_lite0', 'mobilenet_v2']
+Combination = Literal['mean', 'converted', 'features']
+Resize = Literal['letterbox', 'stretch']
+T = TypeVar('T')
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+@dataclass(frozen=True)
+class AnchorConfig:
+    """
+    Default boxes of the SSDLite head.
+
+    :ivar scales: square root of the anchor's area as a share of the input side, one tuple a
+        head level, finest level first. A level has an anchor for every (scale, ratio) pair.
+    :ivar ratios: width over height.
+    """
+
+    scales: tuple[tuple[float, ...], ...] = (
+        (0.06, 0.1, 0.16, 0.26),
+        (0.35, 0.45),
+        (0.55, 0.65),
+        (0.75, 0.85),
+        (0.95, 1.0),
+    )
+    ratios: tuple[float, ...] = (1.0, 2.0, 0.5)
+
+    def __post_init__(self) -> None:
+        """:raises ValueError: for a scale or ratio that is not positive."""
+        _require(
+            all(s > 0 for level in self.scales for s in level) and all(r > 0 for r in self.ratios),
+            f'anchor scales and ratios must be positive, got {self.scales} and {self.ratios}',
+        )
+
+    def per_cell(self, level: int) -> int:
+        """Count the anchors of one cell of a level."""
+        return len(self.scales[level]) * len(self.ratios)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """
+    The network's shape. Saved with the weights.
+
+    :ivar feature_channels: channels of F (and of Fc, Ft, Fm). Where the backbone gives another
+        number, a 1x1 neck converts.
+    :ivar lstm_channels: hidden channels of each encoder's bottleneck LSTM.
+    :ivar residual: an encoder adds its output to its input. At initialisation the forecast is
+        then a copy of F, the strongest trivial forecast. The paper has no such shortcut.
+    :ivar combination: what the detector sees: ``mean`` of F and Ft (the paper, 3.1),
+        ``converted`` Ft alone (its ablation w/o combination), or ``features`` F alone
+        (no encoder reaches the detector).
+    :ivar input_size: (height, width) of the network's input in pixels, multiples of 32.
+    :ivar resize: ``letterbox`` keeps the aspect and pads, ``stretch`` does not.
+    :ivar displacement: reach of the scheduler's correlation, in cells.
+    """
+
+    labels: tuple[str, ...]
+    backbone: Backbone = 'efficientnet_lite0'
+    feature_channels: int = 256
+    lstm_channels: int = 256
+    residual: bool = True
+    combination: Combination = 'mean'
+    input_size: tuple[int, int] = (320, 320)
+    resize: Resize = 'letterbox'
+    anchors: AnchorConfig = field(default_factory=AnchorConfig)
+    extra_channels: tuple[int, ...] = (512, 256, 256, 128)
+    displacement: int = 4
+    scheduler_channels: tuple[int, int] = (64, 32)
+
+    def __post_init__(self) -> None:
+        """:raises ValueError: for a value outside its range."""
+        _require(len(self.labels) > 0, 'labels: at least one class name is needed')
+        _require(
+            len(set(self.labels)) == len(self.labels),
+            f'labels must be distinct, got {self.labels}',
+        )
+        for name, kind in (('backbone', Backbone), ('combination', Combination),
+                           ('resize', Resize)):
+            value = getattr(self, name)
+            _require(value in get_args(kind), f'{name}: {value!r} is none of {get_args(kind)}')
+        _require(
+            all(side >= 32 and side % 32 == 0 for side in self.input_size),
+            f'input_size: {self.input_size} must be multiples of 32 (height, width)',
+        )
+        _require(
+            self.feature_channels > 0 and self.lstm_channels > 0,
+            'feature_channels and lstm_channels must be positive',
+        )
+        _require(
+            len(self.anchors.scales) == len(self.extra_channels) + 1,
+            f'anchors.scales has {len(self.anchors.scales)} levels; the head has '
+            f'{len(self.extra_channels) + 1}',
+        )
+
+
+def paper_preset(labels: tuple[str, ...]) -> ModelConfig:
+    """
+    Shape the network closest to the paper's letter that still pays.
+
+    MobileNetV2, F of 1280 channels (the map before the average pool), a narrower LSTM with a
+    1x1 convolution back, no shortcut around the encoders.
+    """
+    return ModelConfig(
+        labels, backbone='mobilenet_v2', feature_channels=1280, lstm_channels=256, residual=False
+    )
+
+
+PRESETS = {'default': ModelConfig, 'paper': paper_preset}
+
+
+@dataclass(frozen=True)
+class StreamConfig:
+    """
+    How streams are stepped: gating, post-processing, resets.
+
+    :ivar p: threshold of the scheduler, [0, 1]: the next frame is a FORECAST if the confidence
+        is strictly greater. 1 never forecasts.
+    :ivar policy: who decides, see :class:`~forecast_detector.types.Policy`.
+    :ivar read_every: with policy ``alternate``, every ``read_every``-th frame is a READ.
+    :ivar max_consecutive_forecasts: a READ is forced after that many; 0 is no limit.
+    :ivar commit_on_forecast: whether a FORECAST step keeps the LSTM state that it computed.
+    :ivar score_threshold: detections below it are not given, [0, 1].
+    :ivar nms_iou: overlap above which the weaker box of a class is dropped, [0, 1].
+    :ivar max_detections: at most so many detections a frame.
+    :ivar reset_on_time_jump: a stamp earlier than the last one resets the stream (bag loops);
+        otherwise such a frame is refused.
+    :ivar max_gap_s: a longer gap between stamps resets the stream, seconds; 0 is no limit.
+    """
+
+    p: float = 0.5
+    policy: Policy = Policy.SCHEDULER
+    read_every: int = 2
+    max_consecutive_forecasts: int = 0
+    commit_on_forecast: bool = True
+    score_threshold: float = 0.3
+    nms_iou: float = 0.5
+    max_detections: int = 100
+    reset_on_time_jump: bool = True
+    max_gap_s: float = 2.0
+
+    def __post_init__(self) -> None:
+        """:raises ValueError: for a value outside its range."""
+        for name in ('p', 'score_threshold', 'nms_iou'):
+            value = getattr(self, name)
+            _require(0.0 <= value <= 1.0, f'{name}: {value} is outside [0, 1]')
+        _require(self.read_every >= 1, f'read_every: {self.read_every} is below 1')
+        _require(
+            self.max_consecutive_forecasts >= 0,
+            f'max_consecutive_forecasts: {self.max_consecutive_forecasts} is below 0',
+        )
+        _require(self.max_detections >= 1, f'max_detections: {self.max_detections} is below 1')
+        _require(self.max_gap_s >= 0, f'max_gap_s: {self.max_gap_s} is below 0')
+
+    def replace(self, **changes: Any) -> StreamConfig:
+        """Copy with changes, checked again."""
+        return replace(self, **changes)
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Turn a configuration into plain values (JSON, YAML)."""
+    return asdict(config)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(v) for v in value) if isinstance(value, (list, tuple)) else value
+
+
+def model_config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
+    """
+    Rebuild a :class:`ModelConfig` from :func:`to_dict`.
+
+    :raises ValueError: for unknown keys or values outside their range.
+    """
+    known = {f.name for f in fields(ModelConfig)}
+    unknown = sorted(set(values) - known)
+    _require(not unknown, f'unknown model settings {unknown}; known are {sorted(known)}')
+    values = {key: value if key == 'anchors' else _tuples(value) for key, value in values.items()}
+    if 'anchors' in values:
+        anchors = values['anchors']
+        values['anchors'] = AnchorConfig(_tuples(anchors['scales']), _tuples(anchors['ratios']))
+    return ModelConfig(**values)

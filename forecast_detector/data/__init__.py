@@ -1,0 +1,1 @@
+"""Data sets as clips: one adapter a file, clip transforms, the synthetic world."""

@@ -1,0 +1,84 @@
+"""What every data set looks like to training and evaluation: clips with a truth a frame."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..types import Frame
+
+
+@dataclass(frozen=True)
+class Truth:
+    """
+    The annotated objects of one frame.
+
+    :ivar boxes: (N, 4), float32, xyxy in image pixels.
+    :ivar labels: (N,), int64, index into the data set's labels.
+    :ivar tracks: (N,), int64, identity of the object within its clip; -1 is unknown.
+    """
+
+    boxes: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    labels: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    tracks: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def __len__(self) -> int:
+        """Return the number of objects."""
+        return len(self.labels)
+
+
+class Clip(ABC):
+    """
+    Consecutive frames of one camera, in order.
+
+    :ivar name: unique within the data set.
+    :ivar fps: frames per second; stamps follow from it where the source has none.
+    """
+
+    name: str
+    fps: float = 30.0
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return the number of frames."""
+
+    @abstractmethod
+    def read(self, index: int) -> NDArray[np.uint8]:
+        """
+        Decode a frame; reading in order is the fast way.
+
+        :returns: (H, W, 3), uint8, RGB.
+        :raises BadFrameError: if it cannot be decoded; names the file and the frame.
+        """
+
+    @abstractmethod
+    def truth(self, index: int) -> Truth:
+        """Return a frame's annotated objects (none is an empty :class:`Truth`)."""
+
+    def image_id(self, index: int) -> int:
+        """Return the frame's id in detection dumps, unique within the data set."""
+        raise NotImplementedError(f'{type(self).__name__} numbers no images')
+
+    def stamp_ns(self, index: int) -> int:
+        """Return the frame's time in nanoseconds."""
+        return round(index * 1e9 / self.fps)
+
+    def frame(self, index: int) -> Frame:
+        """Wrap a frame for streaming; it is decoded only if it is READ."""
+        return Frame(self.stamp_ns(index), lambda: self.read(index), frame_id=self.name)
+
+
+@dataclass(frozen=True)
+class ClipDataset:
+    """Clips that share one list of class names."""
+
+    labels: tuple[str, ...]
+    clips: Sequence[Clip]
+
+    def __len__(self) -> int:
+        """Return the number of frames of all clips."""
+        return sum(len(clip) for clip in self.clips)

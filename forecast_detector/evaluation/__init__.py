@@ -1,0 +1,1 @@
+"""Measuring: average precision, motion, baselines, sweeps."""

@@ -1,0 +1,1 @@
+"""The network: backbone, encoders, scheduler, head. No loss, no post-processing."""

@@ -1,0 +1,1 @@
+"""Training: matching, losses, schedules, the trainer."""
