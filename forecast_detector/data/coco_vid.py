@@ -1,0 +1,255 @@
+"""CocoVID: videos, frames and tracks in one JSON file; frames as images or in video files."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .base import Clip, ClipDataset, Truth
+from .frames import clip_boxes, PackedTruth, read_image
+from .labels import label_indices
+from .video import VideoReader
+from ..boxes import xywh_to_xyxy
+
+VIDEO_SUFFIXES = frozenset('.mp4 .avi .mov .mkv .webm .m4v .mpg .mpeg .ts'.split())
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CocoVidDataset(ClipDataset):
+    """
+    Clips of a CocoVID file.
+
+    :ivar category_ids: label index to category id of the file, for results in COCO form;
+        a label that the file does not know is not in it.
+    :ivar dropped_boxes: boxes left out of the truth: without area, or outside their image.
+    """
+
+    category_ids: Mapping[int, int] = field(default_factory=dict)
+    dropped_boxes: int = 0
+
+
+class CocoVidClip(Clip):
+    """One video of a CocoVID file."""
+
+    def __init__(
+        self, name: str, fps: float, files: Sequence[Path], frame_ids: Sequence[int],
+        image_ids: Sequence[int], truth: PackedTruth, stride: int = 1,
+    ) -> None:
+        """
+        Take the frames, in order.
+
+        :param fps: frames per second of the whole video.
+        :param files: of each frame: its image, or the video that has it.
+        :param frame_ids: of each frame: its number in the video, from which its stamp follows.
+        :param stride: the frames are every so many of the video.
+        """
+        self.name, self.fps, self._video_fps = name, fps / stride, fps
+        self._files, self._frame_ids, self._image_ids = files, frame_ids, image_ids
+        self._truth = truth
+        self._video: VideoReader | None = None
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return len(self._frame_ids)
+
+    def read(self, index: int) -> NDArray[np.uint8]:
+        """Decode a frame: an image file, or a frame of a video file."""
+        path = self._files[index]
+        if path.suffix.lower() not in VIDEO_SUFFIXES:
+            return read_image(path)
+        if self._video is None or self._video.path != path:
+            self._video = VideoReader(path)
+        return self._video.read(self._frame_ids[index])
+
+    def truth(self, index: int) -> Truth:
+        """Return a frame's objects, clipped to the image."""
+        return self._truth[index]
+
+    def image_id(self, index: int) -> int:
+        """Return the ``id`` of the image in the file."""
+        return self._image_ids[index]
+
+    def stamp_ns(self, index: int) -> int:
+        """Return the time since the clip's first frame; gaps in ``frame_id`` show."""
+        return round((self._frame_ids[index] - self._frame_ids[0]) * 1e9 / self._video_fps)
+
+
+def read_annotations(path: Path) -> dict[str, list[Entry]]:
+    """
+    Read the JSON file and check that its lists are there.
+
+    :raises FileNotFoundError: if it is missing.
+    :raises ValueError: if it is not JSON, or not CocoVID; names file and key.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'{path}: no such annotation file; the truth of a split is expected in '
+            f'ROOT/annotations/SPLIT.json'
+        )
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise ValueError(f'{path}: not valid JSON ({error}); truncated? fetch it again') from error
+    for key in ('categories', 'videos', 'images', 'annotations'):
+        if not isinstance(content, dict) or not isinstance(content.get(key), list):
+            raise ValueError(
+                f"{path}: no list '{key}'; CocoVID has categories, videos, images (with video_id "
+                f'and frame_id) and annotations; convert the file first'
+            )
+    return content
+
+
+def _value(entry: Entry, key: str, kind: str, path: Path) -> Any:
+    try:
+        return entry[key]
+    except (KeyError, TypeError):
+        raise ValueError(
+            f"{path}: {kind} {entry} has no '{key}', which CocoVID needs; add it"
+        ) from None
+
+
+def _by_id(entries: list[Entry], kind: str, path: Path) -> dict[int, Entry]:
+    table = {_value(entry, 'id', kind, path): entry for entry in entries}
+    if len(table) < len(entries):
+        raise ValueError(
+            f'{path}: {len(entries) - len(table)} {kind} ids are there twice; make them unique'
+        )
+    return table
+
+
+class _Truths:
+    """Turn the annotations of one image into a :class:`Truth`."""
+
+    def __init__(self, content: dict[str, list[Entry]], path: Path, label_of: dict[int, int]):
+        self.path, self.label_of, self.dropped = path, label_of, 0
+        images = {_value(image, 'id', 'image', path) for image in content['images']}
+        self.rows: dict[int, list[Entry]] = defaultdict(list)
+        for row in content['annotations']:
+            image_id = _value(row, 'image_id', 'annotation', path)
+            if image_id not in images:
+                raise ValueError(
+                    f'{path}: annotation {row.get("id")} names image {image_id}, which is not '
+                    f"in 'images'; remove it, or add the image"
+                )
+            if not row.get('iscrowd'):
+                self.rows[image_id].append(row)
+
+    def _box(self, row: Entry) -> NDArray[np.float32]:
+        box = np.array(_value(row, 'bbox', 'annotation', self.path), np.float32).reshape(-1)
+        if len(box) != 4 or not np.isfinite(box).all() or (box[2:] < 0).any():
+            raise ValueError(
+                f'{self.path}: annotation {row.get("id")} has bbox {row["bbox"]}; expected four '
+                f'finite numbers x, y, width, height with no size below 0; correct it'
+            )
+        return box
+
+    def of(self, image: Entry) -> Truth:
+        rows = self.rows.get(image['id'], [])
+        if not rows:
+            return Truth()
+        boxes = xywh_to_xyxy(np.stack([self._box(row) for row in rows]))
+        size = (_value(image, 'width', 'image', self.path),
+                _value(image, 'height', 'image', self.path))
+        boxes, keep = clip_boxes(boxes, size)
+        self.dropped += int((~keep).sum())
+        labels = [self.label_of[row['category_id']] for row in rows]
+        tracks = [row.get('instance_id', -1) for row in rows]
+        return Truth(boxes[keep], np.array(labels, np.int64)[keep],
+                     np.array(tracks, np.int64)[keep])
+
+
+def _labels(
+    content: dict[str, list[Entry]], path: Path, labels: Sequence[str] | None
+) -> tuple[tuple[str, ...], dict[int, int]]:
+    """Number the categories by rising id, or by the weights' list."""
+    categories = _by_id(content['categories'], 'category', path)
+    used = {_value(row, 'category_id', 'annotation', path) for row in content['annotations']}
+    unknown = sorted(used - set(categories))
+    if unknown:
+        raise ValueError(
+            f"{path}: annotations use category ids {unknown}, which are not in 'categories' "
+            f'({sorted(categories)}); add them'
+        )
+    names = {i: str(_value(categories[i], 'name', 'category', path)) for i in sorted(categories)}
+    if labels is not None:
+        # A category that is declared and never annotated does no harm.
+        names = {i: name for i, name in names.items() if i in used or name in labels}
+    in_force, index = label_indices(list(names.values()), labels, path)
+    return in_force, {i: index[name] for i, name in names.items()}
+
+
+def _frames_by_video(
+    content: dict[str, list[Entry]], path: Path
+) -> list[tuple[Entry, list[Entry]]]:
+    videos = _by_id(content['videos'], 'video', path)
+    _by_id(content['images'], 'image', path)
+    frames: dict[int, dict[int, Entry]] = {i: {} for i in videos}
+    for image in content['images']:
+        video_id = _value(image, 'video_id', 'image', path)
+        frame_id = _value(image, 'frame_id', 'image', path)
+        if video_id not in frames:
+            raise ValueError(
+                f'{path}: image {image["id"]} names video {video_id}, which is not in '
+                f"'videos'; add it"
+            )
+        if frame_id in frames[video_id]:
+            raise ValueError(
+                f'{path}: video {video_id} has two images with frame_id {frame_id}; number '
+                f'the frames of a video distinctly'
+            )
+        frames[video_id][frame_id] = image
+    empty = [videos[i].get('name', i) for i, table in frames.items() if not table]
+    if empty:
+        raise ValueError(f"{path}: videos {empty} have no images; remove them from 'videos'")
+    return [(videos[i], [table[k] for k in sorted(table)]) for i, table in frames.items()]
+
+
+def load_coco_vid(
+    root: str | Path, split: str, stride: int = 1, labels: Sequence[str] | None = None
+) -> CocoVidDataset:
+    """
+    Load a split: truth in ``root/annotations/SPLIT.json``, frames under ``root/SPLIT``.
+
+    A frame is the image file ``root/SPLIT/<file_name>`` or, where ``file_name`` is a video,
+    frame ``frame_id`` (from 0) of it. Boxes are clipped to their image; those that have no
+    area then are dropped and counted, annotations with ``iscrowd`` are left out.
+
+    :param stride: keep every ``stride``-th frame of each video, from its first.
+    :param labels: the weights' class names, to number the categories by; without them the
+        categories are numbered by rising id.
+    :raises FileNotFoundError: if the JSON, or the first frame of a video, is missing.
+    :raises ValueError: for a file that is not CocoVID, or classes foreign to ``labels``.
+    """
+    if stride < 1:
+        raise ValueError(f'stride: {stride} is below 1; 1 takes every frame')
+    root = Path(root)
+    path = root / 'annotations' / f'{split}.json'
+    content = read_annotations(path)
+    in_force, label_of = _labels(content, path, labels)
+    truths = _Truths(content, path, label_of)
+    clips = []
+    for video, images in _frames_by_video(content, path):
+        images = images[::stride]
+        files = [root / split / _value(image, 'file_name', 'image', path) for image in images]
+        if not files[0].is_file():
+            raise FileNotFoundError(
+                f'{files[0]}: no such file; {path} names it as file_name of image '
+                f'{images[0]["id"]}; frames are expected under {root / split}'
+            )
+        clips.append(CocoVidClip(
+            str(video.get('name', video['id'])), float(video.get('fps') or 30), files,
+            [image['frame_id'] for image in images], [image['id'] for image in images],
+            PackedTruth.pack(truths.of(image) for image in images), stride,
+        ))
+    if not clips:
+        raise ValueError(f"{path}: 'videos' is empty; there is nothing to read")
+    category_ids = {index: category for category, index in label_of.items()}
+    return CocoVidDataset(in_force, clips, category_ids, truths.dropped)
