@@ -19,35 +19,63 @@ def _require(condition: bool, message: str) -> None:
         raise ValueError(message)
 
 
+Shapes = tuple[tuple[float, float], ...]
+
+
 @dataclass(frozen=True)
 class AnchorConfig:
     """
-    Default boxes of the SSDLite head.
+    Default boxes of the SSDLite head, one entry a head level, finest level first.
 
-    :ivar scales: square root of the anchor's area as a share of the input side, one tuple a
-        head level, finest level first. A level has an anchor for every (scale, ratio) pair.
-    :ivar ratios: width over height.
+    :ivar shapes: (scale, ratio) of each anchor at one place: square root of its area as a
+        share of the input side, and width over height.
+    :ivar subdivisions: places per cell and axis. With 2, a cell predicts for four places half
+        a stride apart, so that objects smaller than a cell find an anchor near them.
     """
 
-    scales: tuple[tuple[float, ...], ...] = (
-        (0.06, 0.1, 0.16, 0.26),
-        (0.35, 0.45),
-        (0.55, 0.65),
-        (0.75, 0.85),
-        (0.95, 1.0),
-    )
-    ratios: tuple[float, ...] = (1.0, 2.0, 0.5)
+    shapes: tuple[Shapes, ...]
+    subdivisions: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        """:raises ValueError: for a scale or ratio that is not positive."""
+        """:raises ValueError: for lengths that differ and for values that are not positive."""
         _require(
-            all(s > 0 for level in self.scales for s in level) and all(r > 0 for r in self.ratios),
-            f'anchor scales and ratios must be positive, got {self.scales} and {self.ratios}',
+            len(self.shapes) == len(self.subdivisions),
+            f'anchors: shapes for {len(self.shapes)} levels, subdivisions for '
+            f'{len(self.subdivisions)}',
+        )
+        _require(
+            all(value > 0 for level in self.shapes for shape in level for value in shape)
+            and all(n >= 1 for n in self.subdivisions),
+            'anchors: scales, ratios and subdivisions must be positive',
         )
 
     def per_cell(self, level: int) -> int:
         """Count the anchors of one cell of a level."""
-        return len(self.scales[level]) * len(self.ratios)
+        return len(self.shapes[level]) * self.subdivisions[level] ** 2
+
+
+def dense_anchors() -> AnchorConfig:
+    """Anchors from a twentieth of the input on, two places a cell and axis on the fine levels."""
+    scales = ((0.05, 0.09, 0.16), (0.26, 0.38), (0.55,), (0.75,), (0.95,))
+    ratios = (1.0, 2.2, 0.45)
+    shapes = tuple(tuple((s, r) for s in level for r in ratios) for level in scales)
+    return AnchorConfig(shapes, (2, 2, 1, 1, 1))
+
+
+def ssd_anchors() -> AnchorConfig:
+    """
+    SSD's anchors (Liu et al. 2016) for five levels from stride 32 on.
+
+    Scales 0.2 to 0.95, ratios 1, 2, 1/2, 3, 1/3 and a larger square; as there is no finer
+    level, a square of 0.1 joins the first one.
+    """
+    scales = [0.2 + (0.95 - 0.2) * level / 4 for level in range(5)] + [1.0]
+    shapes = []
+    for level in range(5):
+        shape = [(scales[level], ratio) for ratio in (1.0, 2.0, 0.5, 3.0, 1 / 3)]
+        shape.append(((scales[level] * scales[level + 1]) ** 0.5, 1.0))
+        shapes.append(tuple(shape + [(0.1, 1.0)] * (level == 0)))
+    return AnchorConfig(tuple(shapes), (1,) * 5)
 
 
 @dataclass(frozen=True)
@@ -76,7 +104,7 @@ class ModelConfig:
     combination: Combination = 'mean'
     input_size: tuple[int, int] = (320, 320)
     resize: Resize = 'letterbox'
-    anchors: AnchorConfig = field(default_factory=AnchorConfig)
+    anchors: AnchorConfig = field(default_factory=dense_anchors)
     extra_channels: tuple[int, ...] = (512, 256, 256, 128)
     displacement: int = 4
     scheduler_channels: tuple[int, int] = (64, 32)
@@ -101,8 +129,8 @@ class ModelConfig:
             'feature_channels and lstm_channels must be positive',
         )
         _require(
-            len(self.anchors.scales) == len(self.extra_channels) + 1,
-            f'anchors.scales has {len(self.anchors.scales)} levels; the head has '
+            len(self.anchors.shapes) == len(self.extra_channels) + 1,
+            f'anchors has {len(self.anchors.shapes)} levels; the head has '
             f'{len(self.extra_channels) + 1}',
         )
 
@@ -115,7 +143,12 @@ def paper_preset(labels: tuple[str, ...]) -> ModelConfig:
     1x1 convolution back, no shortcut around the encoders.
     """
     return ModelConfig(
-        labels, backbone='mobilenet_v2', feature_channels=1280, lstm_channels=256, residual=False
+        labels,
+        backbone='mobilenet_v2',
+        feature_channels=1280,
+        lstm_channels=256,
+        residual=False,
+        anchors=ssd_anchors(),
     )
 
 
@@ -191,5 +224,7 @@ def model_config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
     values = {key: value if key == 'anchors' else _tuples(value) for key, value in values.items()}
     if 'anchors' in values:
         anchors = values['anchors']
-        values['anchors'] = AnchorConfig(_tuples(anchors['scales']), _tuples(anchors['ratios']))
+        values['anchors'] = AnchorConfig(
+            _tuples(anchors['shapes']), _tuples(anchors['subdivisions'])
+        )
     return ModelConfig(**values)

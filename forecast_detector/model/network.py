@@ -1,0 +1,124 @@
+"""The whole network of Fig. 2: features, encoders, combination, head, scheduler."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import nn, Tensor
+
+from ..config import ModelConfig
+from .anchors import make_anchors
+from .backbone import BackboneNetwork, ConvNormAct, OUT_CHANNELS, STRIDE
+from .encoder import Encoder, LSTMState
+from .head import HeadOutput, SSDLiteHead
+from .scheduler import Scheduler
+
+
+class RecurrentState(NamedTuple):
+    """The LSTM states of Encoder 1 and Encoder 2."""
+
+    forecaster: LSTMState
+    converter: LSTMState
+
+
+class StepOutput(NamedTuple):
+    """
+    What one step gives.
+
+    :ivar head: raw detections of this frame.
+    :ivar forecast: Fc, the forecast of the next frame's features, (B, C, H, W).
+    :ivar converted: Ft, (B, C, H, W).
+    :ivar confidence: the scheduler's softmax of FORECAST for the next frame, (B,).
+    """
+
+    head: HeadOutput
+    forecast: Tensor
+    converted: Tensor
+    confidence: Tensor
+    state: RecurrentState
+
+
+class ForecastNetwork(nn.Module):
+    """
+    Joint detection and feature forecast (sections 3.1 and 3.2).
+
+    The parts are called one by one, because what runs depends on the frame: :meth:`read` only
+    on a READ, :meth:`step` on every frame.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        channels = config.feature_channels
+        self.backbone = BackboneNetwork(config.backbone)
+        self.neck: nn.Module = nn.Identity()
+        if channels != OUT_CHANNELS:
+            self.neck = ConvNormAct(OUT_CHANNELS, channels)
+        self.encoder1 = Encoder(channels, config.lstm_channels, config.residual)
+        self.encoder2 = Encoder(channels, config.lstm_channels, config.residual)
+        self.scheduler = Scheduler(config.displacement, config.scheduler_channels)
+        self.head = SSDLiteHead(
+            channels, config.extra_channels, config.anchors, len(config.labels)
+        )
+
+    def anchors(self, input_size: tuple[int, int]) -> Tensor:
+        """
+        Lay the anchors for an input size.
+
+        :param input_size: (height, width) in pixels.
+        :returns: (A, 4), centre and size in input pixels.
+        """
+        first = (input_size[0] // STRIDE, input_size[1] // STRIDE)
+        return make_anchors(self.config.anchors, self.head.map_sizes(first), input_size)
+
+    def read(self, images: Tensor) -> Tensor:
+        """
+        Extract F from images: the READ operation.
+
+        :param images: (B, 3, H, W), RGB, 0..255, uint8 or float.
+        :returns: F, (B, C, H/32, W/32).
+        """
+        features: Tensor = self.neck(self.backbone(self.backbone.normalize(images.float())))
+        return features
+
+    def zero_state(self, features: Tensor) -> RecurrentState:
+        """Return the state before the first frame, for features shaped like F."""
+        return RecurrentState(
+            self.encoder1.lstm.zero_state(features), self.encoder2.lstm.zero_state(features)
+        )
+
+    def encode(
+        self, features: Tensor, state: RecurrentState
+    ) -> tuple[Tensor, Tensor, RecurrentState]:
+        """
+        Forecast the next frame's features, and convert them back to this frame.
+
+        :param features: F, (B, C, H, W).
+        :returns: Fc, Ft and the new state.
+        """
+        forecast, forecaster = self.encoder1(features, state.forecaster)
+        converted, converter = self.encoder2(forecast, state.converter)
+        return forecast, converted, RecurrentState(forecaster, converter)
+
+    def combine(self, features: Tensor, converted: Tensor) -> Tensor:
+        """Make what the detector sees, Fm: the mean of F and Ft, or an ablation of it."""
+        if self.config.combination == 'mean':
+            return (features + converted) / 2
+        return converted if self.config.combination == 'converted' else features
+
+    def step(self, features: Tensor, state: RecurrentState) -> StepOutput:
+        """
+        Detect on this frame, forecast the next one, and judge the forecast.
+
+        :param features: F: read from the image, or the forecast made one frame earlier.
+        """
+        forecast, converted, state = self.encode(features, state)
+        logits = self.scheduler(forecast, converted)
+        return StepOutput(
+            self.head(self.combine(features, converted)),
+            forecast,
+            converted,
+            torch.softmax(logits, dim=1)[:, 1],
+            state,
+        )

@@ -1,0 +1,132 @@
+"""Training recipes: frozen, typed, read from YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from ..config import model_config_from_dict, ModelConfig, PRESETS
+
+T = TypeVar('T')
+
+
+@dataclass(frozen=True)
+class DetectorRecipe:
+    """
+    Phase 1: backbone, neck and head on single frames.
+
+    :ivar steps: optimiser steps.
+    :ivar batch_size: images a step.
+    :ivar lr: peak learning rate of neck and head (AdamW, one cycle).
+    :ivar backbone_lr: peak learning rate of the trained backbone stages.
+    :ivar frozen_stages: backbone stages, from the stem on, that keep their ImageNet weights.
+    :ivar match_iou: overlap from which an anchor answers for an object (SSD: 0.5).
+    :ivar mosaic: share of images made of four crops around objects, at their own scale: four
+        times the objects for the price of one image.
+    :ivar turns: augment with quarter turns, for cameras that look down.
+    :ivar ema: decay of the weights' moving average.
+    """
+
+    steps: int = 2000
+    batch_size: int = 16
+    lr: float = 2e-3
+    backbone_lr: float = 5e-4
+    weight_decay: float = 1e-2
+    frozen_stages: int = 3
+    match_iou: float = 0.5
+    mosaic: float = 0.5
+    turns: bool = False
+    ema: float = 0.998
+
+
+@dataclass(frozen=True)
+class TemporalRecipe:
+    """
+    Phase 2: encoders, scheduler and head on clips, over cached features.
+
+    :ivar steps: optimiser steps; the scheduler joins at ``scheduler_from``.
+    :ivar frames: length of a training sequence; one extra frame is the last forecast's target.
+    :ivar batch_size: sequences a step.
+    :ivar views: augmented copies of every clip whose features are cached.
+    :ivar thinning: largest frame stride minus one (the paper's r, bounded by the clip).
+    :ivar forecast_share: share of steps whose F is the forecast, not the read features
+        (scheduled sampling; ramps up over the first half). The paper has none.
+    :ivar forecast_detection: weight of the detection loss on Fc against the next frame's
+        objects. The paper has none.
+    """
+
+    steps: int = 1500
+    frames: int = 10
+    batch_size: int = 12
+    lr: float = 1e-3
+    head_lr: float = 2e-4
+    scheduler_lr: float = 1e-3
+    scheduler_from: float = 0.6
+    weight_decay: float = 1e-2
+    views: int = 2
+    thinning: int = 2
+    forecast_share: float = 0.4
+    forecast_detection: float = 1.0
+    ema: float = 0.998
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """The weights of Eq. 1."""
+
+    localisation: float = 1.0
+    classification: float = 1.0
+    forecast: float = 1.0
+    decision: float = 0.7
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A whole recipe."""
+
+    name: str
+    model: ModelConfig
+    seed: int = 0
+    detector: DetectorRecipe = field(default_factory=DetectorRecipe)
+    temporal: TemporalRecipe = field(default_factory=TemporalRecipe)
+    loss: LossWeights = field(default_factory=LossWeights)
+    info: Mapping[str, str] = field(default_factory=dict)
+
+
+def _section(kind: type[T], values: Mapping[str, Any], where: str) -> T:
+    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ValueError(f'{where}: unknown settings {unknown}; known are {sorted(known)}')
+    return kind(**values)
+
+
+def load_train_config(path: str | Path, labels: tuple[str, ...]) -> TrainConfig:
+    """
+    Read a recipe.
+
+    :param labels: class names of the training data; they become the model's.
+    :raises ValueError: for unknown keys or values outside their range; names the file.
+    """
+    path = Path(path)
+    try:
+        values = dict(yaml.safe_load(path.read_text()) or {})
+        model = dict(values.pop('model', {}))
+        preset = PRESETS[model.pop('preset', 'default')](labels)
+        base = {f.name: getattr(preset, f.name) for f in fields(ModelConfig)}
+        base['anchors'] = asdict(preset.anchors)
+        return TrainConfig(
+            values.pop('name', path.stem),
+            model_config_from_dict({**base, **model}),
+            int(values.pop('seed', 0)),
+            _section(DetectorRecipe, values.pop('detector', {}), 'detector'),
+            _section(TemporalRecipe, values.pop('temporal', {}), 'temporal'),
+            _section(LossWeights, values.pop('loss', {}), 'loss'),
+            values.pop('info', {}),
+        )
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f'{path}: {error}') from error

@@ -1,0 +1,136 @@
+"""Training images and clips drawn from a data set, with their augmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import Tensor
+
+from ..data.base import Clip, ClipDataset, Truth
+from ..data.transforms import ClipTransform, CropAndTurn, draw_window, Photometric
+from .losses import Target
+
+Sample = tuple[NDArray[np.uint8], Truth]
+
+
+def draw_transform(
+    rng: np.random.Generator,
+    image_size: tuple[int, int],
+    size: tuple[int, int],
+    *,
+    turns: bool,
+    scale: tuple[float, float] = (0.6, 1.4),
+    around: NDArray[np.float32] | None = None,
+) -> ClipTransform:
+    """
+    Draw the augmentation of a clip.
+
+    :param image_size: (width, height) of the source.
+    :param size: (height, width) of the result.
+    """
+    window = draw_window(rng, image_size, size[1] / size[0], scale, around)
+    quarter = int(rng.integers(4)) if turns and size[0] == size[1] else 0
+    geometry = CropAndTurn(window, bool(rng.random() < 0.5), quarter)
+    return ClipTransform(geometry, Photometric.draw(rng), size)
+
+
+def _image_size(image: NDArray[np.uint8]) -> tuple[int, int]:
+    return image.shape[1], image.shape[0]
+
+
+class StillSampler:
+    """Single frames, clips drawn uniformly (a long clip has no more to say than a short one)."""
+
+    def __init__(
+        self, dataset: ClipDataset, size: tuple[int, int], mosaic: float, turns: bool, seed: int
+    ) -> None:
+        self._dataset, self._size = dataset, size
+        self._mosaic, self._turns = mosaic, turns
+        self._seed = seed
+
+    def _frame(self, rng: np.random.Generator) -> Sample:
+        clip = self._dataset.clips[rng.integers(len(self._dataset.clips))]
+        index = int(rng.integers(len(clip)))
+        return clip.read(index), clip.truth(index)
+
+    def _crop(
+        self, rng: np.random.Generator, size: tuple[int, int], scale: tuple[float, float]
+    ) -> Sample:
+        image, truth = self._frame(rng)
+        around = truth.boxes[rng.integers(len(truth))] if len(truth) else None
+        transform = draw_transform(
+            rng, _image_size(image), size, turns=self._turns, scale=scale, around=around
+        )
+        return transform(image, truth)
+
+    def sample(self, rng: np.random.Generator) -> Sample:
+        """Draw one augmented image, either one frame or a mosaic of four crops."""
+        if rng.random() >= self._mosaic:
+            return self._crop(rng, self._size, (0.55, 1.4))
+        height, width = self._size
+        half = (height // 2, width // 2)
+        image = np.empty((height, width, 3), np.uint8)
+        truths = []
+        for row in range(2):
+            for column in range(2):
+                # Half the window on half the output: objects keep their scale, give or take.
+                tile, truth = self._crop(rng, half, (0.3, 0.9))
+                y, x = row * half[0], column * half[1]
+                image[y:y + half[0], x:x + half[1]] = tile
+                boxes = truth.boxes + np.array([x, y, x, y], np.float32)
+                truths.append(Truth(boxes, truth.labels, truth.tracks))
+        return image, Truth(
+            np.concatenate([t.boxes for t in truths]),
+            np.concatenate([t.labels for t in truths]),
+            np.concatenate([t.tracks for t in truths]),
+        )
+
+    def batches(self, batch_size: int, first: int, last: int) -> Iterator[tuple[Tensor, list[Target]]]:
+        """
+        Give the batches of steps ``first`` to ``last``; one is prepared ahead in a thread.
+
+        A batch depends on the seed and its step alone, so a resumed run sees the same ones.
+        """
+        def make(step: int) -> tuple[Tensor, list[Target]]:
+            rng = np.random.default_rng((self._seed, step))
+            samples = [self.sample(rng) for _ in range(batch_size)]
+            return images_to_tensor([s[0] for s in samples]), [to_target(s[1]) for s in samples]
+
+        with ThreadPoolExecutor(1) as pool:
+            ahead = pool.submit(make, first) if first < last else None
+            for step in range(first, last):
+                assert ahead is not None
+                batch = ahead.result()
+                ahead = pool.submit(make, min(step + 1, last - 1))
+                yield batch
+
+
+def images_to_tensor(images: list[NDArray[np.uint8]]) -> Tensor:
+    """Stack (H, W, 3) uint8 images to (B, 3, H, W) uint8, channels last in memory."""
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+
+
+def to_target(truth: Truth) -> Target:
+    """Convert annotated objects in input pixels to tensors."""
+    return Target(torch.from_numpy(truth.boxes), torch.from_numpy(truth.labels))
+
+
+def clip_indices(
+    rng: np.random.Generator, clip: Clip, frames: int, thinning: int
+) -> list[int]:
+    """
+    Draw ``frames`` indices at equal intervals (section 4.2).
+
+    The stride is q + 1 with q drawn from 0 to min(floor(l / n) - 1, r); a clip that is too
+    short repeats its last frame.
+    """
+    length = len(clip)
+    most = max(0, min((length - 1) // max(1, frames - 1) - 1, thinning))
+    stride = int(rng.integers(most + 1)) + 1
+    span = (frames - 1) * stride + 1
+    start = int(rng.integers(max(1, length - span + 1)))
+    return [min(start + i * stride, length - 1) for i in range(frames)]
