@@ -4,11 +4,12 @@ import json
 import pickle
 
 import cv2
+import numpy as np
+import pytest
+
 from forecast_detector.data.coco_vid import load_coco_vid
 from forecast_detector.data.video import VideoClip, VideoReader
 from forecast_detector.types import BadFrameError
-import numpy as np
-import pytest
 
 GREYS = [20 * k for k in range(10)]
 

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..boxes import xywh_to_xyxy
 from .base import Clip, ClipDataset, Truth
 from .frames import clip_boxes, PackedTruth, read_image
 from .labels import label_indices
 from .video import VideoReader
-from ..boxes import xywh_to_xyxy
 
-VIDEO_SUFFIXES = frozenset('.mp4 .avi .mov .mkv .webm .m4v .mpg .mpeg .ts'.split())
+VIDEO_SUFFIXES = frozenset(['.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.ts'])
 Entry = dict[str, Any]
 
 

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .base import Clip, Truth
 from ..types import BadFrameError
+from .base import Clip, Truth
 
 
 class VideoReader:
