@@ -1,0 +1,135 @@
+"""Weights, configuration, labels and provenance in one safe file (safetensors)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from safetensors import safe_open, SafetensorError
+from safetensors.torch import save_file
+import torch
+
+from .config import model_config_from_dict, ModelConfig, to_dict
+from .model.network import ForecastNetwork
+from .types import WeightsError
+
+CONFIG_KEY = 'forecast_detector.config'
+SUFFIX = '.safetensors'
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """
+    A network with its weights, ready to run.
+
+    :ivar info: provenance: data, licence, recipe, figures; free text by key.
+    :ivar sha256: of the file.
+    """
+
+    network: ForecastNetwork
+    config: ModelConfig
+    info: Mapping[str, str]
+    sha256: str
+    path: Path
+
+
+def weights_folders() -> list[Path]:
+    """Folders that may hold shipped weights: pip, source tree, ROS install spaces."""
+    package = Path(__file__).resolve().parent
+    prefixes = os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
+    return [
+        package / 'weights',
+        package.parent / 'weights',
+        *(Path(p) / 'share' / 'forecast_detector' / 'weights' for p in prefixes if p),
+    ]
+
+
+def find_weights(name: str | Path) -> Path:
+    """
+    Find a weights file by its path, or by the name of shipped weights (``foda``).
+
+    :raises WeightsError: if there is none; lists the shipped ones.
+    """
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path
+    folders = weights_folders()
+    if len(path.parts) == 1:
+        for folder in folders:
+            shipped = folder / path.with_suffix(SUFFIX)
+            if shipped.is_file():
+                return shipped
+    known = sorted({f.stem for folder in folders for f in folder.glob(f'*{SUFFIX}')})
+    raise WeightsError(
+        f'weights: no file {str(path)!r}; give a path to a {SUFFIX} file, or a shipped name '
+        f'({", ".join(known) or "none is installed"})'
+    )
+
+
+def save_checkpoint(
+    path: str | Path, network: ForecastNetwork, info: Mapping[str, str] | None = None
+) -> None:
+    """
+    Write a network: convolutions in half precision, norms and biases in single.
+
+    :param info: provenance to keep with the weights.
+    """
+    tensors = {
+        key: value.detach().cpu().to(torch.float16 if value.ndim > 1 else value.dtype).contiguous()
+        for key, value in network.state_dict().items()
+        if not key.endswith('num_batches_tracked')
+    }
+    metadata = {CONFIG_KEY: json.dumps(to_dict(network.config)), **(info or {})}
+    save_file(tensors, str(path), metadata)
+
+
+def load_checkpoint(name: str | Path) -> Checkpoint:
+    """
+    Load weights by path or shipped name, in single precision on the CPU, ready to run.
+
+    :raises WeightsError: for a file that is missing, truncated, foreign or does not fit; says
+        which and what to do.
+    """
+    path = find_weights(name)
+    try:
+        with safe_open(str(path), framework='pt') as file:
+            metadata = dict(file.metadata() or {})
+            tensors = {key: file.get_tensor(key).float() for key in file.keys()}
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(
+            f'{path}: not a readable {SUFFIX} file ({error}); it may be truncated or another '
+            'format: fetch it again, or convert it'
+        ) from error
+    if CONFIG_KEY not in metadata:
+        raise WeightsError(
+            f'{path}: a {SUFFIX} file without a forecast_detector configuration: the weights '
+            'of another program; use weights made by forecast-detector train'
+        )
+    try:
+        config = model_config_from_dict(json.loads(metadata.pop(CONFIG_KEY)))
+        network = ForecastNetwork(config)
+        _load(network, tensors)
+    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise WeightsError(
+            f'{path}: weights and configuration do not fit this version: {error}'
+        ) from error
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Checkpoint(network.eval(), config, metadata, digest, path)
+
+
+def _load(network: ForecastNetwork, tensors: dict[str, torch.Tensor]) -> None:
+    """Load strictly, but for the counters that are not saved."""
+    result = network.load_state_dict(tensors, strict=False)
+    missing = [key for key in result.missing_keys if not key.endswith('num_batches_tracked')]
+    if missing or result.unexpected_keys:
+        raise ValueError(
+            f'{len(missing)} tensors are missing (first: {missing[:1]}), '
+            f'{len(result.unexpected_keys)} are unknown (first: {result.unexpected_keys[:1]})'
+        )
+    bad = [key for key, value in tensors.items() if not torch.isfinite(value).all()]
+    if bad:
+        raise ValueError(f'{len(bad)} tensors hold NaN or infinity (first: {bad[0]})')

@@ -1,0 +1,70 @@
+"""From the head's raw outputs to detections: scores, boxes, non-maximum suppression."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import Tensor
+
+from .model.anchors import decode_boxes
+from .model.head import HeadOutput
+from .types import Detections
+
+# Candidates before suppression; SSD keeps as many.
+CANDIDATES = 400
+
+
+def suppress(
+    boxes: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    nms_iou: float,
+) -> NDArray[np.int64]:
+    """
+    Choose the boxes that no stronger box of their class overlaps.
+
+    :param boxes: (N, 4), xyxy.
+    :returns: indices of those kept, by falling score.
+    """
+    if len(boxes) == 0:
+        return np.zeros(0, np.int64)
+    # Moved apart by class, boxes of different classes never overlap.
+    moved = boxes + (labels * (boxes.max() - boxes.min() + 1)).astype(np.float32)[:, None]
+    sized = np.concatenate([moved[:, :2], moved[:, 2:] - moved[:, :2]], axis=1)
+    kept = cv2.dnn.NMSBoxes(sized.astype(np.float64), scores, 0.0, nms_iou)
+    return np.asarray(kept, np.int64).reshape(-1)
+
+
+def to_detections(
+    head: HeadOutput,
+    anchors: Tensor,
+    score_threshold: float,
+    nms_iou: float,
+    max_detections: int,
+) -> list[Detections]:
+    """
+    Turn raw predictions into detections, one entry an image, boxes in input pixels.
+
+    :param anchors: (A, 4), centre and size in input pixels.
+    :param score_threshold: weaker detections are dropped, [0, 1].
+    """
+    scores = torch.softmax(head.cls_logits.float(), dim=-1)[..., 1:]
+    batch, _, classes = scores.shape
+    best, index = scores.flatten(1).topk(min(CANDIDATES, scores[0].numel()), dim=1)
+    anchor_index = index // classes
+    regression = head.bbox_regression.float().gather(
+        1, anchor_index[..., None].expand(-1, -1, 4)
+    )
+    detections = []
+    for image in range(batch):
+        boxes = decode_boxes(regression[image], anchors[anchor_index[image]])
+        image_scores = best[image].cpu().numpy()
+        keep = image_scores >= score_threshold
+        image_boxes = boxes.cpu().numpy()[keep]
+        image_scores = image_scores[keep]
+        labels = (index[image] % classes).cpu().numpy()[keep]
+        kept = suppress(image_boxes, image_scores, labels, nms_iou)[:max_detections]
+        detections.append(Detections(image_boxes[kept], image_scores[kept], labels[kept]))
+    return detections

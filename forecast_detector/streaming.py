@@ -1,0 +1,358 @@
+"""The streaming engine: one model, many streams, READ or FORECAST frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+import math
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import Tensor
+
+from .boxes import area, Geometry
+from .checkpoint import Checkpoint
+from .config import StreamConfig
+from .device import select_device
+from .model.encoder import LSTMState
+from .model.fuse import fuse_norms
+from .model.network import RecurrentState, StepOutput
+from .postprocess import to_detections
+from .preprocess import lay_image
+from .types import (
+    Action,
+    BadFrameError,
+    Decision,
+    Detections,
+    Frame,
+    Policy,
+    Reason,
+    StepFailure,
+    StepResult,
+)
+
+
+@dataclass
+class _Memory:
+    """What a stream remembers between frames; gone after a reset."""
+
+    recurrent: RecurrentState
+    forecast: Tensor
+    confidence: float
+    geometry: Geometry
+    frame: Frame
+    frames_since_read: int
+    last_read_stamp_ns: int
+
+
+@dataclass
+class _Stream:
+    """A stream: its memory, and why it has none."""
+
+    memory: _Memory | None = None
+    reset_detail: str | None = None
+    requests: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What will be done with one frame."""
+
+    name: str
+    frame: Frame
+    action: Action
+    reason: Reason
+    detail: str
+    memory: _Memory | None
+    confidence: float
+    image: NDArray[np.uint8] | None = None
+
+    @property
+    def geometry(self) -> Geometry:
+        assert self.memory is not None
+        return self.memory.geometry
+
+
+class StreamingDetector:
+    """
+    Step streams of frames through the network, gated by the scheduler.
+
+    Streams are named by the caller and come into being with their first frame. All share one
+    set of weights; the frames of one call are one batched step.
+
+    :ivar labels: class names, by label index.
+    :ivar device: where the network runs.
+    :ivar device_note: a sentence that says why.
+    :ivar config: may be replaced at any time, from any thread; a step takes it up as it starts.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        config: StreamConfig | None = None,
+        device: str = 'auto',
+        input_size: tuple[int, int] | None = None,
+    ) -> None:
+        """
+        Prepare the network on a device.
+
+        :param device: see :func:`~forecast_detector.device.select_device`.
+        :param input_size: (height, width) of the network's input, instead of the trained one.
+        :raises ValueError: for a device that is missing, or an input size off the grid of 32.
+        """
+        self.config = config or StreamConfig()
+        self.labels = checkpoint.config.labels
+        self.device, self.device_note = select_device(device)
+        self.input_size = input_size or checkpoint.config.input_size
+        if any(side < 32 or side % 32 for side in self.input_size):
+            raise ValueError(f'input_size: {self.input_size} must be multiples of 32')
+        self._letterbox = checkpoint.config.resize == 'letterbox'
+        self._network = fuse_norms(checkpoint.network).to(self.device)
+        self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._anchors = self._network.anchors(self.input_size).to(self.device)
+        self._streams: dict[str, _Stream] = {}
+
+    def reset(self, stream: str | None = None, detail: str = 'reset requested') -> None:
+        """
+        Forget a stream's past (all streams': None); its next frame is a READ.
+
+        May be called from any thread; it takes effect when the next step starts.
+
+        :param detail: carried by the next decision.
+        """
+        streams: Iterable[_Stream] = list(self._streams.values())
+        if stream is not None:
+            streams = [self._streams[stream]] if stream in self._streams else []
+        for entry in streams:
+            entry.requests.append(detail)
+
+    def forget(self, stream: str) -> None:
+        """Drop a stream that will not come back."""
+        self._streams.pop(stream, None)
+
+    @torch.inference_mode()
+    def step(self, frames: Mapping[str, Frame]) -> dict[str, StepResult | StepFailure]:
+        """
+        Advance each named stream by one frame.
+
+        A frame that cannot be used fails alone: its stream stays as it was, the others go on.
+
+        :param frames: stream name to its next frame.
+        :returns: stream name to its result, for every frame given.
+        """
+        started = time.perf_counter()
+        config = self.config
+        plans: list[_Plan] = []
+        results: dict[str, StepResult | StepFailure] = {}
+        for name, frame in frames.items():
+            try:
+                plans.append(self._plan(name, frame, config))
+            except BadFrameError as error:
+                results[name] = StepFailure(frame.stamp_ns, error)
+        if not plans:
+            return results
+        plans.sort(key=lambda plan: plan.action)
+        features, reads = self._features(plans)
+        output = self._network.step(features, self._recurrent(plans, features))
+        detections = to_detections(
+            output.head,
+            self._anchors,
+            config.score_threshold,
+            config.nms_iou,
+            config.max_detections,
+        )
+        confidences = output.confidence.tolist()
+        for index, plan in enumerate(plans):
+            self._remember(index, plan, output, confidences[index], reads, config)
+        elapsed_ms = (time.perf_counter() - started) * 1e3
+        for plan, found in zip(plans, detections):
+            results[plan.name] = self._result(plan, found, config, elapsed_ms)
+        return {name: results[name] for name in frames}
+
+    def _plan(self, name: str, frame: Frame, config: StreamConfig) -> _Plan:
+        """Decide READ or FORECAST for a frame, and decode the image of a READ."""
+        stream = self._streams.setdefault(name, _Stream())
+        self._apply_resets(stream, frame, config)
+        memory = stream.memory
+        if memory is None:
+            first = stream.reset_detail is None
+            reason = Reason.FIRST_FRAME if first else Reason.RESET
+            action, detail, confidence = Action.READ, stream.reset_detail or '', math.nan
+        else:
+            action, reason, detail = decide(memory.confidence, memory.frames_since_read, config)
+            confidence = memory.confidence
+        image = None
+        if action is Action.READ:
+            image = load_image(frame)
+            size = (image.shape[1], image.shape[0])
+            if memory is not None and size != memory.geometry.image_size:
+                # Compressed images tell their size only now.
+                was = memory.geometry.image_size
+                stream.memory, stream.reset_detail = None, _changed('image size', was, size)
+                memory, confidence = None, math.nan
+                reason, detail = Reason.RESET, stream.reset_detail
+        return _Plan(name, frame, action, reason, detail, memory, confidence, image)
+
+    def _apply_resets(self, stream: _Stream, frame: Frame, config: StreamConfig) -> None:
+        """Forget the past where it was asked for, or where the frame does not continue it."""
+        detail = None
+        while stream.requests:
+            detail = stream.requests.pop(0)
+        if stream.memory is not None:
+            detail = detail or break_in_stream(stream.memory.frame, frame, config)
+            if detail is not None:
+                stream.memory, stream.reset_detail = None, detail
+
+    def _features(self, plans: list[_Plan]) -> tuple[Tensor, dict[str, Geometry]]:
+        """Gather F for every plan: one batch through the backbone, and the forecasts."""
+        geometries: dict[str, Geometry] = {}
+        images = []
+        for plan in plans:
+            if plan.image is not None:
+                size = (plan.image.shape[1], plan.image.shape[0])
+                geometry = Geometry.fit(size, self.input_size, self._letterbox)
+                geometries[plan.name] = geometry
+                images.append(lay_image(plan.image, geometry, self.input_size))
+        parts = []
+        if images:
+            batch = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2)
+            parts.append(self._network.read(batch))
+        parts += [p.memory.forecast for p in plans if p.image is None and p.memory is not None]
+        return torch.cat(parts), geometries
+
+    def _recurrent(self, plans: list[_Plan], features: Tensor) -> RecurrentState:
+        """Stack the streams' LSTM states; a stream without a past starts at zero."""
+        zero = self._network.zero_state(features[:1])
+        states = [p.memory.recurrent if p.memory is not None else zero for p in plans]
+        return RecurrentState(
+            *(
+                LSTMState(*(torch.cat(tensors) for tensors in zip(*lstm)))
+                for lstm in zip(*states)
+            )
+        )
+
+    def _remember(
+        self,
+        index: int,
+        plan: _Plan,
+        output: StepOutput,
+        confidence: float,
+        geometries: Mapping[str, Geometry],
+        config: StreamConfig,
+    ) -> None:
+        """Keep what the next frame of a stream needs."""
+        here = slice(index, index + 1)
+        if plan.action is Action.READ or config.commit_on_forecast or plan.memory is None:
+            recurrent = RecurrentState(
+                *(LSTMState(lstm.hidden[here], lstm.cell[here]) for lstm in output.state)
+            )
+        else:
+            recurrent = plan.memory.recurrent
+        read = plan.action is Action.READ
+        previous = plan.memory
+        self._streams[plan.name].memory = _Memory(
+            recurrent,
+            output.forecast[here],
+            confidence,
+            geometries[plan.name] if read else plan.geometry,
+            plan.frame,
+            0 if read or previous is None else previous.frames_since_read + 1,
+            plan.frame.stamp_ns if read or previous is None else previous.last_read_stamp_ns,
+        )
+
+    def _result(
+        self, plan: _Plan, found: Detections, config: StreamConfig, elapsed_ms: float
+    ) -> StepResult:
+        """Put a stream's detections into its image's pixels, with the decision behind them."""
+        memory = self._streams[plan.name].memory
+        assert memory is not None
+        boxes = memory.geometry.to_image(found.boxes).astype(np.float32)
+        inside = area(boxes) > 0
+        return StepResult(
+            plan.frame.stamp_ns,
+            Detections(boxes[inside], found.scores[inside], found.labels[inside]),
+            Decision(
+                plan.action,
+                plan.reason,
+                config.p,
+                plan.detail,
+                plan.confidence,
+                memory.frames_since_read,
+                memory.last_read_stamp_ns,
+                elapsed_ms,
+            ),
+        )
+
+
+def decide(
+    confidence: float, frames_since_read: int, config: StreamConfig
+) -> tuple[Action, Reason, str]:
+    """
+    Choose what gives a frame its features (sections 3.2 and 3.5).
+
+    :param confidence: computed on the frame before.
+    :param frames_since_read: of the frame before.
+    """
+    if config.policy is Policy.READ:
+        return Action.READ, Reason.POLICY, 'policy read'
+    if config.policy is Policy.ALTERNATE:
+        due = frames_since_read + 1 >= config.read_every
+        action = Action.READ if due else Action.FORECAST
+        return action, Reason.POLICY, f'policy alternate, every {config.read_every}'
+    if not confidence > config.p:
+        return Action.READ, Reason.SCHEDULER, ''
+    limit = config.max_consecutive_forecasts
+    if 0 < limit <= frames_since_read:
+        return Action.READ, Reason.LIMIT, f'{frames_since_read} forecasts in a row'
+    return Action.FORECAST, Reason.SCHEDULER, ''
+
+
+def break_in_stream(last: Frame, frame: Frame, config: StreamConfig) -> str | None:
+    """
+    Say why a frame does not continue the stream, or None if it does.
+
+    :raises BadFrameError: for a stamp that went back where that does not reset.
+    """
+    gap_s = (frame.stamp_ns - last.stamp_ns) / 1e9
+    if gap_s < 0:
+        detail = (
+            f'stamp went back {-gap_s:.3f} s '
+            f'({frame.stamp_ns / 1e9:.3f} s after {last.stamp_ns / 1e9:.3f} s)'
+        )
+        if not config.reset_on_time_jump:
+            raise BadFrameError(
+                f'{detail}: the bag looped or frames came out of order; reset the stream or set '
+                'reset_on_time_jump'
+            )
+        return detail
+    if 0 < config.max_gap_s < gap_s:
+        return f'no frame for {gap_s:.3f} s (max_gap_s is {config.max_gap_s:g})'
+    if last.size is not None and frame.size is not None and last.size != frame.size:
+        return _changed('image size', last.size, frame.size)
+    if last.encoding != frame.encoding:
+        return _changed('encoding', last.encoding, frame.encoding)
+    if last.frame_id != frame.frame_id:
+        return _changed('frame_id', last.frame_id, frame.frame_id)
+    return None
+
+
+def _changed(what: str, was: object, now: object) -> str:
+    return f'{what} changed from {was!r} to {now!r}'
+
+
+def load_image(frame: Frame) -> NDArray[np.uint8]:
+    """
+    Decode a frame and check what came.
+
+    :returns: (H, W, 3), uint8, RGB.
+    :raises BadFrameError: if it is no such image.
+    """
+    image = frame.load()
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+        raise BadFrameError(
+            f'image is {image.shape}, {image.dtype}; expected (height, width, 3), uint8, with '
+            'at least one pixel'
+        )
+    return image
