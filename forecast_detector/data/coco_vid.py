@@ -18,7 +18,7 @@ from .frames import clip_boxes, PackedTruth, read_image
 from .labels import label_indices
 from .video import VideoReader
 
-VIDEO_SUFFIXES = frozenset(['.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.ts'])
+VIDEO_SUFFIXES = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.ts')
 Entry = dict[str, Any]
 
 
