@@ -1,0 +1,6 @@
+"""Bags (rosbag2, MCAP or SQLite) read and written without ROS."""
+
+from .reader import BagError, BagReader
+from .writer import BagWriter
+
+__all__ = ['BagError', 'BagReader', 'BagWriter']

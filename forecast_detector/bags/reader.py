@@ -1,0 +1,223 @@
+"""Reading bags: topics, messages, and images as frames that are decoded late."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rosbags.interfaces import Connection, MessageDefinitionFormat
+from rosbags.rosbag2 import Reader
+from rosbags.typesys import get_types_from_idl, get_types_from_msg, get_typestore, Stores
+from rosbags.typesys.store import Typestore
+
+from ..images import decode_compressed, decode_image
+from ..types import BadFrameError, Frame
+from .messages import COMPRESSED_IMAGE, default_typestore, IMAGE, stamp_to_ns
+
+IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
+
+
+class BagError(ValueError):
+    """Raised when a bag cannot be read: missing, broken, truncated, without the topic."""
+
+
+def _embedded_typestore(connection: Connection) -> Typestore | None:
+    """Build the types from the definition that the bag carries for a topic, if it does."""
+    text = connection.msgdef.data
+    if connection.msgdef.format == MessageDefinitionFormat.NONE or not text.strip():
+        return None
+    types: dict[str, Any] = {}
+    if connection.msgdef.format == MessageDefinitionFormat.MSG:
+        types.update(get_types_from_msg(text, connection.msgtype))
+    else:
+        for part in text.split('=' * 80 + '\n'):
+            if part.strip():
+                types.update(get_types_from_idl(part.split('\n', 1)[1]
+                                                if part.startswith('IDL: ') else part))
+    store = get_typestore(Stores.EMPTY)
+    store.register(types)
+    return store
+
+
+def frame_from_message(message: Any, msgtype: str, where: str) -> Frame:
+    """
+    Wrap an image message; only a change of hands, nothing is checked or decoded.
+
+    :param where: named in errors.
+    :returns: a frame whose ``load`` raises :class:`BadFrameError` for an unusable image.
+    """
+    stamp_ns, frame_id = stamp_to_ns(message.header.stamp), message.header.frame_id
+    if msgtype == COMPRESSED_IMAGE:
+        def decode() -> Any:
+            return decode_compressed(message.format, message.data)
+        size, encoding = None, message.format
+    else:
+        def decode() -> Any:
+            return decode_image(message.encoding, message.width, message.height, message.step,
+                                message.is_bigendian, message.data)
+        size, encoding = (message.width, message.height), message.encoding
+
+    def load() -> Any:
+        try:
+            return decode()
+        except BadFrameError as error:
+            raise BadFrameError(f'{where}: {error}') from error
+
+    return Frame(stamp_ns, load, size, frame_id, encoding)
+
+
+class BagReader:
+    """
+    One bag: a rosbag2 folder, or an ``.mcap`` or ``.db3`` file. Use it in a ``with`` statement.
+
+    Messages are read one at a time; memory does not grow with the bag. Their types come from
+    the definitions in the bag, or else from :func:`~.messages.default_typestore`.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        """
+        Open a bag.
+
+        :raises BagError: names the bag, what is wrong with it, and the remedy.
+        """
+        self.path = Path(path)
+        if not self.path.exists():
+            raise BagError(f'{self.path}: no such bag; check the path')
+        if self.path.is_dir() and not (self.path / 'metadata.yaml').is_file():
+            raise BagError(
+                f'{self.path}: not a bag, the folder has no metadata.yaml; name the bag folder or '
+                f"its .mcap or .db3 file, or repair it with 'ros2 bag reindex'"
+            )
+        self._reader: Reader | None = None
+        self._stores: dict[str, Typestore] = {}
+        try:
+            reader = Reader(self.path)
+            reader.open()
+        except Exception as error:
+            # A damaged file fails anywhere in the parsers, and not with one kind of error.
+            raise self._broken(error) from error
+        self._reader = reader
+        self.topics: dict[str, str] = {c.topic: c.msgtype for c in reader.connections}
+
+    def __enter__(self) -> BagReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            with suppress(Exception):
+                reader.close()
+
+    def _broken(self, error: Exception) -> BagError:
+        text = str(error) or type(error).__name__
+        return BagError(
+            f'{self.path}: broken, truncated or not a bag ({text}); record it again, or repair '
+            f"it with 'ros2 bag reindex' or 'mcap recover'"
+        )
+
+    def _connections(self, topic: str) -> list[Connection]:
+        if self._reader is None:
+            raise RuntimeError(f'{self.path}: the bag is closed; open a new BagReader')
+        found = [c for c in self._reader.connections if c.topic == topic]
+        if not found:
+            raise BagError(f'{self.path}: no topic {topic}; {self._listing()}')
+        return found
+
+    def _listing(self) -> str:
+        lines = [f'{topic} ({msgtype})' for topic, msgtype in sorted(self.topics.items())]
+        return 'the bag has ' + (', '.join(lines) if lines else 'no topics at all')
+
+    def of_type(self, *msgtypes: str) -> list[str]:
+        """List the topics of these types, sorted."""
+        return sorted(topic for topic, msgtype in self.topics.items() if msgtype in msgtypes)
+
+    def image_topic(self, wanted: str | None = None) -> str:
+        """
+        Choose the image topic.
+
+        :param wanted: its name; None takes the only one. A camera recorded both raw and
+            compressed counts once, raw.
+        :raises BagError: if it is not there, has no images, or there are several.
+        """
+        found = self.of_type(*IMAGE_TYPES)
+        if wanted is not None:
+            self._connections(wanted)
+            if wanted not in found:
+                raise BagError(
+                    f'{self.path}: {wanted} is of type {self.topics[wanted]}; an image topic is '
+                    f'expected ({" or ".join(IMAGE_TYPES)}); there are {found}'
+                )
+            return wanted
+        if not found:
+            raise BagError(f'{self.path}: no image topic; {self._listing()}')
+        cameras = [t for t in found if t.rpartition('/')[0] not in found]
+        if len(cameras) > 1:
+            raise BagError(f'{self.path}: several image topics, {cameras}; name one')
+        return cameras[0]
+
+    def count(self, topic: str) -> int:
+        """Return the number of messages of a topic, as the bag's index says."""
+        return sum(c.msgcount for c in self._connections(topic))
+
+    def _typestore(self, connection: Connection) -> Typestore:
+        name = connection.msgtype
+        if name not in self._stores:
+            try:
+                embedded = _embedded_typestore(connection)
+            except Exception:
+                embedded = None
+            store = embedded if embedded is not None else default_typestore()
+            if name not in store.types:
+                raise BagError(
+                    f'{self.path}: topic {connection.topic} has the unknown type {name}, and the '
+                    f'bag carries no definition of it; record it as MCAP, which does'
+                )
+            self._stores[name] = store
+        return self._stores[name]
+
+    def messages(
+        self, topic: str, start_ns: int | None = None, stop_ns: int | None = None
+    ) -> Iterator[tuple[int, Any]]:
+        """
+        Read the messages of a topic in the order of recording.
+
+        :param start_ns: earliest time of recording; None starts at the beginning.
+        :param stop_ns: time of recording at which to stop; None goes on to the end.
+        :returns: (time of recording in nanoseconds, message).
+        :raises BagError: if the topic is not there, or the bag is damaged.
+        """
+        connections = self._connections(topic)
+        assert self._reader is not None
+        try:
+            for connection, time_ns, data in self._reader.messages(
+                connections, start_ns, stop_ns
+            ):
+                store = self._typestore(connection)
+                yield time_ns, store.deserialize_cdr(data, connection.msgtype)
+        except (BagError, GeneratorExit):
+            raise
+        except Exception as error:
+            raise self._broken(error) from error
+
+    def frames(self, topic: str) -> Iterator[Frame]:
+        """
+        Read an image topic as frames, in order, with the stamps of their headers.
+
+        An image that cannot be used raises :class:`BadFrameError` when it is loaded, which
+        leaves the iteration intact.
+        """
+        topic = self.image_topic(topic)
+        for index, (_, message) in enumerate(self.messages(topic)):
+            yield frame_from_message(
+                message, self.topics[topic], f'{self.path} {topic} image {index}'
+            )

@@ -1,0 +1,180 @@
+"""Writing bags that standard tools read: images, detections, decisions, labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rosbags.interfaces import (
+    Connection,
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+from rosbags.rosbag2 import StoragePlugin, Writer
+
+from ..types import Decision, Detections
+from .messages import (
+    COMPRESSED_IMAGE,
+    DECISION,
+    default_typestore,
+    DETECTIONS,
+    IMAGE,
+    LABEL_INFO,
+    make_decision,
+    make_detections,
+    make_header,
+    make_label_info,
+)
+
+Storage = Literal['mcap', 'sqlite3']
+_NO_TIME = QosTime(0, 0)
+
+
+def _qos(latched: bool) -> Qos:
+    durability = QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE
+    return Qos(QosHistory.KEEP_LAST, 1 if latched else 10, QosReliability.RELIABLE, durability,
+               _NO_TIME, _NO_TIME, QosLiveliness.AUTOMATIC, _NO_TIME, False)
+
+
+class BagWriter:
+    """
+    A new bag. Use it in a ``with`` statement: leaving it writes index and metadata.
+
+    Every message goes to disk as it comes; memory does not grow with the bag. The time of
+    recording of a message is its stamp unless ``log_ns`` says otherwise.
+    """
+
+    def __init__(self, path: str | Path, storage: Storage = 'mcap') -> None:
+        """
+        Make the bag's folder.
+
+        :param storage: ``mcap`` (carries the message definitions) or ``sqlite3``.
+        :raises FileExistsError: if there is something at ``path``.
+        :raises ValueError: for an unknown storage.
+        """
+        plugins = {'mcap': StoragePlugin.MCAP, 'sqlite3': StoragePlugin.SQLITE3}
+        if storage not in plugins:
+            raise ValueError(f'storage: {storage!r} is none of {sorted(plugins)}')
+        self.path = Path(path)
+        if self.path.exists():
+            raise FileExistsError(
+                f'{self.path} exists; a bag is not written over another: remove it, or choose '
+                f'another path'
+            )
+        self._writer = Writer(self.path, version=8, storage_plugin=plugins[storage])
+        self._writer.open()
+        self._connections: dict[str, Connection] = {}
+
+    def __enter__(self) -> BagWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write index and metadata; after that the bag can be read."""
+        if self._writer.storage is not None:
+            self._writer.close()
+
+    def write(self, topic: str, msgtype: str, message: Any, log_ns: int) -> None:
+        """
+        Write any message of the standard types or of ours.
+
+        :param log_ns: time of recording in nanoseconds.
+        :raises ValueError: if the topic has another type already.
+        """
+        connection = self._connections.get(topic)
+        if connection is None:
+            connection = self._writer.add_connection(
+                topic, msgtype, typestore=default_typestore(),
+                offered_qos_profiles=[_qos(latched=msgtype == LABEL_INFO)],
+            )
+            self._connections[topic] = connection
+        if connection.msgtype != msgtype:
+            raise ValueError(
+                f'{self.path}: topic {topic} carries {connection.msgtype}, not {msgtype}; use '
+                f'another topic'
+            )
+        self._writer.write(connection, log_ns, default_typestore().serialize_cdr(message, msgtype))
+
+    def image(
+        self, topic: str, image: NDArray[np.uint8], stamp_ns: int, frame_id: str = '',
+        jpeg_quality: int | None = None, log_ns: int | None = None,
+    ) -> None:
+        """
+        Write an image: raw ``rgb8``, or JPEG if a quality is given.
+
+        :param image: (H, W, 3), uint8, RGB.
+        :param jpeg_quality: 1 to 100 writes ``sensor_msgs/CompressedImage``.
+        """
+        header = make_header(stamp_ns, frame_id)
+        log_ns = stamp_ns if log_ns is None else log_ns
+        if jpeg_quality is not None:
+            good, data = cv2.imencode(
+                '.jpg', cv2.cvtColor(image, cv2.COLOR_RGB2BGR),
+                [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality],
+            )
+            if not good:
+                raise ValueError(f'image of shape {image.shape} cannot be written as JPEG')
+            self.compressed(topic, data.tobytes(), 'jpeg', stamp_ns, frame_id, log_ns)
+            return
+        height, width = image.shape[:2]
+        message = default_typestore().types[IMAGE](
+            header=header, height=height, width=width, encoding='rgb8', is_bigendian=0,
+            step=3 * width, data=np.ascontiguousarray(image).reshape(-1),
+        )
+        self.write(topic, IMAGE, message, log_ns)
+
+    def compressed(
+        self, topic: str, data: bytes, image_format: str, stamp_ns: int, frame_id: str = '',
+        log_ns: int | None = None,
+    ) -> None:
+        """Write an image that is compressed already (``image_format``: ``jpeg``, ``png``)."""
+        message = default_typestore().types[COMPRESSED_IMAGE](
+            header=make_header(stamp_ns, frame_id), format=image_format,
+            data=np.frombuffer(data, np.uint8),
+        )
+        self.write(topic, COMPRESSED_IMAGE, message, stamp_ns if log_ns is None else log_ns)
+
+    def detections(
+        self, topic: str, detections: Detections, labels: Sequence[str], stamp_ns: int,
+        frame_id: str = '', tracks: Sequence[int | str] | None = None,
+        log_ns: int | None = None,
+    ) -> None:
+        """
+        Write the objects of one image, none included.
+
+        :param labels: class names, by label index.
+        :param tracks: identity of each object; -1 and '' are unknown.
+        """
+        ids = None if tracks is None else ['' if t in (-1, '') else str(t) for t in tracks]
+        message = make_detections(detections, tuple(labels), make_header(stamp_ns, frame_id), ids)
+        self.write(topic, DETECTIONS, message, stamp_ns if log_ns is None else log_ns)
+
+    def decision(
+        self, topic: str, decision: Decision, stamp_ns: int, frame_id: str = '',
+        log_ns: int | None = None,
+    ) -> None:
+        """Write why an image was READ or FORECAST."""
+        message = make_decision(decision, make_header(stamp_ns, frame_id))
+        self.write(topic, DECISION, message, stamp_ns if log_ns is None else log_ns)
+
+    def label_info(
+        self, topic: str, labels: Sequence[str], threshold: float, stamp_ns: int,
+        frame_id: str = '', log_ns: int | None = None,
+    ) -> None:
+        """Write the class names, latched."""
+        message = make_label_info(tuple(labels), threshold, make_header(stamp_ns, frame_id))
+        self.write(topic, LABEL_INFO, message, stamp_ns if log_ns is None else log_ns)
