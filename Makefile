@@ -1,0 +1,53 @@
+# `make setup` is safe to repeat and to interrupt; every other target runs it first.
+# Variables:  PYTHON, TORCH_INDEX_URL (setup);  VIDEO, BAG, TOPIC, P, WEIGHTS (demo).
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+PYTHON ?=
+TORCH_INDEX_URL ?=
+VIDEO ?=
+BAG ?=
+TOPIC ?=
+P ?=
+WEIGHTS ?=
+PYTEST_ARGS ?=
+
+export PYTHON TORCH_INDEX_URL
+
+python := .venv/bin/python
+sources := forecast_detector test scripts setup.py $(wildcard launch)
+option = $(if $(strip $($(1))),--$(2) '$(strip $($(1)))')
+
+.PHONY: help setup demo test lint types format clean
+
+help:  ## Show this list
+	@echo 'make TARGET [VARIABLE=value]'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
+
+setup:  ## Make .venv (Python, ROS 2) and .ros (interfaces); [PYTHON=] [TORCH_INDEX_URL=]
+	@scripts/setup
+
+demo: setup  ## Run the demo in a live ROS 2 graph; [VIDEO=] [BAG= [TOPIC=]] [P=] [WEIGHTS=]
+	@scripts/ros_env $(python) -m forecast_detector demo $(call option,VIDEO,video) \
+		$(call option,BAG,bag) $(call option,TOPIC,topic) $(call option,P,p) \
+		$(call option,WEIGHTS,weights)
+
+test: lint types  ## Lint, check types, run the tests; [PYTEST_ARGS=]
+	@scripts/ros_env $(python) -m pytest $(PYTEST_ARGS)
+
+lint: setup  ## Check style with ruff
+	@$(python) -m ruff check $(sources)
+	@$(python) -m ruff format --check $(sources)
+
+types: setup  ## Check types with mypy
+	@$(python) -m mypy
+
+format: setup  ## Let ruff correct style
+	@$(python) -m ruff check --fix $(sources)
+	@$(python) -m ruff format $(sources)
+
+clean:  ## Remove everything that setup and the demo made
+	rm -rf .venv .ros out build install log *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
