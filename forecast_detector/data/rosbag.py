@@ -173,9 +173,10 @@ class RosbagClip(Clip):
         """Stand before image ``index``; images recorded at one time are counted through."""
         if self._bag is None or self._pid != os.getpid():
             self._bag, self._pid = BagReader(self.path), os.getpid()
-        log_ns = int(self._log_ns[index])
-        self._images = self._bag.messages(self.image_topic, start_ns=log_ns)
-        self._next = index - int((self._log_ns[:index] == log_ns).sum())
+        # One nanosecond early: rosbags 0.11.0 passes over a chunk that ends at the start.
+        start_ns = int(self._log_ns[index]) - 1
+        self._images = self._bag.messages(self.image_topic, start_ns=start_ns)
+        self._next = index - int((self._log_ns[:index] >= start_ns).sum())
 
     def _message(self, index: int) -> Any:
         if not 0 <= index < len(self):
