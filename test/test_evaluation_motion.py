@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from test_evaluation_average_precision import found, there
 
-from forecast_detector.evaluation.metrics import evaluate, outcomes, ScoredClip
 from forecast_detector.evaluation.matching import Rule
+from forecast_detector.evaluation.metrics import evaluate, outcomes, ScoredClip
 from forecast_detector.evaluation.motion import false_weights, in_range, motion_iou
 
 SLOW = (0, 0, 10, 10, 0, 0)

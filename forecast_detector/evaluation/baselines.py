@@ -1,0 +1,99 @@
+"""Baselines on boxes alone: read every so many frames, carry the boxes in between."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+import numpy as np
+
+from ..data.base import Clip
+from ..types import Action, Detections, Frame
+from .run import DecodeTimer, Runner, Step
+
+
+class Carrier(Protocol):
+    """Carries detections over frames that are not read."""
+
+    def start(self) -> None:
+        """Forget everything."""
+
+    def read(self, detections: Detections) -> Detections:
+        """Take in the detections of a READ frame; return the answer for it."""
+
+    def skip(self) -> Detections:
+        """Answer the next frame, which is not read."""
+
+
+class HoldBoxes:
+    """Repeats the detections of the last READ."""
+
+    def __init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        """Forget the last detections."""
+        self._last = Detections()
+
+    def read(self, detections: Detections) -> Detections:
+        """Keep the detections."""
+        self._last = detections
+        return detections
+
+    def skip(self) -> Detections:
+        """Repeat them."""
+        return self._last
+
+
+class BoxBaseline:
+    """
+    Runs a detector on every ``read_every``-th frame only, a carrier on the others.
+
+    :raises ValueError: for ``read_every`` below 1.
+    """
+
+    def __init__(self, reader: Runner, carrier: Carrier, read_every: int) -> None:
+        if read_every < 1:
+            raise ValueError(f'read_every: {read_every} is below 1; 1 reads every frame')
+        self.reader, self.carrier, self.read_every = reader, carrier, read_every
+        self._index, self._size = 0, (0, 0)
+
+    def start(self, clip: Clip) -> None:
+        """Begin a new clip; its first frame is read."""
+        self.reader.start(clip)
+        self.carrier.start()
+        self._index = 0
+
+    def step(self, frame: Frame) -> Step:
+        """
+        Answer the next frame.
+
+        :raises BadFrameError: if it is read and cannot be used.
+        """
+        reads = self._index % self.read_every == 0
+        self._index += 1
+        return self._read(frame) if reads else self._skip()
+
+    def _read(self, frame: Frame) -> Step:
+        watched = DecodeTimer(frame)
+        step = self.reader.step(watched.frame)
+        self._size = watched.size or self._size
+        start = time.perf_counter()
+        detections = self.carrier.read(step.detections)
+        return Step(detections, Action.READ, step.latency_ms + _ms_since(start))
+
+    def _skip(self) -> Step:
+        start = time.perf_counter()
+        detections = _within(self.carrier.skip(), self._size)
+        return Step(detections, Action.FORECAST, _ms_since(start))
+
+
+def _ms_since(start: float) -> float:
+    return 1e3 * (time.perf_counter() - start)
+
+
+def _within(detections: Detections, size: tuple[int, int]) -> Detections:
+    """Cut boxes at the border of the image; those that left it are gone."""
+    boxes = np.clip(detections.boxes, 0, np.array(size * 2, np.float32))
+    kept = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    return Detections(boxes[kept], detections.scores[kept], detections.labels[kept])

@@ -1,0 +1,98 @@
+"""The data sets that can be measured on, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.base import Clip, ClipDataset, Truth
+
+# Name to module and function: load(root, split, stride, labels). Imported when asked for.
+LOADERS = {
+    'coco_vid': ('coco_vid', 'load_coco_vid'),
+    'imagenet_vid': ('imagenet_vid', 'load_imagenet_vid'),
+    'rosbag': ('rosbag', 'load_rosbags'),
+}
+DATASETS = (*LOADERS, 'synthetic')
+
+
+class StridedClip(Clip):
+    """Every ``stride``-th frame of a clip, from its first."""
+
+    def __init__(self, clip: Clip, stride: int) -> None:
+        self.clip, self.stride = clip, stride
+        self.name, self.fps = clip.name, clip.fps / stride
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return -(-len(self.clip) // self.stride)
+
+    def read(self, index: int) -> NDArray[np.uint8]:
+        """Decode a frame."""
+        return self.clip.read(index * self.stride)
+
+    def truth(self, index: int) -> Truth:
+        """Return a frame's annotated objects."""
+        return self.clip.truth(index * self.stride)
+
+    def image_id(self, index: int) -> int:
+        """Return the id of the frame in the whole clip."""
+        return self.clip.image_id(index * self.stride)
+
+    def stamp_ns(self, index: int) -> int:
+        """Return the time of the frame in the whole clip."""
+        return self.clip.stamp_ns(index * self.stride)
+
+
+def open_dataset(
+    name: str, root: str | None, split: str, stride: int, labels: Sequence[str] | None
+) -> ClipDataset:
+    """
+    Open a split for measuring.
+
+    :param root: its folder; the synthetic world needs none.
+    :param stride: every so many frames of each clip.
+    :param labels: the weights' class names, None to number classes as the data set does.
+    :raises ValueError: for an unknown name, a missing root, or labels that do not fit.
+    """
+    if name not in DATASETS:
+        raise ValueError(f'dataset {name!r} is unknown; known are {DATASETS}')
+    if stride < 1:
+        raise ValueError(f'stride: {stride} is below 1; 1 takes every frame')
+    dataset = _load(name, root, split, stride, labels)
+    if labels is not None and tuple(labels) != tuple(dataset.labels):
+        raise ValueError(
+            f'the classes of the weights, {_some(labels)}, and of {name}, '
+            f'{_some(dataset.labels)}, differ; use weights trained for these classes'
+        )
+    if not len(dataset):
+        raise ValueError(f'{name} {root or ""} {split}: no frames; check --root and --split')
+    return dataset
+
+
+def _load(
+    name: str, root: str | None, split: str, stride: int, labels: Sequence[str] | None
+) -> ClipDataset:
+    if name == 'synthetic':
+        from ..data.synthetic import load_synthetic
+        whole = load_synthetic(split)
+        return ClipDataset(whole.labels, [StridedClip(clip, stride) for clip in whole.clips])
+    if root is None:
+        raise ValueError(f'dataset {name} needs --root, the folder that it lies in')
+    module, function = LOADERS[name]
+    load = getattr(import_module(f'forecast_detector.data.{module}'), function)
+    dataset: ClipDataset = load(root, split, stride=stride, labels=labels)
+    return dataset
+
+
+def _some(labels: Sequence[str]) -> str:
+    return ', '.join(labels[:5]) + (' …' if len(labels) > 5 else '')
+
+
+def category_ids(dataset: ClipDataset) -> Mapping[int, int]:
+    """Label to category id of the data set's own file, or else label + 1."""
+    ids: Mapping[int, int] | None = getattr(dataset, 'category_ids', None)
+    return ids or {label: label + 1 for label in range(len(dataset.labels))}

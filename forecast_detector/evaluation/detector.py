@@ -1,0 +1,53 @@
+"""The streaming detector as a runner of evaluations."""
+
+from __future__ import annotations
+
+from ..config import StreamConfig
+from ..data.base import Clip
+from ..streaming import StreamingDetector
+from ..types import Frame, Policy, StepFailure
+from .run import DecodeTimer, SCORE_THRESHOLD, Step
+
+STREAM = 'evaluation'
+
+
+def evaluation_config(
+    policy: Policy, p: float = 1.0, read_every: int = 2, max_consecutive_forecasts: int = 0
+) -> StreamConfig:
+    """
+    Configure a stream for measuring: weak detections kept, no resets but between clips.
+
+    :raises ValueError: for a value outside its range.
+    """
+    return StreamConfig(
+        p=p, policy=policy, read_every=read_every, score_threshold=SCORE_THRESHOLD,
+        max_consecutive_forecasts=max_consecutive_forecasts, max_gap_s=0.0,
+    )
+
+
+class DetectorRunner:
+    """Steps one stream of a streaming detector."""
+
+    def __init__(self, detector: StreamingDetector, config: StreamConfig) -> None:
+        self.detector, self.config = detector, config
+
+    def start(self, clip: Clip) -> None:
+        """Begin a new clip: the stream is as if never seen."""
+        self.detector.config = self.config
+        self.detector.forget(STREAM)
+
+    def step(self, frame: Frame) -> Step:
+        """
+        Answer the next frame.
+
+        :raises BadFrameError: if it is read and cannot be used.
+        """
+        timer = DecodeTimer(frame)
+        result = self.detector.step({STREAM: timer.frame})[STREAM]
+        if isinstance(result, StepFailure):
+            raise result.error
+        decision = result.decision
+        return Step(
+            result.detections, decision.action, max(0.0, decision.inference_ms - timer.ms),
+            decision.confidence,
+        )

@@ -1,0 +1,111 @@
+"""Detections as COCO results JSON: ``image_id, category_id, bbox`` (x, y, w, h), ``score``."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..boxes import xywh_to_xyxy, xyxy_to_xywh
+from ..types import Detections
+
+FORM = "a COCO results file is a list of {'image_id', 'category_id', 'bbox', 'score'}"
+
+
+def results(
+    image_id: int, detections: Detections, category_ids: Mapping[int, int]
+) -> list[dict[str, Any]]:
+    """
+    Write one frame's detections as COCO results; all digits, so that nothing changes.
+
+    :param category_ids: label to category id; detections of other labels are left out.
+    """
+    boxes = xyxy_to_xywh(detections.boxes.astype(np.float64))
+    return [
+        {
+            'image_id': int(image_id),
+            'category_id': int(category_ids[int(label)]),
+            'bbox': box.tolist(),
+            'score': float(score),
+        }
+        for box, score, label in zip(boxes, detections.scores, detections.labels)
+        if int(label) in category_ids
+    ]
+
+
+def write_dump(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write results, one detection a line."""
+    with open(path, 'w', encoding='utf-8') as file:
+        file.write('[\n')
+        for index, row in enumerate(rows):
+            file.write((',\n' if index else '') + json.dumps(row))
+        file.write('\n]\n')
+
+
+def read_dump(
+    path: str | Path, image_ids: Sequence[int], category_ids: Mapping[int, int]
+) -> dict[int, Detections]:
+    """
+    Read results of any detector.
+
+    Detections of images that are not asked for (another stride) are left out.
+
+    :param category_ids: label to category id, as for :func:`results`.
+    :returns: image id to detections by falling score, for images that have any.
+    :raises ValueError: if it is not COCO results, or of other images or categories.
+    """
+    label_of = {category: label for label, category in category_ids.items()}
+    wanted, rows = set(image_ids), _read_rows(Path(path))
+    chosen: dict[int, list[tuple[list[float], float, int]]] = defaultdict(list)
+    for index, row in enumerate(rows):
+        image, box, score, category = _checked(row, index, path)
+        if image in wanted:
+            if category not in label_of:
+                raise ValueError(
+                    f'{path}: result {index} has category_id {category}; the data set has '
+                    f'{sorted(label_of)}'
+                )
+            chosen[image].append((box, score, label_of[category]))
+    if rows and not chosen:
+        raise ValueError(
+            f'{path}: none of its {len(rows)} results is for an image of this data set; check '
+            '--dataset, --root and --split'
+        )
+    return {image: _detections(found) for image, found in chosen.items()}
+
+
+def _read_rows(path: Path) -> list[Any]:
+    try:
+        rows = json.loads(path.read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise ValueError(f'{path}: not JSON ({error}); {FORM}') from error
+    if not isinstance(rows, list):
+        raise ValueError(f'{path}: holds a {type(rows).__name__}; {FORM}')
+    return rows
+
+
+def _checked(row: Any, index: int, path: str | Path) -> tuple[int, list[float], float, int]:
+    try:
+        box = [float(value) for value in row['bbox']]
+        result = int(row['image_id']), box, float(row['score']), int(row['category_id'])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f'{path}: result {index} is {row!r:.120}; {FORM}') from error
+    if len(box) != 4 or not np.isfinite([*box, result[2]]).all():
+        raise ValueError(
+            f'{path}: result {index} has bbox {box} and score {result[2]}; four finite numbers '
+            'x, y, width, height and a finite score are needed'
+        )
+    return result
+
+
+def _detections(found: Sequence[tuple[list[float], float, int]]) -> Detections:
+    order = np.argsort([-score for _, score, _ in found], kind='stable')
+    boxes, scores, labels = zip(*(found[i] for i in order))
+    corners = xywh_to_xyxy(np.array(boxes, np.float64).reshape(-1, 4))
+    return Detections(
+        corners.astype(np.float32), np.array(scores, np.float32), np.array(labels, np.int64)
+    )

@@ -1,0 +1,94 @@
+"""What an evaluation found, as JSON and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+import os
+import platform
+from typing import Any
+
+from .metrics import Metrics
+from .run import Latency
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """
+    Numbers of one run and where they come from.
+
+    :ivar frames: number of frames scored.
+    :ivar map50_95: COCO's mean; None without its library.
+    :ivar latency: None where detections were only scored again.
+    :ivar provenance: weights, hash, data set, split, stride, policy, p, device, machine …
+    """
+
+    metrics: Metrics
+    frames: int
+    clips: int
+    map50_95: float | None = None
+    latency: Latency | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Turn into plain values (JSON)."""
+        timed = self.latency
+        return {
+            **asdict(self.metrics),
+            'map50_95': self.map50_95,
+            'read_share': timed.read_share if timed else None,
+            'frames': self.frames,
+            'clips': self.clips,
+            'ms_per_frame': timed.ms_per_frame if timed else None,
+            'latency_ms': {
+                'read': _percentiles(timed.read_ms), 'forecast': _percentiles(timed.forecast_ms),
+            } if timed else None,
+            'provenance': self.provenance,
+        }
+
+    def table(self) -> str:
+        """Write for people."""
+        return '\n'.join(self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        metrics = self.metrics
+        yield f'{"":24}{"mAP@0.5":>9}{"tolerant":>10}'
+        yield _row('all', metrics.map50, metrics.map50_tolerant)
+        for name, values in (*metrics.by_speed.items(), *metrics.by_class.items()):
+            yield _row(f'  {name}', values['map50'], values['map50_tolerant'])
+        if self.map50_95 is not None:
+            yield _row('all, 0.50 to 0.95 (COCO)', self.map50_95)
+        yield f'{self.frames} frames, {self.clips} clips'
+        if self.latency:
+            timed = self.latency
+            yield (
+                f'{timed.read_share:.1%} read; {timed.ms_per_frame:.2f} ms a frame '
+                f'(READ {_ms(timed.read_ms)}, FORECAST {_ms(timed.forecast_ms)})'
+            )
+
+
+def _percentiles(values: tuple[float, float] | None) -> dict[str, float] | None:
+    return {'p50': values[0], 'p95': values[1]} if values else None
+
+
+def _ms(values: tuple[float, float] | None) -> str:
+    return f'{values[0]:.2f} ms' if values else '–'
+
+
+def _row(name: str, *values: float | None) -> str:
+    cells = ('–' if value is None else f'{value:.4f}' for value in values)
+    return f'{name:24}{next(cells):>9}' + ''.join(f'{cell:>10}' for cell in cells)
+
+
+def machine() -> str:
+    """Describe the machine: processor, cores, system."""
+    name = platform.processor() or platform.machine()
+    try:
+        with open('/proc/cpuinfo', encoding='utf-8') as file:
+            name = next(
+                (line.split(':', 1)[1].strip() for line in file if line.startswith('model name')),
+                name,
+            )
+    except OSError:
+        pass
+    return f'{name}, {os.cpu_count()} cores, {platform.system()} {platform.release()}'

@@ -1,0 +1,179 @@
+"""Runs over clips, and the baselines that carry boxes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from test_evaluation_average_precision import found, there
+
+from forecast_detector.data.base import Clip
+from forecast_detector.evaluation.baselines import BoxBaseline, HoldBoxes
+from forecast_detector.evaluation.kalman import KalmanBoxes, KalmanConfig
+from forecast_detector.evaluation.run import ClipRun, DecodeTimer, latency, run_clips, Step
+from forecast_detector.types import Action, Detections, Frame
+
+# Nothing is uncertain but the first velocity: two READs tell everything.
+EXACT = KalmanConfig(measurement=0.0, acceleration=(0.0, 0.0))
+
+
+class BoxClip(Clip):
+    """A clip of known boxes (one or none a frame) on black images of 300 by 200."""
+
+    def __init__(self, name, boxes):
+        self.name, self.boxes, self.decoded = name, boxes, []
+
+    def __len__(self):
+        return len(self.boxes)
+
+    def read(self, index):
+        self.decoded.append(index)
+        return np.zeros((200, 300, 3), np.uint8)
+
+    def truth(self, index):
+        box = self.boxes[index]
+        return there() if box is None else there((*box, 0, 0))
+
+
+@dataclass
+class Seer:
+    """Reads every frame it is given and detects exactly what is there."""
+
+    clip: Clip = None
+
+    def start(self, clip):
+        self.clip = clip
+
+    def step(self, frame):
+        frame.load()
+        truth = self.clip.truth(round(frame.stamp_ns * self.clip.fps / 1e9))
+        rows = [(*box, 0.9, label) for box, label in zip(truth.boxes, truth.labels)]
+        return Step(found(*rows), Action.READ, 5.0)
+
+
+def linear(length, start=(10, 20), velocity=(3, 2), size=(30, 20)):
+    """Boxes that move evenly."""
+    x, y = np.array(start), np.array(start) + np.array(size)
+    step = np.array(velocity)
+    return [(*(x + t * step), *(y + t * step)) for t in range(length)]
+
+
+def run(clip, carrier, read_every):
+    return run_clips(BoxBaseline(Seer(), carrier, read_every), [clip])[0].steps
+
+
+def test_every_kth_frame_is_read_and_the_others_are_not_decoded():
+    clip = BoxClip('a', linear(7))
+    steps = run(clip, HoldBoxes(), 3)
+    assert [step.action for step in steps] == [Action(int(i % 3 > 0)) for i in range(7)]
+    assert clip.decoded == [0, 3, 6]
+
+
+def test_hold_repeats_the_last_read():
+    boxes = linear(6)
+    steps = run(BoxClip('a', boxes), HoldBoxes(), 3)
+    for index, step in enumerate(steps):
+        assert step.detections.boxes.tolist() == [list(boxes[index - index % 3])]
+
+
+def test_each_clip_begins_with_a_read_and_without_the_boxes_of_the_last():
+    clips = [BoxClip('a', linear(3)), BoxClip('b', [None] * 3)]
+    runs = run_clips(BoxBaseline(Seer(), HoldBoxes(), 2), clips)
+    assert [step.action for step in runs[1].steps] == [Action.READ, Action.FORECAST, Action.READ]
+    assert all(len(step.detections) == 0 for step in runs[1].steps)
+
+
+@pytest.mark.parametrize('read_every', [2, 3, 5])
+def test_kalman_follows_even_motion_exactly_once_it_has_seen_two_reads(read_every):
+    boxes = linear(4 * read_every)
+    steps = run(BoxClip('a', boxes), KalmanBoxes(EXACT), read_every)
+    for index in range(read_every + 1, len(boxes)):
+        assert steps[index].detections.boxes[0] == pytest.approx(boxes[index], abs=1e-3)
+
+
+def test_kalman_holds_until_it_knows_a_velocity_and_reads_as_detected():
+    boxes = linear(4)
+    steps = run(BoxClip('a', boxes), KalmanBoxes(), 2)
+    assert steps[1].detections.boxes.tolist() == [list(boxes[0])]
+    assert steps[2].detections.boxes.tolist() == [list(boxes[2])]
+
+
+def test_default_noise_comes_near_even_motion_within_a_few_reads():
+    boxes = linear(12)
+    steps = run(BoxClip('a', boxes), KalmanBoxes(), 2)
+    assert steps[11].detections.boxes[0] == pytest.approx(boxes[11], abs=0.5)
+
+
+def test_kalman_smooths_what_hold_and_raw_differences_would_repeat():
+    # A box that rests, detected 2 pixels to the left and right by turns, at last to the left:
+    # hold is wrong by 2 pixels, the last difference carried on by 6.
+    carrier = KalmanBoxes()
+    for turn in range(40):
+        shift = 2 * (-1) ** turn
+        carrier.read(found((100 + shift, 100, 140 + shift, 140, 0.9, 0)))
+    carried = carrier.skip().boxes[0]
+    assert carried == pytest.approx([100, 100, 140, 140], abs=1.25)
+
+
+def test_tracks_keep_to_their_class_and_their_neighbour():
+    carrier = KalmanBoxes(EXACT)
+    for t in range(3):
+        carrier.read(found(
+            (10 + 4 * t, 10, 40 + 4 * t, 40, 0.9, 0), (10, 10 + 4 * t, 40, 40 + 4 * t, 0.8, 1),
+            (100 - 4 * t, 10, 130 - 4 * t, 40, 0.7, 0),
+        ))
+    assert carrier.skip().boxes[:, :2] == pytest.approx(
+        np.array([[22, 10], [10, 22], [88, 10]]), abs=1e-3
+    )
+
+
+def test_a_track_outlives_missed_reads_up_to_its_limit():
+    for missed, expected in ((3, 10 + 4 * (4 + 3) + 4), (4, 10 + 4 * (4 + 4))):
+        carrier = KalmanBoxes(EXACT)
+        times = [0, 1, 2, 3, 4 + missed]
+        for t in range(times[-1] + 1):
+            box = (10 + 4 * t, 10, 50 + 4 * t, 50, 0.9, 0)
+            carrier.read(found(box) if t in times else Detections())
+        moved = carrier.skip().boxes[0, 0]
+        assert moved == pytest.approx(expected, abs=1e-3)
+
+
+def test_boxes_that_leave_the_image_are_cut_and_then_gone():
+    # Image 300 wide; the box moves right by 20 a frame and is last read at 260.
+    boxes = [(220, 0, 260, 40), (240, 0, 280, 40), (260, 0, 300, 40)] + [None] * 3
+    clip = BoxClip('a', boxes)
+    runner = BoxBaseline(Seer(), KalmanBoxes(EXACT), 2)
+    steps = run_clips(runner, [clip])[0].steps
+    assert steps[3].detections.boxes[0] == pytest.approx([280, 0, 300, 40], abs=1e-3)
+    assert len(steps[5].detections) == 0
+
+
+def test_scores_decay_if_asked_for():
+    carrier = KalmanBoxes(KalmanConfig(score_decay=0.5))
+    carrier.read(found((0, 0, 10, 10, 0.8, 0)))
+    assert [float(carrier.skip().scores[0]) for _ in range(2)] == pytest.approx([0.4, 0.2])
+
+
+def test_read_every_below_one_is_refused():
+    with pytest.raises(ValueError, match='read_every: 0 is below 1'):
+        BoxBaseline(Seer(), HoldBoxes(), 0)
+
+
+def test_ms_per_frame_weighs_the_medians_by_their_shares():
+    def step(action, ms):
+        return Step(Detections(), action, ms)
+    steps = [step(Action.READ, ms) for ms in (10, 12, 100)] + [step(Action.FORECAST, 2)]
+    timed = latency([ClipRun('a', steps)])
+    assert timed.read_share == 0.75
+    assert timed.ms_per_frame == pytest.approx(0.75 * 12 + 0.25 * 2)
+    only = latency([ClipRun('a', steps[:3])])
+    assert (only.ms_per_frame, only.forecast_ms) == (12, None)
+    with pytest.raises(ValueError, match='no frames'):
+        latency([])
+
+
+def test_decoding_is_timed_apart_and_tells_the_size():
+    timer = DecodeTimer(Frame(0, lambda: np.zeros((2, 3, 3), np.uint8)))
+    assert (timer.ms, timer.size) == (0.0, None)
+    timer.frame.load()
+    assert timer.ms > 0
+    assert timer.size == (3, 2)
