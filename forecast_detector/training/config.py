@@ -46,31 +46,42 @@ class DetectorRecipe:
 @dataclass(frozen=True)
 class TemporalRecipe:
     """
-    Phase 2: encoders, scheduler and head on clips, over cached features.
+    Phase 2: encoders, scheduler and head on sequences of cached features.
 
-    :ivar steps: optimiser steps; the scheduler joins at ``scheduler_from``.
+    :ivar steps: optimiser steps.
     :ivar frames: length of a training sequence; one extra frame is the last forecast's target.
     :ivar batch_size: sequences a step.
-    :ivar views: augmented copies of every clip whose features are cached.
-    :ivar thinning: largest frame stride minus one (the paper's r, bounded by the clip).
-    :ivar forecast_share: share of steps whose F is the forecast, not the read features
-        (scheduled sampling; ramps up over the first half). The paper has none.
-    :ivar forecast_detection: weight of the detection loss on Fc against the next frame's
-        objects. The paper has none.
+    :ivar segments: stretches of each clip whose features are cached, each with its own
+        augmentation.
+    :ivar thinning: largest frame stride minus one (the paper's r, bounded by the segment).
+    :ivar unthinned_share: last share of the steps without thinning.
+    :ivar seen: probabilities that the detector sees F, Ft, or Fm, drawn per sequence and step
+        (the paper: one third each).
+    :ivar forecast_share: probability that a step's F is the forecast and not the read features,
+        ramped up over the first half (the paper: 0).
+    :ivar scheduler_from: share of the steps after which the scheduler trains (paper: 24/40).
+    :ivar success_iou: a forecast serves if every object is found with more than this overlap
+        and at least ``success_score``.
+    :ivar false_alarm_score: on a frame without objects a forecast serves if no detection
+        reaches this score.
     """
 
-    steps: int = 1500
+    steps: int = 1200
     frames: int = 10
     batch_size: int = 12
     lr: float = 1e-3
     head_lr: float = 2e-4
     scheduler_lr: float = 1e-3
-    scheduler_from: float = 0.6
     weight_decay: float = 1e-2
-    views: int = 2
+    segments: int = 6
     thinning: int = 2
-    forecast_share: float = 0.4
-    forecast_detection: float = 1.0
+    unthinned_share: float = 0.05
+    seen: tuple[float, float, float] = (1 / 3, 1 / 3, 1 / 3)
+    forecast_share: float = 0.0
+    scheduler_from: float = 0.6
+    success_iou: float = 0.7
+    success_score: float = 0.3
+    false_alarm_score: float = 0.5
     ema: float = 0.998
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
-from ..data.base import Clip, ClipDataset, Truth
+from ..data.base import ClipDataset, Truth
 from ..data.transforms import ClipTransform, CropAndTurn, draw_window, Photometric
 from .losses import Target
 
@@ -120,15 +120,14 @@ def to_target(truth: Truth) -> Target:
 
 
 def clip_indices(
-    rng: np.random.Generator, clip: Clip, frames: int, thinning: int
+    rng: np.random.Generator, length: int, frames: int, thinning: int
 ) -> list[int]:
     """
-    Draw ``frames`` indices at equal intervals (section 4.2).
+    Draw ``frames`` of ``length`` indices at equal intervals (section 4.2).
 
     The stride is q + 1 with q drawn from 0 to min(floor(l / n) - 1, r); a clip that is too
     short repeats its last frame.
     """
-    length = len(clip)
     most = max(0, min((length - 1) // max(1, frames - 1) - 1, thinning))
     stride = int(rng.integers(most + 1)) + 1
     span = (frames - 1) * stride + 1

@@ -1,0 +1,67 @@
+"""forecast-detector: detect objects in live video by feature map forecast."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+import sys
+
+from .. import __version__
+
+# Name to first line of help. A command's module is imported only when it is called for.
+COMMANDS = {
+    'demo': 'run camera, detector and recorder in a live ROS 2 graph',
+    'detect': 'detect in a video or bag: annotated video and JSON out',
+    'evaluate': 'measure weights on annotated video',
+    'info': 'show what is in a weights file',
+    'train': 'train weights on annotated video',
+}
+
+
+def make_parser(command: str | None) -> argparse.ArgumentParser:
+    """
+    Make the parser; only the subcommand that is called for gets its options.
+
+    :param command: name of the subcommand.
+    """
+    parser = argparse.ArgumentParser(prog='forecast-detector', description=__doc__)
+    parser.add_argument('--version', action='version', version=__version__)
+    subparsers = parser.add_subparsers(dest='command', required=True, metavar='SUBCOMMAND')
+    for name, summary in COMMANDS.items():
+        description = None
+        if name == command:
+            module = import_module(f'.{name}', __package__)
+            description = module.__doc__
+        subparser = subparsers.add_parser(
+            name,
+            help=summary,
+            description=description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if name == command:
+            module.add_arguments(subparser)
+            subparser.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """
+    Run a subcommand; returns the exit status, 0 only on success.
+
+    An error that a user can mend is one line on stderr, without a traceback.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    command = next((word for word in argv if word in COMMANDS), None)
+    args = make_parser(command).parse_args(argv)
+    try:
+        return int(args.run(args))
+    except (ValueError, RuntimeError, OSError, ImportError) as error:
+        print(f'forecast-detector: error: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('forecast-detector: interrupted', file=sys.stderr)
+        return 130
+
+
+if __name__ == '__main__':
+    sys.exit(main())

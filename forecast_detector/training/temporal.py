@@ -1,0 +1,168 @@
+"""Phase 2: train encoders, scheduler and head on sequences of cached features."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import time
+from typing import NamedTuple
+
+import torch
+from torch import nn, Tensor
+import torch.nn.functional as F
+from tqdm import tqdm
+
+from ..model.network import ForecastNetwork
+from .config import TemporalRecipe, TrainConfig
+from .detector import hold_norms, load_state, Log, LOG_EVERY, SAVE_EVERY_S, save_state
+from .feature_bank import draw_sequences, Segment, SequenceBatch
+from .losses import assign, detection_losses
+from .optim import adamw, moving_average, one_cycle
+from .success import forecast_serves
+
+
+class Unrolled(NamedTuple):
+    """
+    A batch of sequences run through the encoders, time first.
+
+    :ivar seen: what the detector sees, (n, B, C, H, W).
+    :ivar forecasts: Fc, (n, B, C, H, W).
+    :ivar scheduler_logits: (n, B, 2).
+    """
+
+    seen: Tensor
+    forecasts: Tensor
+    scheduler_logits: Tensor
+
+
+def unroll(
+    network: ForecastNetwork,
+    features: Tensor,
+    recipe: TemporalRecipe,
+    forecast_share: float,
+    generator: torch.Generator,
+) -> Unrolled:
+    """
+    Run the encoders over a batch of sequences, with the draws of training.
+
+    :param features: read features, (B, n + 1, C, H, W); the last frame is only a target.
+    :param forecast_share: probability that a step goes on from its own forecast.
+    """
+    batch, length = features.shape[:2]
+    state = network.zero_state(features[:, 0])
+    choices = torch.multinomial(
+        torch.tensor(recipe.seen), batch * (length - 1), True, generator=generator
+    ).view(length - 1, batch, 1, 1, 1)
+    own = torch.rand(length - 1, batch, 1, 1, 1, generator=generator) < forecast_share
+    choices, own = choices.to(features.device), own.to(features.device)
+    seen, forecasts, logits = [], [], []
+    for t in range(length - 1):
+        current = features[:, t]
+        if t > 0:
+            current = torch.where(own[t], forecasts[-1], current)
+        forecast, converted, state = network.encode(current, state)
+        options = torch.stack([current, converted, network.combine(current, converted)])
+        index = choices[t].expand_as(current).unsqueeze(0)
+        seen.append(options.gather(0, index)[0])
+        forecasts.append(forecast)
+        # The scheduler judges features; it must not bend them to its liking.
+        logits.append(network.scheduler(forecast.detach(), converted.detach()))
+    return Unrolled(torch.stack(seen), torch.stack(forecasts), torch.stack(logits))
+
+
+def train_temporal(
+    network: ForecastNetwork,
+    bank: list[Segment],
+    config: TrainConfig,
+    device: torch.device,
+    state_file: Path,
+    log: Log,
+) -> ForecastNetwork:
+    """
+    Train the encoders, the head and, later, the scheduler; returns averaged weights.
+
+    Backbone and neck stay as they are: the features are cached.
+
+    :raises RuntimeError: if the loss is no longer finite; names the step.
+    """
+    recipe = config.temporal
+    network = network.to(device)
+    network.backbone.requires_grad_(False)
+    network.neck.requires_grad_(False)
+    optimizer = adamw(
+        [
+            ([network.encoder1, network.encoder2], recipe.lr),
+            ([network.head], recipe.head_lr),
+            ([network.scheduler], recipe.scheduler_lr),
+        ],
+        recipe.weight_decay,
+    )
+    lr_schedule = one_cycle(optimizer, recipe.steps)
+    average = moving_average(network, recipe.ema)
+    parts = {'network': network, 'average': average, 'optimizer': optimizer,
+             'lr_schedule': lr_schedule}
+    first = load_state(state_file, parts)
+    anchors = network.anchors(config.model.input_size)
+    network.train()
+    hold_norms(network.head)
+    saved = time.monotonic()
+    bar = tqdm(range(first, recipe.steps), initial=first, total=recipe.steps, desc='temporal',
+               unit='step')
+    for step in bar:
+        batch = draw_sequences(bank, recipe, step, config.seed)
+        losses = sequence_losses(network, batch, config, anchors, step, device)
+        loss = sum((weight * value for weight, value in losses.values()), torch.zeros(()))
+        assert isinstance(loss, Tensor)
+        if not torch.isfinite(loss):
+            raise RuntimeError(f'the loss is {loss.item()} at step {step}: lower the learning rate')
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 10.0)
+        optimizer.step()
+        lr_schedule.step()
+        average.update_parameters(network)
+        if step % LOG_EVERY == 0:
+            values = {name: value.item() for name, (_, value) in losses.items()}
+            bar.set_postfix({name: f'{value:.3f}' for name, value in values.items()})
+            log({'phase': 'temporal', 'step': step, **values})
+        if time.monotonic() - saved > SAVE_EVERY_S:
+            save_state(state_file, parts, step + 1)
+            saved = time.monotonic()
+    save_state(state_file, parts, recipe.steps)
+    network.load_state_dict(average.module.state_dict())
+    return network.requires_grad_(True)
+
+
+def sequence_losses(
+    network: ForecastNetwork,
+    batch: SequenceBatch,
+    config: TrainConfig,
+    anchors: Tensor,
+    step: int,
+    device: torch.device,
+) -> dict[str, tuple[float, Tensor]]:
+    """Compute the terms of Eq. 1 on a batch, each with its weight."""
+    recipe, weights = config.temporal, config.loss
+    features = batch.features.to(device)
+    progress = step / recipe.steps
+    share = recipe.forecast_share * min(1.0, 2 * progress)
+    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
+    run = unroll(network, features, recipe, share, generator)
+    length = len(run.seen)
+    # Time first, then batch, as the unrolled maps lie.
+    now = [targets[t] for t in range(length) for targets in batch.targets]
+    assigned = assign(now, anchors, config.detector.match_iou).to(device)
+    loc, cls = detection_losses(network.head(run.seen.flatten(0, 1)), assigned)
+    following = features[:, 1:].transpose(0, 1)
+    losses = {
+        'localisation': (weights.localisation, loc),
+        'classification': (weights.classification, cls),
+        'forecast': (weights.forecast, F.mse_loss(run.forecasts, following)),
+    }
+    if progress >= recipe.scheduler_from:
+        nexts = [targets[t + 1] for t in range(length) for targets in batch.targets]
+        serves = forecast_serves(
+            network, run.forecasts.detach().flatten(0, 1), nexts, anchors.to(device), recipe
+        )
+        decision = F.cross_entropy(run.scheduler_logits.flatten(0, 1), serves.to(device))
+        losses['decision'] = (weights.decision, decision)
+    return losses
