@@ -29,12 +29,16 @@ class Step:
 
     :ivar latency_ms: time of the step without the decoding of its image, milliseconds.
     :ivar confidence: the scheduler's, computed one frame earlier; NaN where there is none.
+    :ivar anticipated: what was detected on the forecast of the next frame, where asked for.
+    :ivar anticipation_ms: time of that, on top of ``latency_ms``.
     """
 
     detections: Detections
     action: Action
     latency_ms: float
     confidence: float = math.nan
+    anticipated: Detections | None = None
+    anticipation_ms: float = 0.0
 
 
 class Runner(Protocol):

@@ -1,0 +1,122 @@
+"""How sure a mean average precision or a difference of two is: bootstrap over clips."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .average_precision import EPSILON, mean_average_precision, Outcomes
+from .matching import FloatArray
+
+
+@dataclass(frozen=True)
+class Interval:
+    """
+    A value on the data at hand, and the range that the resamples give.
+
+    :ivar low: lower end; all below 0 or all above means that the sign is settled.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def settled(self) -> bool:
+        """Whether zero lies outside."""
+        return self.low > 0 or self.high < 0
+
+
+def clip_weights(clips: int, resamples: int, seed: int = 0) -> FloatArray:
+    """How often each clip is drawn in each resample, (resamples, clips), rows sum to clips."""
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(clips, np.full(clips, 1 / clips), resamples).astype(np.float64)
+
+
+def resampled_map(outcomes: Outcomes, weights: FloatArray) -> FloatArray:
+    """
+    Mean average precision of each resample of the clips.
+
+    Precision can only rise at a true detection, so only these are followed: what was counted
+    up to each of them, clip by clip, times how often the clips were drawn.
+
+    :param weights: (R, clips), see :func:`clip_weights`.
+    :returns: (R,); the mean is over the classes that the resample has objects of, NaN if none.
+    """
+    positives = weights @ outcomes.positives
+    total, count = np.zeros(len(weights)), np.zeros(len(weights))
+    for label in np.flatnonzero(outcomes.positives.sum(axis=0)):
+        there = positives[:, label] > 0
+        area = _resampled_area(outcomes.of_class(int(label)), weights)
+        total += np.where(there, area / np.where(there, positives[:, label], 1.0), 0.0)
+        count += there
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _resampled_area(one: Outcomes, weights: FloatArray) -> FloatArray:
+    """Sum of envelope precision over the true detections of one class, (R,)."""
+    hits = np.flatnonzero(one.true)
+    if not len(hits):
+        return np.zeros(len(weights))
+    true = _counted_by_clip(one.true, one.clips, hits, weights.shape[1])
+    false = _counted_by_clip(one.false, one.clips, hits, weights.shape[1])
+    found = weights @ true.T
+    precision = found / np.maximum(found + weights @ false.T, EPSILON)
+    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    return np.asarray((envelope * weights[:, one.clips[hits]]).sum(axis=1))
+
+
+def _counted_by_clip(
+    values: FloatArray, clips: np.ndarray, hits: np.ndarray, number: int
+) -> FloatArray:
+    """Sum of ``values`` up to each hit, in each clip: (hits, number)."""
+    steps = np.zeros((len(hits), number))
+    interval = np.searchsorted(hits, np.arange(hits[-1] + 1))
+    np.add.at(steps, (interval, clips[:hits[-1] + 1]), values[:hits[-1] + 1])
+    return np.cumsum(steps, axis=0)
+
+
+def interval(
+    outcomes: Outcomes, resamples: int = 2000, confidence: float = 0.95, seed: int = 0
+) -> Interval:
+    """
+    Percentile interval of a mean average precision.
+
+    :raises ValueError: if there is no object to find.
+    """
+    weights = clip_weights(len(outcomes.positives), resamples, seed)
+    return _interval(_whole(outcomes), resampled_map(outcomes, weights), confidence)
+
+
+def paired_difference(
+    a: Outcomes, b: Outcomes, resamples: int = 2000, confidence: float = 0.95, seed: int = 0
+) -> Interval:
+    """
+    Percentile interval of the mean average precision of ``a`` less that of ``b``.
+
+    Both are measured on the same resamples, so that what is hard for both cancels.
+
+    :raises ValueError: if they are of different data, or without an object to find.
+    """
+    if not np.array_equal(a.positives, b.positives):
+        raise ValueError(
+            'the two runs have different objects in their clips: a paired comparison needs the '
+            'same data set, split and stride'
+        )
+    weights = clip_weights(len(a.positives), resamples, seed)
+    differences = resampled_map(a, weights) - resampled_map(b, weights)
+    return _interval(_whole(a) - _whole(b), differences, confidence)
+
+
+def _whole(outcomes: Outcomes) -> float:
+    value = mean_average_precision(outcomes)
+    if value is None:
+        raise ValueError('there is no object to find in these clips; nothing can be resampled')
+    return value
+
+
+def _interval(value: float, values: FloatArray, confidence: float) -> Interval:
+    tail = (1 - confidence) / 2
+    low, high = np.nanquantile(values, (tail, 1 - tail))
+    return Interval(value, float(low), float(high))

@@ -1,0 +1,109 @@
+"""Streaming average precision: who answers which frame, on timelines drawn on paper."""
+
+import numpy as np
+import pytest
+from test_evaluation_average_precision import found
+from test_evaluation_baselines import BoxClip, linear
+
+from forecast_detector.evaluation.metrics import evaluate
+from forecast_detector.evaluation.run import Step
+from forecast_detector.evaluation.streaming_ap import pair, stream_clip
+from forecast_detector.types import Action
+
+
+def stamps(count, period_ms=10):
+    return [k * period_ms * 1_000_000 for k in range(count)]
+
+
+def known(count, *latencies_ms):
+    """
+    Frame whose answer is known at each frame, -1 for none, and the frames that were stepped.
+
+    Latencies are of the first, second … step; the last one repeats.
+    """
+    stepped = []
+
+    def step(index):
+        stepped.append(index)
+        return [(latencies_ms[min(len(stepped), len(latencies_ms)) - 1], index)]
+
+    answers = pair(stamps(count), step)
+    return [answer if isinstance(answer, int) else -1 for answer in answers], stepped
+
+
+@pytest.mark.parametrize(('latencies_ms', 'expected', 'stepped'), [
+    # Faster than the camera: every frame is answered one frame late.
+    ((4,), [-1, 0, 1, 2, 3, 4], [0, 1, 2, 3, 4, 5]),
+    # Just in time: finished at the very stamp counts.
+    ((10,), [-1, 0, 1, 2, 3, 4], [0, 1, 2, 3, 4, 5]),
+    # 15 ms: 0 done at 15; starts on frame 1, done at 30; on 3, done at 45; on 4, at 60; on 5.
+    ((15,), [-1, -1, 0, 1, 1, 3], [0, 1, 3, 4, 5]),
+    # 25 ms: 0 done at 25; on frame 2, done at 50; on frame 5.
+    ((25,), [-1, -1, -1, 0, 0, 2], [0, 2, 5]),
+    # A slow first step and fast ones: frames 1 and 2 are lost, then the detector waits.
+    ((32, 4), [-1, -1, -1, -1, 3, 4], [0, 3, 4, 5]),
+    # Slower than the whole clip: nothing is ever known.
+    ((1000,), [-1] * 6, [0, 5]),
+])
+def test_the_last_answer_finished_by_a_frame_is_its_answer(latencies_ms, expected, stepped):
+    assert known(6, *latencies_ms) == (expected, stepped)
+
+
+def test_an_anticipation_finished_in_time_answers_the_next_frame_and_is_charged():
+    def step(index):
+        return [(4, ('seen', index)), (3, ('anticipated', index + 1))]
+
+    answers = pair(stamps(4), step)
+    assert answers[1:] == [('anticipated', 1), ('anticipated', 2), ('anticipated', 3)]
+
+    def slow(index):
+        return [(4, ('seen', index)), (7, ('anticipated', index + 1))]
+
+    # Done at 4 and 11; the next step starts at 11 and is done at 15 and 22; then 26, 33.
+    assert pair(stamps(4), slow)[1:] == [('seen', 0), ('seen', 1), ('seen', 2)]
+
+
+def test_an_empty_clip_has_no_answers():
+    assert pair([], lambda index: []) == []
+
+
+class Teller:
+    """Detects exactly what is there in the frame that it steps; forecasts take no time."""
+
+    def __init__(self, latency_ms, anticipates=False):
+        self.latency_ms, self.anticipates = latency_ms, anticipates
+
+    def start(self, clip):
+        self.clip = clip
+
+    def step(self, frame):
+        index = round(frame.stamp_ns * self.clip.fps / 1e9)
+
+        def seen(at):
+            box = self.clip.boxes[min(at, len(self.clip) - 1)]
+            return found((*box, 0.9, 0))
+
+        ahead = seen(index + 1) if self.anticipates else None
+        return Step(seen(index), Action.READ, self.latency_ms, anticipated=ahead)
+
+
+def score(runner, velocity, latency_ms=None):
+    clip = BoxClip('a', linear(11, velocity=velocity, size=(20, 20)))
+    return evaluate([stream_clip(runner, clip, latency_ms)], ['nut']).map50
+
+
+def test_a_fast_detector_loses_only_the_first_frame_where_nothing_moves():
+    assert score(Teller(20), (0, 0)) == pytest.approx(10 / 11)
+
+
+def test_being_late_costs_where_things_move_and_anticipation_repays_it():
+    # 30 frames a second; one frame late a box of 20 pixels is 12 pixels off: IoU 8/32.
+    assert score(Teller(20), (12, 0)) == 0.0
+    assert score(Teller(20, anticipates=True), (12, 0)) == pytest.approx(10 / 11)
+
+
+def test_given_latencies_replace_the_measured_ones():
+    # 5 pixels a frame: one frame late is IoU 15/25, two frames late 10/30.
+    assert score(Teller(50), (5, 0), latency_ms=(20, 5)) == pytest.approx(10 / 11)
+    assert score(Teller(20), (5, 0), latency_ms=(66, 5)) < 0.6
+    assert np.isclose(score(Teller(20), (5, 0)), 10 / 11)
