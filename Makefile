@@ -39,14 +39,12 @@ test: lint types  ## Lint, check types, run the tests; [PYTEST_ARGS=]
 
 lint: setup  ## Check style with ruff
 	@$(python) -m ruff check $(sources)
-	@$(python) -m ruff format --check $(sources)
 
 types: setup  ## Check types with mypy
 	@$(python) -m mypy
 
-format: setup  ## Let ruff correct style
+format: setup  ## Let ruff correct what it can (import order and the like)
 	@$(python) -m ruff check --fix $(sources)
-	@$(python) -m ruff format $(sources)
 
 clean:  ## Remove everything that setup and the demo made
 	rm -rf .venv .ros out build install log *.egg-info .mypy_cache .pytest_cache .ruff_cache
