@@ -1,0 +1,137 @@
+"""The package's files agree with each other, and the supplied messages with the real ones."""
+
+import ast
+import configparser
+from importlib.util import find_spec
+import os
+from pathlib import Path
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+import forecast_detector
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUIREMENTS = sorted(ROOT.glob('requirements*.txt'))
+UNDERLAY = ROOT / '.ros' / 'underlay' / 'install' / 'share' / 'vision_msgs'
+
+
+def read_setup_cfg():
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / 'setup.cfg')
+    return parser
+
+
+def read_entry_points():
+    lines = read_setup_cfg()['options.entry_points']['console_scripts'].strip().splitlines()
+    return [tuple(part.strip() for part in line.split('=')) for line in lines]
+
+
+def test_one_version_everywhere():
+    package_xml = ElementTree.parse(ROOT / 'package.xml').getroot()
+    assert package_xml.findtext('version') == forecast_detector.__version__
+    assert read_setup_cfg()['metadata']['version'] == forecast_detector.__version__
+
+
+def test_package_xml_fits_the_ros_lint():
+    package_xml = ElementTree.parse(ROOT / 'package.xml').getroot()
+    assert re.fullmatch(r'[\w.-]+@[\w-]+(\.[\w-]+)+', package_xml.find('maintainer').get('email'))
+    assert package_xml.findtext('license') == 'Apache-2.0'
+    assert package_xml.findtext('member_of_group') == 'rosidl_interface_packages'
+
+
+@pytest.mark.parametrize(('name', 'target'), read_entry_points())
+def test_entry_point_names_a_function(name, target):
+    # Read, not imported: the nodes' modules need ROS.
+    module, function = target.split(':')
+    tree = ast.parse(Path(find_spec(module).origin).read_text())
+    # Defined there or imported into it.
+    names = {getattr(node, 'name', None) for node in tree.body}
+    names |= {
+        alias.asname or alias.name
+        for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    assert function in names
+
+
+def test_executables_are_the_entry_points(tmp_path):
+    script = ROOT / 'scripts' / 'write_executables.py'
+    command = [sys.executable, str(script), str(ROOT / 'setup.cfg'), str(tmp_path)]
+    subprocess.run(command, check=True)
+    written = {path.name: path for path in tmp_path.glob('*/*')}
+    assert set(written) == {name for name, _ in read_entry_points()}
+    for name, path in written.items():
+        assert path.parent.name == ('lib' if name.endswith('_node') else 'bin')
+        assert os.access(path, os.X_OK)
+        ast.parse(path.read_text())
+
+
+@pytest.mark.parametrize('path', REQUIREMENTS, ids=lambda path: path.name)
+def test_requirements_are_pinned(path):
+    lines = [line.split('#')[0].strip() for line in path.read_text().splitlines()]
+    loose = [line for line in lines if line and not re.match(r'[\w.-]+==[\w.]+(\s*;.*)?$', line)]
+    assert loose == []
+
+
+def test_lock_has_every_requirement_at_the_same_version():
+    pins = {
+        path.name: {line for line in path.read_text().splitlines() if '==' in line}
+        for path in REQUIREMENTS
+    }
+    lock = pins.pop('requirements-lock.txt')
+    assert {name: missing for name, lines in pins.items() if (missing := lines - lock)} == {}
+
+
+def test_decision_message_is_the_documented_one():
+    lines = (ROOT / 'msg' / 'ForecastDecision.msg').read_text().splitlines()
+    declared = [line.split('#')[0].strip() for line in lines]
+    assert [line for line in declared if line and '=' not in line] == [
+        'std_msgs/Header header',
+        'uint8 action',
+        'uint8 reason',
+        'string reason_detail',
+        'float32 confidence',
+        'float32 threshold',
+        'uint32 frames_since_read',
+        'builtin_interfaces/Time last_read_stamp',
+        'float32 inference_ms',
+    ]
+    assert [line for line in declared if '=' in line] == [
+        'uint8 READ=0',
+        'uint8 FORECAST=1',
+        'uint8 FIRST_FRAME=0',
+        'uint8 SCHEDULER=1',
+        'uint8 LIMIT=2',
+        'uint8 RESET=3',
+        'uint8 POLICY=4',
+    ]
+
+
+def test_supplied_vision_msgs_has_the_type_hashes_of_the_real_one():
+    if not UNDERLAY.is_dir():
+        pytest.skip('vision_msgs is not supplied here: the real one is used, or there is no ROS')
+    command = [
+        sys.executable, str(ROOT / 'scripts' / 'check_type_hashes.py'),
+        str(ROOT / 'underlay' / 'vision_msgs' / 'type_hashes.txt'), str(UNDERLAY),
+    ]
+    checked = subprocess.run(command, capture_output=True, text=True)
+    assert (checked.returncode, checked.stdout) == (0, '')
+
+
+def test_a_wrong_type_hash_is_told(tmp_path):
+    share = tmp_path / 'vision_msgs'
+    (share / 'msg').mkdir(parents=True)
+    (share / 'msg' / 'Point2D.json').write_text(
+        '{"type_hashes": [{"type_name": "vision_msgs/msg/Point2D", "hash_string": "RIHS01_a"}]}'
+    )
+    (tmp_path / 'expected.txt').write_text('Point2D RIHS01_b\n')
+    command = [
+        sys.executable, str(ROOT / 'scripts' / 'check_type_hashes.py'),
+        str(tmp_path / 'expected.txt'), str(share),
+    ]
+    checked = subprocess.run(command, capture_output=True, text=True)
+    assert checked.returncode == 1
+    assert 'RIHS01_a, expected RIHS01_b' in checked.stdout
