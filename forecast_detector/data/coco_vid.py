@@ -19,6 +19,7 @@ from .labels import label_indices
 from .video import VideoReader
 
 VIDEO_SUFFIXES = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.ts')
+KEYS = ('categories', 'videos', 'images', 'annotations')
 Entry = dict[str, Any]
 
 
@@ -82,9 +83,11 @@ class CocoVidClip(Clip):
         return round((self._frame_ids[index] - self._frame_ids[0]) * 1e9 / self._video_fps)
 
 
-def read_annotations(path: Path) -> dict[str, list[Entry]]:
+def read_annotations(path: Path, keys: Sequence[str] = KEYS) -> dict[str, list[Entry]]:
     """
     Read the JSON file and check that its lists are there.
+
+    :param keys: the lists that are needed.
 
     :raises FileNotFoundError: if it is missing.
     :raises ValueError: if it is not JSON, or not CocoVID; names file and key.
@@ -98,7 +101,7 @@ def read_annotations(path: Path) -> dict[str, list[Entry]]:
         content = json.loads(path.read_text(encoding='utf-8'))
     except ValueError as error:
         raise ValueError(f'{path}: not valid JSON ({error}); truncated? fetch it again') from error
-    for key in ('categories', 'videos', 'images', 'annotations'):
+    for key in keys:
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
             raise ValueError(
                 f"{path}: no list '{key}'; CocoVID has categories, videos, images (with video_id "
@@ -125,8 +128,12 @@ def _by_id(entries: list[Entry], kind: str, path: Path) -> dict[int, Entry]:
     return table
 
 
-class _Truths:
-    """Turn the annotations of one image into a :class:`Truth`."""
+class ImageTruths:
+    """
+    The annotations of a file by image.
+
+    :ivar dropped: boxes left out so far, without area or outside their image.
+    """
 
     def __init__(self, content: dict[str, list[Entry]], path: Path, label_of: dict[int, int]):
         self.path, self.label_of, self.dropped = path, label_of, 0
@@ -152,6 +159,7 @@ class _Truths:
         return box
 
     def of(self, image: Entry) -> Truth:
+        """Turn an image's annotations into its :class:`Truth`."""
         rows = self.rows.get(image['id'], [])
         if not rows:
             return Truth()
@@ -166,7 +174,7 @@ class _Truths:
                      np.array(tracks, np.int64)[keep])
 
 
-def _labels(
+def number_categories(
     content: dict[str, list[Entry]], path: Path, labels: Sequence[str] | None
 ) -> tuple[tuple[str, ...], dict[int, int]]:
     """Number the categories by rising id, or by the weights' list."""
@@ -233,8 +241,8 @@ def load_coco_vid(
     root = Path(root)
     path = root / 'annotations' / f'{split}.json'
     content = read_annotations(path)
-    in_force, label_of = _labels(content, path, labels)
-    truths = _Truths(content, path, label_of)
+    in_force, label_of = number_categories(content, path, labels)
+    truths = ImageTruths(content, path, label_of)
     clips = []
     for video, images in _frames_by_video(content, path):
         images = images[::stride]
