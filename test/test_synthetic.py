@@ -6,8 +6,9 @@ import pickle
 import numpy as np
 import pytest
 
+from forecast_detector.data.scene import render
 from forecast_detector.data.sprites import CLASSES, make_sprite
-from forecast_detector.data.synthetic import load_synthetic, render, SyntheticWorld
+from forecast_detector.data.synthetic import load_synthetic, SyntheticWorld
 from forecast_detector.types import BadFrameError
 
 
