@@ -1,0 +1,134 @@
+"""One camera of the node: its subscription, its two publishers, its bad images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import time
+from typing import Any
+
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import qos_policy_name_from_kind
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection2DArray
+
+from forecast_detector.msg import ForecastDecision
+
+from ..types import BadFrameError, Frame, StepFailure, StepResult
+from .conversions import decision_message, detections_message, frame_from_message
+from .health import CameraHealth
+from .mailbox import Mailbox
+from .qos import image_qos, result_qos, subscription_events
+from .topics import CameraTopics
+
+REPEAT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """
+    A frame on its way to the detector.
+
+    :ivar header: the image's; results carry it as it is.
+    :ivar received_s: when it came, monotonic seconds.
+    """
+
+    frame: Frame
+    header: Header
+    received_s: float
+
+
+class Camera:
+    """Takes the images of one topic to the mailbox and the results back to the graph."""
+
+    def __init__(
+        self, node: LifecycleNode, topics: CameraTopics, mailbox: Mailbox[Waiting], lossless: bool
+    ) -> None:
+        """Create the publishers; images are subscribed to by :meth:`open`."""
+        self.topics = topics
+        self.health = CameraHealth(topics.image, mailbox.counters[topics.image])
+        self._node = node
+        self._mailbox = mailbox
+        self._lossless = lossless
+        self._subscription: Any = None
+        self._complained_s = -REPEAT_S
+        self._untold = 0
+        options = QoSOverridingOptions.with_default_policies()
+        self._publishers = [
+            node.create_lifecycle_publisher(
+                kind, topic, result_qos(lossless), qos_overriding_options=options
+            )
+            for kind, topic in (
+                (Detection2DArray, topics.detections),
+                (ForecastDecision, topics.decision),
+            )
+        ]
+
+    def open(self) -> None:
+        """Subscribe to the images."""
+        self.health.start()
+        kind = CompressedImage if self.topics.compressed else Image
+        self._subscription = subscription_events(
+            lambda **events: self._node.create_subscription(
+                kind,
+                self.topics.subscribed,
+                self._on_image,
+                image_qos(self._lossless),
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+                **events,
+            ),
+            self._on_incompatible_qos,
+        )
+
+    def close(self) -> None:
+        """Unsubscribe; images that still arrive are not taken."""
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+
+    def destroy(self) -> None:
+        """Unsubscribe and take the publishers out of the graph."""
+        self.close()
+        for publisher in self._publishers:
+            self._node.destroy_lifecycle_publisher(publisher)
+
+    def deliver(
+        self, waiting: Waiting, outcome: StepResult | StepFailure, labels: tuple[str, ...]
+    ) -> None:
+        """Publish what a step gave for a frame; for an unusable frame nothing is published."""
+        if isinstance(outcome, StepFailure):
+            self.refuse(outcome.error)
+            return
+        detections, decision = self._publishers
+        detections.publish(detections_message(waiting.header, outcome.detections, labels))
+        decision.publish(decision_message(waiting.header, outcome.decision))
+        age_ms = (self._node.get_clock().now().nanoseconds - outcome.stamp_ns) / 1e6
+        self.health.saw_answer(waiting.received_s, age_ms, outcome.decision)
+
+    def refuse(self, error: Exception) -> None:
+        """Count an unusable image and say so: the first at once, then every few seconds."""
+        self.health.saw_error(error)
+        now_s = time.monotonic()
+        if now_s - self._complained_s < REPEAT_S:
+            self._untold += 1
+            return
+        more = f' ({self._untold} more since the last such message)' if self._untold else ''
+        self._node.get_logger().error(f'{self.topics.image}: image not used: {error}{more}')
+        self._complained_s, self._untold = now_s, 0
+
+    def publishers_in_graph(self) -> int:
+        """Count the publishers of the image topic."""
+        return self._node.count_publishers(self.topics.image)
+
+    def _on_image(self, message: Image | CompressedImage) -> None:
+        self.health.saw_image()
+        try:
+            frame = frame_from_message(message)
+        except BadFrameError as error:
+            self.refuse(error)
+            return
+        self._mailbox.put(self.topics.image, Waiting(frame, message.header, time.monotonic()))
+
+    def _on_incompatible_qos(self, event: Any) -> None:
+        self.health.incompatible_qos = qos_policy_name_from_kind(event.last_policy_kind)

@@ -1,0 +1,132 @@
+"""Between ROS messages and the package's own types."""
+
+from __future__ import annotations
+
+from array import array
+from functools import partial
+
+from builtin_interfaces.msg import Time
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+from vision_msgs.msg import (
+    Detection2D,
+    Detection2DArray,
+    LabelInfo,
+    ObjectHypothesisWithPose,
+    VisionClass,
+)
+
+from forecast_detector.msg import ForecastDecision
+
+from ..boxes import xyxy_to_xywh
+from ..images import check_image_layout, decode_compressed, decode_image
+from ..types import BadFrameError, Decision, Detections, Frame
+
+NS = 1_000_000_000
+
+
+def to_ns(stamp: Time) -> int:
+    """Turn a ROS time into nanoseconds."""
+    return int(stamp.sec) * NS + int(stamp.nanosec)
+
+
+def from_ns(stamp_ns: int) -> Time:
+    """Turn nanoseconds into a ROS time."""
+    return Time(sec=stamp_ns // NS, nanosec=stamp_ns % NS)
+
+
+def frame_from_message(message: Image | CompressedImage) -> Frame:
+    """
+    Wrap an image message; its pixels are decoded if and when it is READ.
+
+    The package's own decoder is used, not cv_bridge: it minds ``step``, and replaying a bag
+    without ROS decodes to the same pixels.
+
+    :raises BadFrameError: if the message's fields contradict each other.
+    """
+    header, data = message.header, memoryview(message.data)
+    stamp_ns = to_ns(header.stamp)
+    if isinstance(message, CompressedImage):
+        if not len(data):
+            raise BadFrameError(
+                f"compressed image '{message.format}' has no data; check the publisher"
+            )
+        return Frame(
+            stamp_ns,
+            partial(decode_compressed, message.format, data),
+            frame_id=header.frame_id,
+            encoding=message.format,
+        )
+    layout = (message.encoding, message.width, message.height, message.step)
+    check_image_layout(*layout, len(data))
+    return Frame(
+        stamp_ns,
+        partial(decode_image, *layout, message.is_bigendian, data),
+        (message.width, message.height),
+        header.frame_id,
+        message.encoding,
+    )
+
+
+def detections_message(
+    header: Header, detections: Detections, labels: tuple[str, ...]
+) -> Detection2DArray:
+    """
+    Build the message of one frame; without detections its array is empty.
+
+    :param header: the image's, used as it is.
+    :param labels: class names of the weights; ``class_id`` is the name.
+    """
+    message = Detection2DArray(header=header)
+    for (x, y, width, height), score, label in zip(
+        xyxy_to_xywh(detections.boxes), detections.scores, detections.labels, strict=True
+    ):
+        result = ObjectHypothesisWithPose()
+        result.hypothesis.class_id = labels[label]
+        result.hypothesis.score = float(score)
+        detection = Detection2D(header=header, results=[result])
+        detection.bbox.center.position.x = float(x + width / 2)
+        detection.bbox.center.position.y = float(y + height / 2)
+        detection.bbox.size_x = float(width)
+        detection.bbox.size_y = float(height)
+        message.detections.append(detection)
+    return message
+
+
+def decision_message(header: Header, decision: Decision) -> ForecastDecision:
+    """
+    Build the message that says why a frame was READ or FORECAST.
+
+    :param header: the image's, used as it is.
+    """
+    return ForecastDecision(
+        header=header,
+        action=int(decision.action),
+        reason=int(decision.reason),
+        reason_detail=decision.reason_detail,
+        confidence=float(decision.confidence),
+        threshold=float(decision.threshold),
+        frames_since_read=int(decision.frames_since_read),
+        last_read_stamp=from_ns(decision.last_read_stamp_ns),
+        inference_ms=float(decision.inference_ms),
+    )
+
+
+def label_info_message(labels: tuple[str, ...], score_threshold: float) -> LabelInfo:
+    """Build the list of class names. It belongs to no image: its header stays empty."""
+    classes = [VisionClass(class_id=i, class_name=name) for i, name in enumerate(labels)]
+    return LabelInfo(class_map=classes, threshold=float(score_threshold))
+
+
+def image_message(header: Header, image: NDArray[np.uint8]) -> Image:
+    """
+    Build an image message.
+
+    :param image: (H, W, 3), uint8, RGB.
+    """
+    height, width = image.shape[:2]
+    message = Image(header=header, height=height, width=width, encoding='rgb8', step=3 * width)
+    message.data = array('B', image.tobytes())  # rclpy checks any other type byte by byte
+    return message

@@ -1,0 +1,196 @@
+"""The detector as a managed node: parameters, transitions, services; the rest is elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+import sys
+from typing import Any
+
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from std_srvs.srv import Trigger
+import torch
+from vision_msgs.msg import LabelInfo
+
+from ..checkpoint import find_weights, load_checkpoint
+from ..streaming import StreamingDetector
+from . import parameters
+from .conversions import label_info_message
+from .diagnostics import Diagnostics
+from .pipeline import Pipeline
+from .qos import LATCHED
+from .spin import spin
+
+
+class DetectorNode(LifecycleNode):
+    """Detects objects in the images of one or several cameras."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """
+        Declare parameters and services; start by itself where ``autostart`` says so.
+
+        :raises rclpy.exceptions.ParameterException: for a parameter given wrongly at start.
+        """
+        self._pipeline: Pipeline | None = None
+        super().__init__('detector', **kwargs)
+        parameters.declare(self)
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+        self._label_info: Any = None
+        self._diagnostics = Diagnostics(self)
+        self.create_service(Trigger, '~/reset', self._on_reset)
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        if self.get_parameter('autostart').value:
+            self._starter = self.create_timer(0.01, self._autostart, clock=self._steady)
+
+    def close(self) -> None:
+        """Let the step in progress end and stop."""
+        if self._pipeline:
+            self._pipeline.stop()
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the weights and create the publishers."""
+        return self._transition('configure', self._configure, super().on_configure, state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Subscribe and detect."""
+        return self._transition('activate', super().on_activate, self._activate, state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop detecting and unsubscribe; the weights stay loaded."""
+        return self._transition('deactivate', self._deactivate, super().on_deactivate, state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let go of the weights and the publishers."""
+        return self._transition('cleanup', self._clean_up, super().on_cleanup, state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Let go of everything."""
+        return self._transition('shutdown', self._clean_up, super().on_shutdown, state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Go back to unconfigured after an error of the middleware."""
+        return self._transition('error handling', self._clean_up, super().on_error, state)
+
+    def set_parameters(self, parameter_list: list[Parameter]) -> list[SetParametersResult]:
+        """Set parameters one by one; they take effect at the next frame."""
+        return [self.set_parameters_atomically([parameter]) for parameter in parameter_list]
+
+    def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
+        """
+        Set parameters together; they take effect at the next frame.
+
+        Parameter services come through here too, and Humble has no callback for what was set.
+        """
+        old = parameters.current(self) if self._pipeline else {}
+        result = super().set_parameters_atomically(parameters.with_fractions(parameter_list))
+        if result.successful and self._pipeline:
+            values = parameters.current(self)
+            self._pipeline.detector.config = parameters.stream_config(values)
+            if values['score_threshold'] != old['score_threshold']:
+                self._publish_label_info()
+        return result
+
+    def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
+        reason = parameters.why_refused(
+            {change.name: change.value for change in changes},
+            parameters.current(self),
+            configured=self._pipeline is not None,
+        )
+        return SetParametersResult(successful=not reason, reason=reason)
+
+    def _transition(
+        self,
+        name: str,
+        first: Callable[[LifecycleState], TransitionCallbackReturn],
+        then: Callable[[LifecycleState], TransitionCallbackReturn],
+        state: LifecycleState,
+    ) -> TransitionCallbackReturn:
+        """Run the two halves of a transition; an exception is logged, and the node lives on."""
+        try:
+            result = first(state)
+            return then(state) if result == TransitionCallbackReturn.SUCCESS else result
+        except Exception as error:  # rclpy would swallow it without a word
+            self.get_logger().error(f'{name} failed: {error}')
+            return TransitionCallbackReturn.FAILURE
+
+    def _configure(self, _state: LifecycleState) -> TransitionCallbackReturn:
+        values = parameters.current(self)
+        config = parameters.node_config(values)
+        checkpoint = load_checkpoint(find_weights(config.weights))
+        if config.cpu_threads:
+            torch.set_num_threads(config.cpu_threads)
+        detector = StreamingDetector(checkpoint, parameters.stream_config(values), config.device)
+        self._pipeline = Pipeline(self, detector, config)
+        self._label_info = self.create_publisher(LabelInfo, 'label_info', LATCHED)
+        self._publish_label_info()
+        self._diagnostics.watch('inactive')
+        self.get_logger().info(
+            f'{checkpoint.path} ({checkpoint.sha256[:12]}), {len(detector.labels)} classes; '
+            f'{detector.device_note}'
+        )
+        return TransitionCallbackReturn.SUCCESS
+
+    def _activate(self, _state: LifecycleState) -> TransitionCallbackReturn:
+        assert self._pipeline
+        self._pipeline.start()
+        self._diagnostics.watch('active', list(self._pipeline.cameras.values()))
+        for camera in self._pipeline.cameras.values():
+            topics = camera.topics
+            self.get_logger().info(f'{topics.image} -> {topics.detections}, {topics.decision}')
+        return TransitionCallbackReturn.SUCCESS
+
+    def _deactivate(self, _state: LifecycleState) -> TransitionCallbackReturn:
+        assert self._pipeline
+        self._pipeline.stop()
+        self._pipeline.detector.reset(detail='the node was deactivated')
+        self._diagnostics.watch('inactive')
+        return TransitionCallbackReturn.SUCCESS
+
+    def _clean_up(self, _state: LifecycleState) -> TransitionCallbackReturn:
+        if self._pipeline:
+            self._pipeline.destroy()
+            self._pipeline = None
+        if self._label_info:
+            self.destroy_publisher(self._label_info)
+            self._label_info = None
+        self._diagnostics.watch('unconfigured')
+        return TransitionCallbackReturn.SUCCESS
+
+    def _autostart(self) -> None:
+        self._starter.cancel()
+        if self._pipeline is not None:
+            return  # somebody else was quicker
+        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+            return
+        self.get_logger().warning(
+            'waiting unconfigured: correct the parameter (`ros2 param set '
+            f'{self.get_fully_qualified_name()} ...`), then `ros2 lifecycle set '
+            f'{self.get_fully_qualified_name()} configure` and `activate`'
+        )
+
+    def _on_reset(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        if self._pipeline is None:
+            response.message = 'nothing to reset: the node is not configured'
+            return response
+        self._pipeline.detector.reset()
+        response.success = True
+        response.message = f'the next frame of {", ".join(self._pipeline.cameras)} is READ'
+        return response
+
+    def _publish_label_info(self) -> None:
+        assert self._pipeline
+        threshold = self.get_parameter('score_threshold').value
+        self._label_info.publish(label_info_message(self._pipeline.detector.labels, threshold))
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the detector node."""
+    return spin(DetectorNode, args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""Diagnostics of the node: one status a camera, and a log line when trouble comes or goes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.node import Node
+
+from .camera import Camera
+from .health import Finding
+
+PERIOD_S = 1.0
+
+
+class Diagnostics:
+    """Publishes on ``/diagnostics`` every second, whatever the ROS clock does."""
+
+    def __init__(self, node: Node) -> None:
+        """Create publisher and timer."""
+        self.cameras: Sequence[Camera] = ()
+        self.state = 'unconfigured'
+        self._node = node
+        self._known: dict[str, str] = {}
+        self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self._clock = Clock(clock_type=ClockType.STEADY_TIME)
+        node.create_timer(PERIOD_S, self._on_timer, clock=self._clock)
+
+    def watch(self, state: str, cameras: Sequence[Camera] = ()) -> None:
+        """
+        Report on these cameras from now on.
+
+        :param state: of the node; cameras are judged only while it is active.
+        """
+        self.state, self.cameras = state, cameras
+        self._known.clear()
+
+    def _on_timer(self) -> None:
+        array = DiagnosticArray()
+        array.header.stamp = self._node.get_clock().now().to_msg()
+        name = self._node.get_fully_qualified_name()
+        array.status = [DiagnosticStatus(level=DiagnosticStatus.OK, name=name, message=self.state)]
+        array.status += [self._status(name, camera) for camera in self.cameras]
+        self._publisher.publish(array)
+
+    def _status(self, name: str, camera: Camera) -> DiagnosticStatus:
+        timeout_s = self._node.get_parameter('image_timeout_s').value
+        finding = camera.health.finding(camera.publishers_in_graph(), timeout_s)
+        self._log_change(camera.topics.image, finding)
+        return DiagnosticStatus(
+            level=DiagnosticStatus.WARN if finding.kind else DiagnosticStatus.OK,
+            name=f'{name}: {camera.topics.image}',
+            hardware_id=camera.topics.image,
+            message=finding.text,
+            values=[KeyValue(key=k, value=v) for k, v in camera.health.figures().items()],
+        )
+
+    def _log_change(self, topic: str, finding: Finding) -> None:
+        """Log a trouble when it comes, and its end; bad images have their own log lines."""
+        known = self._known.get(topic, '')
+        self._known[topic] = finding.kind
+        if finding.kind == known or 'bad images' in (finding.kind, known):
+            return
+        logger = self._node.get_logger()
+        if finding.kind:
+            logger.warning(finding.text)
+        else:
+            logger.info(finding.text)

@@ -1,0 +1,132 @@
+"""How a camera's stream is doing: rates, latencies, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from threading import Lock
+import time
+
+import numpy as np
+
+from ..types import Action, Decision
+from .mailbox import Counters
+
+WINDOW = 100
+DISCOVERY_S = 2.0
+HINT = (
+    ' (if its publisher is running: best effort loses large images, see docs/node.md, '
+    'troubleshooting)'
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One frame that was answered; times in milliseconds, the moment in monotonic seconds."""
+
+    at_s: float
+    latency_ms: float
+    age_ms: float
+    decision: Decision
+
+
+@dataclass(frozen=True)
+class Finding:
+    """
+    What a camera's state amounts to.
+
+    :ivar kind: names the trouble, '' for none; a log line is due when it changes.
+    :ivar text: the trouble in words, with the topic's name.
+    """
+
+    kind: str
+    text: str
+
+
+class CameraHealth:
+    """Statistics of one camera over its last :data:`WINDOW` answers; safe between threads."""
+
+    def __init__(self, topic: str, counters: Counters) -> None:
+        """Start with nothing seen."""
+        self.topic = topic
+        self.counters = counters
+        self.incompatible_qos = ''
+        self.last_error = ''
+        self._answers: deque[Answer] = deque(maxlen=WINDOW)
+        self._lock = Lock()
+        self._last_seen_s = time.monotonic()
+        self._reported_bad = 0
+
+    def start(self) -> None:
+        """Count silence and rates from now on (the camera was just subscribed to)."""
+        self.incompatible_qos = ''
+        self._last_seen_s = time.monotonic()
+        with self._lock:
+            self._answers.clear()
+
+    def saw_image(self) -> None:
+        """Note that an image has come."""
+        self.counters.count('received')
+        self.incompatible_qos = ''
+        self._last_seen_s = time.monotonic()
+
+    def saw_error(self, error: Exception) -> None:
+        """Note that an image could not be used."""
+        self.counters.count('bad')
+        self.last_error = str(error)
+
+    def saw_answer(self, received_s: float, age_ms: float, decision: Decision) -> None:
+        """Note that a frame was answered."""
+        self.counters.count('processed')
+        now_s = time.monotonic()
+        with self._lock:
+            self._answers.append(Answer(now_s, (now_s - received_s) * 1e3, age_ms, decision))
+
+    def finding(self, publishers: int, timeout_s: float) -> Finding:
+        """
+        Say what is wrong with this camera, if anything; the most basic trouble first.
+
+        :param publishers: of the image topic, as the graph knows it.
+        :param timeout_s: silence that is tolerated; 0 tolerates any.
+        """
+        silence_s = time.monotonic() - self._last_seen_s
+        new_bad = self.counters.bad - self._reported_bad
+        self._reported_bad = self.counters.bad
+        if publishers == 0 and silence_s > (timeout_s or DISCOVERY_S):
+            return Finding('no publisher', f'no publisher on {self.topic}')
+        if self.incompatible_qos:
+            return Finding(
+                'incompatible QoS',
+                f'a publisher on {self.topic} offers an incompatible QoS '
+                f'({self.incompatible_qos}): its images do not arrive',
+            )
+        if timeout_s and silence_s > timeout_s:
+            return Finding('silence', f'no images on {self.topic} for {silence_s:.1f} s{HINT}')
+        if new_bad:
+            return Finding(
+                'bad images', f'{new_bad} unusable images on {self.topic}: {self.last_error}'
+            )
+        return Finding('', f'{self.topic} is running')
+
+    def figures(self) -> dict[str, str]:
+        """Give counters and statistics as text, for diagnostics."""
+        counters = self.counters
+        figures = {
+            name: str(getattr(counters, name))
+            for name in ('received', 'processed', 'dropped', 'stale', 'bad')
+        }
+        with self._lock:
+            answers = list(self._answers)
+        if len(answers) < 2:
+            return figures
+        latencies = [answer.latency_ms for answer in answers]
+        reads = sum(answer.decision.action == Action.READ for answer in answers)
+        newest = answers[-1]
+        return figures | {
+            'rate_hz': f'{(len(answers) - 1) / max(newest.at_s - answers[0].at_s, 1e-9):.2f}',
+            'latency_ms_p50': f'{np.percentile(latencies, 50):.1f}',
+            'latency_ms_p95': f'{np.percentile(latencies, 95):.1f}',
+            'image_age_ms': f'{newest.age_ms:.1f}',
+            'read_share': f'{reads / len(answers):.3f}',
+            'p': f'{newest.decision.threshold:g}',
+        }

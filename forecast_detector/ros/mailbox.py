@@ -1,0 +1,104 @@
+"""Where image callbacks leave frames and the worker takes them up."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from threading import Condition, Lock
+from typing import Generic, TypeVar
+
+T = TypeVar('T')
+
+
+@dataclass
+class Counters:
+    """
+    What became of the images of one camera.
+
+    received = processed + dropped + stale + bad + those still waiting or in the step.
+
+    :ivar received: taken from the middleware.
+    :ivar processed: answered with detections and a decision.
+    :ivar dropped: replaced by a newer image before their turn came, or left at a deactivation.
+    :ivar stale: older than ``max_age_s`` when their turn came.
+    :ivar bad: could not be used.
+    """
+
+    received: int = 0
+    processed: int = 0
+    dropped: int = 0
+    stale: int = 0
+    bad: int = 0
+    _lock: Lock = field(default_factory=Lock, repr=False, compare=False)
+
+    def count(self, what: str, number: int = 1) -> None:
+        """Add to one of the counters; safe between threads."""
+        with self._lock:
+            setattr(self, what, getattr(self, what) + number)
+
+
+class Mailbox(Generic[T]):
+    """
+    Waiting frames of every camera; safe between threads.
+
+    Live, a camera has one slot and a newer frame replaces the waiting one. Lossless, it has a
+    queue, and whoever puts into a full one waits: the images behind it stay in the middleware,
+    which keeps them all where publisher and subscription are reliable and keep all.
+    """
+
+    def __init__(self, cameras: Sequence[str], lossless: bool = False, capacity: int = 8) -> None:
+        """
+        Start closed; :meth:`open` lets frames in.
+
+        :param capacity: frames of a camera that may wait; live it is always one.
+        """
+        self._lossless = lossless
+        self._capacity = capacity if lossless else 1
+        self._waiting: dict[str, deque[T]] = {camera: deque() for camera in cameras}
+        self._changed = Condition()
+        self._is_open = False
+        self.counters = {camera: Counters() for camera in cameras}
+
+    def open(self) -> None:
+        """Let frames in."""
+        with self._changed:
+            self._is_open = True
+
+    def close(self) -> None:
+        """Drop what waits and wake whoever waits."""
+        with self._changed:
+            self._is_open = False
+            for camera, waiting in self._waiting.items():
+                self.counters[camera].count('dropped', len(waiting))
+                waiting.clear()
+            self._changed.notify_all()
+
+    def put(self, camera: str, item: T) -> None:
+        """Leave a frame; in a lossless mailbox wait until there is room."""
+        waiting = self._waiting[camera]
+        with self._changed:
+            if self._lossless:
+                self._changed.wait_for(lambda: len(waiting) < self._capacity or not self._is_open)
+            if not self._is_open:
+                self.counters[camera].count('dropped')
+                return
+            if len(waiting) == self._capacity:
+                waiting.popleft()
+                self.counters[camera].count('dropped')
+            waiting.append(item)
+            self._changed.notify_all()
+
+    def take(self) -> dict[str, T]:
+        """
+        Wait for frames and take the next one of each camera that has one.
+
+        :returns: camera to frame; empty once the mailbox is closed.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: any(self._waiting.values()) or not self._is_open)
+            taken = {
+                camera: waiting.popleft() for camera, waiting in self._waiting.items() if waiting
+            }
+            self._changed.notify_all()
+            return taken

@@ -1,0 +1,80 @@
+"""What a configured node consists of: detector, mailbox, cameras and the worker between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import traceback
+
+from rclpy.lifecycle import LifecycleNode
+
+from ..streaming import StreamingDetector
+from ..types import StepFailure, StepResult
+from .camera import Camera, Waiting
+from .mailbox import Mailbox
+from .parameters import NodeConfig
+from .topics import camera_topics
+from .worker import Worker
+
+
+class Pipeline:
+    """Images in, results out, while it runs; one detector steps all cameras."""
+
+    def __init__(
+        self, node: LifecycleNode, detector: StreamingDetector, config: NodeConfig
+    ) -> None:
+        """
+        Create mailbox and publishers.
+
+        :raises ValueError: if the image topics cannot be told apart by their results.
+        """
+        topics = camera_topics(config.image_topics, node.resolve_topic_name)
+        self.detector = detector
+        self.cameras: dict[str, Camera] = {}
+        self._node = node
+        self._mailbox: Mailbox[Waiting] = Mailbox([t.image for t in topics], config.lossless)
+        self._worker = Worker(detector, self._mailbox, self._is_stale, self._deliver, self._fail)
+        try:
+            for topic in topics:
+                self.cameras[topic.image] = Camera(node, topic, self._mailbox, config.lossless)
+        except Exception:
+            self.destroy()
+            raise
+
+    def start(self) -> None:
+        """Subscribe and step."""
+        self._worker.start()
+        try:
+            for camera in self.cameras.values():
+                camera.open()
+        except Exception:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Unsubscribe and let the step in progress end; the weights stay loaded."""
+        for camera in self.cameras.values():
+            camera.close()
+        self._worker.stop()
+
+    def destroy(self) -> None:
+        """Stop and take the publishers out of the graph."""
+        self.stop()
+        for camera in self.cameras.values():
+            camera.destroy()
+        self.cameras = {}
+
+    def _is_stale(self, waiting: Waiting) -> bool:
+        max_age_s = self._node.get_parameter('max_age_s').value
+        age_ns = self._node.get_clock().now().nanoseconds - waiting.frame.stamp_ns
+        return bool(max_age_s) and age_ns > max_age_s * 1e9
+
+    def _deliver(self, camera: str, waiting: Waiting, outcome: StepResult | StepFailure) -> None:
+        self.cameras[camera].deliver(waiting, outcome, self.detector.labels)
+
+    def _fail(self, taken: Mapping[str, Waiting], error: Exception) -> None:
+        if not self._node.context.ok():
+            return  # shutting down: publishing is over
+        for camera in taken:
+            self.cameras[camera].refuse(error)
+        details = ''.join(traceback.format_exception(type(error), error, error.__traceback__))
+        self._node.get_logger().debug(details)

@@ -1,0 +1,65 @@
+"""Names of the topics: what is published beside an image topic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+TRANSPORT = '/compressed'
+
+
+@dataclass(frozen=True)
+class CameraTopics:
+    """
+    Topics of one camera.
+
+    :ivar subscribed: image topic as the user gave it; ROS remaps it.
+    :ivar image: the image topic's full name; it names the camera in logs and diagnostics.
+    :ivar compressed: whether it carries ``sensor_msgs/CompressedImage``.
+    """
+
+    subscribed: str
+    image: str
+    detections: str
+    decision: str
+    compressed: bool
+
+
+def beside(image_topic: str, name: str) -> str:
+    """
+    Name a topic beside an image topic: its last token is replaced.
+
+    ``/camera/image_raw`` and ``/camera/image_raw/compressed`` both give ``/camera/NAME``.
+    """
+    base = image_topic.removesuffix(TRANSPORT)
+    return f'{base.rpartition("/")[0]}/{name}' if '/' in base else name
+
+
+def camera_topics(
+    image_topics: Sequence[str], resolve: Callable[[str], str] = str
+) -> list[CameraTopics]:
+    """
+    Name every camera's topics.
+
+    :param resolve: expands and remaps a topic name.
+    :raises ValueError: for no topic, an empty name, or two that would publish on the same names.
+    """
+    if not image_topics or not all(image_topics):
+        raise ValueError(
+            f'image_topics: {list(image_topics)} names no topic; expected at least one, such as '
+            "['/camera/image_raw']"
+        )
+    cameras: dict[str, CameraTopics] = {}
+    for topic in image_topics:
+        image = resolve(topic)
+        detections = beside(image, 'detections')
+        other = cameras.get(detections)
+        if other:
+            raise ValueError(
+                f'image_topics: {other.image} and {image} would both publish {detections}; '
+                'give each camera a namespace of its own, or remap one of them'
+            )
+        cameras[detections] = CameraTopics(
+            topic, image, detections, beside(image, 'decision'), image.endswith(TRANSPORT)
+        )
+    return list(cameras.values())

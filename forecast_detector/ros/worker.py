@@ -1,0 +1,74 @@
+"""The thread that steps the detector, so that the executor stays free."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from threading import Thread
+
+from ..streaming import StreamingDetector
+from ..types import StepFailure, StepResult
+from .camera import Waiting
+from .mailbox import Mailbox
+
+
+class Worker:
+    """Takes waiting frames, steps all cameras that have one at once, hands results back."""
+
+    def __init__(
+        self,
+        detector: StreamingDetector,
+        mailbox: Mailbox[Waiting],
+        is_stale: Callable[[Waiting], bool],
+        deliver: Callable[[str, Waiting, StepResult | StepFailure], None],
+        fail: Callable[[Mapping[str, Waiting], Exception], None],
+    ) -> None:
+        """
+        Prepare; :meth:`start` begins.
+
+        :param is_stale: whether a frame is too old to be worth a step.
+        :param deliver: given the camera, its frame and the outcome; called in the thread.
+        :param fail: given the frames of a step that failed as a whole; called in the thread.
+        """
+        self._detector = detector
+        self._mailbox = mailbox
+        self._is_stale = is_stale
+        self._deliver = deliver
+        self._fail = fail
+        self._thread: Thread | None = None
+
+    def start(self) -> None:
+        """Open the mailbox and begin."""
+        self._mailbox.open()
+        self._thread = Thread(target=self._run, name='detector', daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the mailbox; return when the step in progress is done."""
+        self._mailbox.close()
+        if self._thread:
+            self._thread.join()
+            self._thread = None
+
+    def _run(self) -> None:
+        while taken := self._mailbox.take():
+            fresh = self._fresh(taken)
+            try:
+                self._step(fresh)
+            except Exception as error:  # one failed step must not end the stream
+                self._fail(fresh, error)
+
+    def _fresh(self, taken: Mapping[str, Waiting]) -> dict[str, Waiting]:
+        fresh = {}
+        for camera, waiting in taken.items():
+            if self._is_stale(waiting):
+                self._mailbox.counters[camera].count('stale')
+            else:
+                fresh[camera] = waiting
+        return fresh
+
+    def _step(self, fresh: Mapping[str, Waiting]) -> None:
+        if not fresh:
+            return
+        frames = {camera: waiting.frame for camera, waiting in fresh.items()}
+        for camera, outcome in self._detector.step(frames).items():
+            self._deliver(camera, fresh[camera], outcome)
