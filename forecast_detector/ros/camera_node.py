@@ -1,0 +1,123 @@
+"""A camera that plays a recording or the synthetic world, then ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+import sys
+from threading import Event, Thread
+import time
+from typing import Any
+
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile
+from sensor_msgs.msg import Image
+from vision_msgs.msg import Detection2DArray
+
+from .playback import open_source, Source
+from .spin import Done, spin
+from .topics import beside
+
+PARAMETERS = {
+    'source': ('synthetic', 'synthetic, a video file, or a rosbag2 folder or .mcap file.'),
+    'bag_topic': ('', 'Image topic of the bag; empty takes its only one.'),
+    'image_topic': ('camera/image_raw', 'Topic to publish on; truth goes beside it.'),
+    'frame_id': ('camera', 'Frame of the images; those of a bag keep theirs.'),
+    'frames': (0, 'Ends after so many images; 0 plays all (the synthetic world: 150).'),
+    'rate_hz': (0.0, 'Images a second; 0 is the rate of the source.'),
+    'seed': (0, 'Which synthetic world.'),
+    'subscribers': (1, 'Starts when the images have so many subscribers.'),
+}
+SETTLE_S = 1.0
+IMAGE_DEPTH = 30
+
+
+class CameraNode(Node):
+    """Publishes images at a rate, reliably, and the truth beside them where it is known."""
+
+    def __init__(self) -> None:
+        """
+        Open the source; playing starts when the subscribers are there.
+
+        :raises ValueError: if the source cannot be played.
+        :raises FileNotFoundError: if there is no such file.
+        """
+        super().__init__('camera')
+        for name, (default, text) in PARAMETERS.items():
+            descriptor = ParameterDescriptor(description=text, read_only=True)
+            self.declare_parameter(name, default, descriptor)
+        topic = self.resolve_topic_name(self._get('image_topic'))
+        self._images = self.create_publisher(Image, topic, QoSProfile(depth=IMAGE_DEPTH))
+        latched = QoSProfile(
+            history=HistoryPolicy.KEEP_ALL, durability=DurabilityPolicy.TRANSIENT_LOCAL
+        )
+        self._truth = self.create_publisher(Detection2DArray, beside(topic, 'truth'), latched)
+        self._source = self._open()
+        self._error: Exception | None = None
+        self._stop = Event()
+        self._thread = Thread(target=self._run, name='camera', daemon=True)
+        self._thread.start()
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(0.1, self._check, clock=self._steady)
+
+    def close(self) -> None:
+        """Stop playing."""
+        self._stop.set()
+        self._thread.join()
+
+    def _get(self, name: str) -> Any:
+        return self.get_parameter(name).value
+
+    def _open(self) -> Source:
+        return open_source(
+            source=self._get('source'),
+            frame_id=self._get('frame_id'),
+            frames=self._get('frames'),
+            rate_hz=self._get('rate_hz'),
+            seed=self._get('seed'),
+            topic=self._get('bag_topic'),
+        )
+
+    def _run(self) -> None:
+        try:
+            self._wait_for_subscribers()
+            self._play()
+        except Exception as error:
+            self._error = error
+
+    def _wait_for_subscribers(self) -> None:
+        wanted, topic = self._get('subscribers'), self._images.topic_name
+        self.get_logger().info(f'waiting for {wanted} subscribers on {topic}')
+        while self._images.get_subscription_count() < wanted and not self._stop.wait(0.05):
+            pass
+        self._stop.wait(SETTLE_S)  # their answers' subscribers are matched meanwhile
+
+    def _play(self) -> None:
+        begin_s, count = time.monotonic(), 0
+        shots = self._source.shots(self.get_clock().now().nanoseconds)
+        for shot in islice(shots, self._get('frames') or None):
+            if self._stop.wait(max(0.0, begin_s + shot.after_s - time.monotonic())):
+                return
+            if shot.truth is not None:
+                self._truth.publish(shot.truth)
+            self._images.publish(shot.image)
+            count += 1
+        self._images.wait_for_all_acked(Duration(seconds=10))
+        self.get_logger().info(f'played {count} images')
+
+    def _check(self) -> None:
+        if not self._thread.is_alive():
+            raise self._error or Done
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the camera node."""
+    return spin(CameraNode, args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

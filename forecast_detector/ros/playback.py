@@ -1,0 +1,167 @@
+"""What the camera node plays: the synthetic world, a video file, or the images of a bag."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection2DArray
+
+from ..bags import BagReader
+from ..bags.messages import COMPRESSED_IMAGE, stamp_to_ns
+from ..data.base import Clip, Truth
+from ..data.synthetic import load_synthetic
+from ..data.video import VideoClip
+from ..demo.source import BAG_SUFFIXES, SYNTHETIC
+from ..images import decode_compressed
+from ..types import BadFrameError, Detections
+from .conversions import detections_message, from_ns, image_message
+
+SYNTHETIC_FRAMES = 150
+
+
+@dataclass(frozen=True)
+class Shot:
+    """
+    One image to publish.
+
+    :ivar after_s: when, counted from the first image at the source's own rate, seconds.
+    :ivar truth: what is to be seen; None where that is unknown.
+    """
+
+    after_s: float
+    image: Image
+    truth: Detection2DArray | None = None
+
+
+def truth_message(header: Header, truth: Truth, labels: tuple[str, ...]) -> Detection2DArray:
+    """Build the message of what is to be seen: score 1, the object's track as id."""
+    scores = np.ones(len(truth), np.float32)
+    message = detections_message(header, Detections(truth.boxes, scores, truth.labels), labels)
+    for detection, track in zip(message.detections, truth.tracks):
+        detection.id = '' if track < 0 else str(track)
+    return message
+
+
+class Source(Protocol):
+    """Something that can be played."""
+
+    def shots(self, start_ns: int) -> Iterator[Shot]:
+        """
+        Play from the beginning.
+
+        :param start_ns: stamp of the first image, where the source has no stamps of its own.
+        """
+
+
+@dataclass(frozen=True)
+class ClipSource:
+    """
+    Plays a clip.
+
+    :ivar labels: class names of its truth; None where it has no truth.
+    :ivar rate_hz: images a second; 0 is the clip's own rate.
+    """
+
+    clip: Clip
+    labels: tuple[str, ...] | None
+    frame_id: str
+    rate_hz: float = 0.0
+
+    def shots(self, start_ns: int) -> Iterator[Shot]:
+        """Play; the stamps follow from the rate."""
+        for index in range(len(self.clip)):
+            after_s = index / (self.rate_hz or self.clip.fps)
+            header = Header(stamp=from_ns(start_ns + round(after_s * 1e9)), frame_id=self.frame_id)
+            try:
+                image = image_message(header, self.clip.read(index))
+            except BadFrameError:
+                if index == 0:
+                    raise
+                return  # containers claim more frames than they hold
+            truth = None
+            if self.labels:
+                truth = truth_message(header, self.clip.truth(index), self.labels)
+            yield Shot(after_s, image, truth)
+
+
+@dataclass(frozen=True)
+class BagSource:
+    """
+    Plays the images of a bag; their headers stay as they were recorded.
+
+    :ivar topic: of the images.
+    :ivar rate_hz: images a second; 0 is the recorded rate.
+    """
+
+    path: Path
+    topic: str
+    rate_hz: float = 0.0
+
+    def shots(self, start_ns: int) -> Iterator[Shot]:
+        """
+        Play; raw images go out as they are, compressed ones as ``rgb8``.
+
+        :raises BagError: if the bag cannot be read.
+        """
+        with BagReader(self.path) as bag:
+            kind, first_ns = bag.topics[self.topic], None
+            for index, (time_ns, message) in enumerate(bag.messages(self.topic)):
+                first_ns = time_ns if first_ns is None else first_ns
+                after_s = index / self.rate_hz if self.rate_hz else (time_ns - first_ns) / 1e9
+                yield Shot(after_s, recorded_image(message, kind))
+
+
+def recorded_image(message: Any, kind: str) -> Image:
+    """
+    Turn a bag's image message into a ROS message.
+
+    :raises BadFrameError: for a compressed image that cannot be decoded.
+    """
+    stamp_ns = stamp_to_ns(message.header.stamp)
+    header = Header(stamp=from_ns(stamp_ns), frame_id=message.header.frame_id)
+    if kind == COMPRESSED_IMAGE:
+        return image_message(header, decode_compressed(message.format, message.data))
+    return Image(
+        header=header,
+        height=message.height,
+        width=message.width,
+        encoding=message.encoding,
+        is_bigendian=message.is_bigendian,
+        step=message.step,
+        data=array('B', message.data.tobytes()),
+    )
+
+
+def synthetic_source(frames: int, seed: int, frame_id: str, rate_hz: float) -> ClipSource:
+    """Make the demo's world, with a cut to another scene in its middle."""
+    length = frames or SYNTHETIC_FRAMES
+    world = load_synthetic('demo', seed + 1, length, cut_every=max(1, (length + 1) // 2))
+    return ClipSource(world.clips[seed], world.labels, frame_id, rate_hz)
+
+
+def open_source(
+    source: str, frame_id: str, frames: int, rate_hz: float, seed: int, topic: str
+) -> Source:
+    """
+    Open a source.
+
+    :param source: ``synthetic``, a video file, or the folder or file of a bag.
+    :param topic: image topic of the bag; '' takes its only one.
+    :raises FileNotFoundError: if there is no such file.
+    :raises ValueError: if it cannot be played.
+    """
+    path = Path(source)
+    if source == SYNTHETIC:
+        return synthetic_source(frames, seed, frame_id, rate_hz)
+    if path.is_dir() or path.suffix in BAG_SUFFIXES:
+        with BagReader(path) as bag:
+            topic = bag.image_topic(topic or None)
+        return BagSource(path, topic, rate_hz)
+    return ClipSource(VideoClip(path), None, frame_id, rate_hz)
