@@ -1,0 +1,119 @@
+"""Run the detector in a live ROS 2 graph on the synthetic world, a video or a bag."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+import shutil
+import sys
+import time
+
+from ..checkpoint import load_checkpoint
+from ..config import StreamConfig
+from ..demo.processes import require_ros
+from ..demo.show import run as run_show
+from ..demo.show import Show
+from ..demo.source import check_source, SYNTHETIC
+from ..demo.summary import read_numbers, summarise, table
+from .common import add_device
+
+OURS = ('bag', 'annotated.mp4', 'numbers.json', 'summary.json', 'log')
+PLAIN_PERIOD_S = 5.0
+
+
+def _unit(text: str) -> float:
+    value = float(text)
+    if not 0.0 <= value <= 1.0:
+        raise argparse.ArgumentTypeError(f'{text} is outside [0, 1]')
+    return value
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument('--video', type=Path, help='video file to play (default: synthetic world)')
+    source.add_argument('--bag', type=Path, help='rosbag2 folder or .mcap file to play')
+    parser.add_argument('--topic', default='', help='image topic of the bag (default: its only)')
+    parser.add_argument(
+        '--p',
+        type=_unit,
+        default=StreamConfig().p,
+        help='threshold of the scheduler, 0 to 1; 1 reads every frame (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--weights', help='shipped name or file (default: synthetic for its world, else foda)'
+    )
+    parser.add_argument('--frames', type=int, default=0, help='stop after N frames (default: all)')
+    parser.add_argument(
+        '--rate',
+        type=float,
+        default=0.0,
+        metavar='HZ',
+        help="frames a second (default: the source's own)",
+    )
+    add_device(parser)
+    parser.add_argument('--out', type=Path, default=Path('out/demo'), help='folder of the results')
+
+
+class LiveLine:
+    """One line on a terminal that is written over; elsewhere a line every few seconds."""
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stderr.isatty()
+        self._said_s = -PLAIN_PERIOD_S
+
+    def say(self, text: str) -> None:
+        """Show a text."""
+        if self._is_terminal:
+            width = shutil.get_terminal_size().columns - 1
+            sys.stderr.write('\r' + text[:width].ljust(width))
+        elif time.monotonic() - self._said_s >= PLAIN_PERIOD_S:
+            self._said_s = time.monotonic()
+            sys.stderr.write(text + '\n')
+        sys.stderr.flush()
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._is_terminal:
+            sys.stderr.write('\n')
+
+
+def _clear(out: Path) -> None:
+    """Remove what an earlier demo left, and nothing else."""
+    for name in OURS:
+        path = out / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the processes, then sum up."""
+    require_ros()
+    path = args.video or args.bag
+    source = str(path.resolve()) if path else SYNTHETIC
+    fps = check_source(source, args.topic)
+    weights = args.weights or ('foda' if path else SYNTHETIC)
+    checkpoint = load_checkpoint(weights)  # a bad file is told here, not in a log
+    _clear(args.out)
+    show = Show(
+        source,
+        checkpoint.path,
+        args.out,
+        args.p,
+        args.rate or fps,
+        args.device,
+        args.topic,
+        args.frames,
+        args.rate,
+    )
+    line = LiveLine()
+    try:
+        numbers = read_numbers(run_show(show, line.say))
+    finally:
+        line.end()
+    summary = summarise(numbers, str(path or SYNTHETIC), weights, args.p)
+    (args.out / 'summary.json').write_text(json.dumps(summary, indent=2) + '\n')
+    print(table(summary, numbers))
+    print(f'\n  {args.out}/: annotated.mp4, bag/, summary.json, numbers.json, log/')
+    return 0

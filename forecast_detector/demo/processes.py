@@ -1,0 +1,168 @@
+"""Child processes in a ROS graph of their own: started, watched, stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+from types import TracebackType
+from typing import Any
+
+import yaml
+
+STOP_S = 60.0
+TAIL_LINES = 15
+
+
+def require_ros() -> None:
+    """
+    Make sure that the executables can run.
+
+    :raises RuntimeError: if this Python has no ROS 2, or lacks the package's messages.
+    """
+    missing = [
+        name
+        for name in ('rclpy', 'vision_msgs', 'forecast_detector.msg')
+        if find_spec(name) is None
+    ]
+    if missing:
+        raise RuntimeError(
+            f'ROS 2 is not complete here (no {", ".join(missing)}): use `make demo`, or run '
+            '`make setup` and then `scripts/ros_env forecast-detector demo`, or source a ROS 2 '
+            'workspace in which this package is built'
+        )
+
+
+def graph_environment(log_folder: Path) -> dict[str, str]:
+    """Copy the environment, with a domain of its own on this machine only."""
+    environment = dict(os.environ)
+    for name in ('ROS_STATIC_PEERS', 'ROS_DISCOVERY_SERVER'):
+        environment.pop(name, None)
+    environment['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
+    environment['ROS_LOG_DIR'] = str(log_folder)
+    environment['PYTHONUNBUFFERED'] = '1'
+    if environment.get('ROS_DISTRO') == 'humble':
+        environment['ROS_LOCALHOST_ONLY'] = '1'
+    else:
+        environment.pop('ROS_LOCALHOST_ONLY', None)
+        environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    return environment
+
+
+def parameter_arguments(parameters: Mapping[str, Any]) -> list[str]:
+    """Write ROS parameters as command line arguments."""
+    arguments = ['--ros-args']
+    for name, value in parameters.items():
+        text = yaml.safe_dump(value, default_flow_style=True, width=1_000_000)
+        arguments += ['-p', f'{name}:={text.removesuffix(chr(10)).removesuffix(chr(10) + "...")}']
+    return arguments
+
+
+class Child:
+    """One process; what it says goes to a file."""
+
+    def __init__(
+        self,
+        name: str,
+        module: str,
+        parameters: Mapping[str, Any],
+        log_folder: Path,
+        environment: Mapping[str, str],
+        node: str = '',
+    ) -> None:
+        """
+        Start it.
+
+        :param module: to be run with ``python -m``.
+        :param node: another name for its node.
+        """
+        self.name = name
+        self.log = log_folder / f'{name}.log'
+        command = [sys.executable, '-m', module, *parameter_arguments(parameters)]
+        if node:
+            command += ['-r', f'__node:={node}']
+        with self.log.open('wb') as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=dict(environment),
+                start_new_session=True,
+            )
+
+    @property
+    def status(self) -> int | None:
+        """Exit status; None while it runs."""
+        return self._process.poll()
+
+    def tail(self) -> str:
+        """Return the last lines that it said."""
+        lines = self.log.read_text(errors='replace').splitlines()
+        return '\n'.join(f'  {line}' for line in lines[-TAIL_LINES:]) or '  (it said nothing)'
+
+    def failure(self, what: str) -> RuntimeError:
+        """Build an error that shows the last lines of the log."""
+        return RuntimeError(f'the {self.name} {what}; the end of {self.log}:\n{self.tail()}')
+
+    def stop(self) -> int:
+        """
+        Interrupt it and wait until it has finished its work.
+
+        :returns: exit status.
+        """
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        try:
+            return self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return self._process.wait()
+
+    def kill(self) -> None:
+        """End it at once, with all that it started."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+
+class Children:
+    """Processes of one graph; none outlives the ``with`` block."""
+
+    def __init__(self, log_folder: Path) -> None:
+        """Choose a domain; logs go to this folder."""
+        log_folder.mkdir(parents=True, exist_ok=True)
+        self._log_folder = log_folder
+        self.environment = graph_environment(log_folder)
+        self._children: list[Child] = []
+
+    def start(
+        self, name: str, module: str, parameters: Mapping[str, Any], node: str = ''
+    ) -> Child:
+        """Start one more, see :class:`Child`."""
+        child = Child(name, module, parameters, self._log_folder, self.environment, node)
+        self._children.append(child)
+        return child
+
+    def check(self, running: Sequence[Child]) -> None:
+        """:raises RuntimeError: if one of those that should be running has ended."""
+        for child in running:
+            if child.status is not None:
+                raise child.failure(f'process ended with status {child.status}')
+
+    def __enter__(self) -> Children:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop those that still run; the one started last goes first."""
+        for child in reversed(self._children):
+            child.stop() if kind is None else child.kill()

@@ -1,0 +1,151 @@
+"""The demo itself: camera, detector and recorder as processes, a live line, a summary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+import json
+from pathlib import Path
+import time
+from typing import Any
+
+from .processes import Child, Children
+
+CAMERA = 'forecast_detector.ros.camera_node'
+DETECTOR = 'forecast_detector.ros.detector_node'
+RECORDER = 'forecast_detector.ros.recorder_node'
+IMAGE_TOPIC = '/camera/image_raw'
+POLL_S = 0.2
+# Weak detections count in average precision; only those with SHOWN_SCORE are drawn.
+SCORE_THRESHOLD = 0.05
+SHOWN_SCORE = 0.3
+
+
+@dataclass(frozen=True)
+class Show:
+    """
+    What is shown.
+
+    :ivar source: ``synthetic``, a video file or a bag.
+    :ivar topic: image topic of the bag; '' takes its only one.
+    :ivar fps: of the annotated video.
+    :ivar frames: at most so many; 0 plays all.
+    :ivar rate_hz: images a second; 0 is the source's own rate.
+    :ivar start_s: how long the processes may take until the first answer.
+    :ivar quiet_s: silence after the last image that ends the recording.
+    """
+
+    source: str
+    weights: Path
+    out: Path
+    p: float
+    fps: float
+    device: str = 'auto'
+    topic: str = ''
+    frames: int = 0
+    rate_hz: float = 0.0
+    start_s: float = 180.0
+    quiet_s: float = 5.0
+
+    def camera(self) -> dict[str, Any]:
+        """Parameters of the camera node; it starts when detector and recorder listen."""
+        return {
+            'source': self.source,
+            'bag_topic': self.topic,
+            'frames': self.frames,
+            'rate_hz': self.rate_hz,
+            'image_topic': IMAGE_TOPIC,
+            'subscribers': 2,
+        }
+
+    def detector(self) -> dict[str, Any]:
+        """Parameters of the detector node."""
+        return {
+            'weights': str(self.weights.resolve()),
+            'device': self.device,
+            'p': self.p,
+            'image_topics': [IMAGE_TOPIC],
+            'score_threshold': SCORE_THRESHOLD,
+            'image_timeout_s': 60.0,
+            # Best effort would lose large images even on one machine.
+            f'qos_overrides.{IMAGE_TOPIC}.subscription.reliability': 'reliable',
+        }
+
+    def recorder(self) -> dict[str, Any]:
+        """Parameters of the recorder node."""
+        return {
+            'image_topic': IMAGE_TOPIC,
+            'out': str(self.out.resolve()),
+            'fps': float(self.fps),
+            'shown_score': SHOWN_SCORE,
+        }
+
+
+def run(show: Show, say: Callable[[str], None]) -> Path:
+    """
+    Run the processes until the source is played and answered.
+
+    :param say: given the live line whenever it changes.
+    :returns: the file with the recorder's numbers.
+    :raises RuntimeError: if a process fails; shows the end of what it said.
+    """
+    live_file = show.out / 'live.json'
+    live_file.unlink(missing_ok=True)
+    with Children(show.out / 'log') as children:
+        recorder = children.start('recorder', RECORDER, show.recorder())
+        detector = children.start('detector', DETECTOR, show.detector())
+        camera = children.start('camera', CAMERA, show.camera())
+        say('starting camera, detector and recorder')
+        _watch(show, children, (camera, detector, recorder), live_file, say)
+        for child in (recorder, detector):
+            if child.stop() != 0:
+                raise child.failure('did not end well')
+    live_file.unlink(missing_ok=True)
+    return show.out / 'numbers.json'
+
+
+def _watch(
+    show: Show,
+    children: Children,
+    graph: tuple[Child, Child, Child],
+    live_file: Path,
+    say: Callable[[str], None],
+) -> None:
+    """Wait until the camera has ended and the answers have."""
+    camera, detector, recorder = graph
+    live: dict[str, Any] = {}
+    changed_s = time.monotonic()
+    while True:
+        time.sleep(POLL_S)
+        children.check([detector, recorder])
+        if camera.status not in (None, 0):
+            raise camera.failure(f'process ended with status {camera.status}')
+        news = _read(live_file)
+        if news != live:
+            live, changed_s = news, time.monotonic()
+            say(live_line(live))
+        quiet_s = time.monotonic() - changed_s
+        if not live.get('answers') and quiet_s > show.start_s:
+            raise detector.failure(f'gave no answer within {show.start_s:g} s')
+        done = live.get('images', 0) > 0 and live['answers'] == live['images']
+        if camera.status == 0 and (done and quiet_s > 1 or quiet_s > show.quiet_s):
+            return
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read the recorder's live numbers; empty as long as there are none."""
+    try:
+        values: dict[str, Any] = json.loads(path.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return values
+
+
+def live_line(live: dict[str, Any]) -> str:
+    """Say in one line how the demo is going."""
+    if not live.get('answers'):
+        return 'waiting for the first answer' if live.get('images') else 'waiting for images'
+    return (
+        f'{live["images"]} images, {live["read"]} READ, {live["forecast"]} FORECAST; now '
+        f'{live["action"]}: {live["objects"]} objects in {live["inference_ms"]:.0f} ms'
+    )

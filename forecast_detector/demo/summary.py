@@ -1,0 +1,110 @@
+"""From the recorder's numbers to the summary and the table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data.base import Truth
+from ..evaluation.metrics import evaluate, ScoredClip
+from ..types import Action, Detections, Reason
+
+
+def read_numbers(path: Path) -> dict[str, Any]:
+    """
+    Read what the recorder wrote.
+
+    :returns: ``images`` (count), ``answers`` (one a decision: ``action``, ``reason``,
+        ``inference_ms``, ``objects``, ``truth``); an object is [x1, y1, x2, y2, score, class].
+    """
+    numbers: dict[str, Any] = json.loads(path.read_text())
+    return numbers
+
+
+def _columns(
+    objects: Sequence[Sequence[Any]], labels: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    boxes = np.array([o[:4] for o in objects], np.float32).reshape(-1, 4)
+    scores = np.array([o[4] for o in objects], np.float32)
+    indices = np.array([labels.index(o[5]) for o in objects], np.int64)
+    return boxes, scores, indices
+
+
+def map50(answers: Sequence[Mapping[str, Any]]) -> float | None:
+    """
+    Mean average precision at IoU 0.5 over the answered frames; None without truth.
+
+    Classes are matched by name: weights and truth may number them differently.
+    """
+    judged = [answer for answer in answers if answer['truth'] is not None]
+    names = sorted({o[5] for a in judged for o in [*a['objects'], *a['truth']]})
+    if not judged or not names:
+        return None
+    detections = [Detections(*_columns(a['objects'], names)) for a in judged]
+    truths = []
+    for answer in judged:
+        boxes, _, labels = _columns(answer['truth'], names)
+        truths.append(Truth(boxes, labels, np.full(len(labels), -1, np.int64)))
+    return evaluate([ScoredClip('demo', detections, truths)], names).map50
+
+
+def latencies(answers: Sequence[Mapping[str, Any]], action: Action) -> dict[str, float | None]:
+    """Median and 95th percentile of the steps with this action, milliseconds."""
+    times = [a['inference_ms'] for a in answers if a['action'] == action]
+    if not times:
+        return {'p50': None, 'p95': None}
+    return {
+        'p50': round(float(np.percentile(times, 50)), 3),
+        'p95': round(float(np.percentile(times, 95)), 3),
+    }
+
+
+def summarise(numbers: Mapping[str, Any], source: str, weights: str, p: float) -> dict[str, Any]:
+    """Build ``summary.json``."""
+    answers = numbers['answers']
+    read = sum(a['action'] == Action.READ for a in answers)
+    precision = map50(answers)
+    return {
+        'source': source,
+        'weights': weights,
+        'p': p,
+        'frames': numbers['images'],
+        'read': read,
+        'forecast': len(answers) - read,
+        'dropped': numbers['images'] - len(answers),
+        'map50': None if precision is None else round(precision, 4),
+        'latency_ms': {
+            action.name.lower(): latencies(answers, action)
+            for action in (Action.READ, Action.FORECAST)
+        },
+    }
+
+
+def table(summary: Mapping[str, Any], numbers: Mapping[str, Any]) -> str:
+    """Lay the summary out for people."""
+    answers = numbers['answers']
+    rows = [
+        ('source', summary['source']),
+        ('weights, p', f'{summary["weights"]}, {summary["p"]:g}'),
+        ('frames', f'{summary["frames"]} ({summary["dropped"]} dropped)'),
+    ]
+    for name in ('read', 'forecast'):
+        times = summary['latency_ms'][name]
+        text = f'{summary[name]}'
+        if summary[name]:
+            share = summary[name] / max(1, len(answers))
+            text += f' ({share:.0%}), {times["p50"]:.1f} ms median, {times["p95"]:.1f} ms p95'
+        rows.append((name.upper(), text))
+    resets = sum(a['reason'] == Reason.RESET for a in answers)
+    objects = sum(o[4] >= numbers['shown_score'] for a in answers for o in a['objects'])
+    rows.append(('resets', str(resets)))
+    rows.append(
+        ('objects boxed', f'{objects} with a score of at least {numbers["shown_score"]:g}')
+    )
+    if summary['map50'] is not None:
+        rows.append(('mAP@0.5', f'{summary["map50"]:.3f} of the answered frames'))
+    return '\n'.join(f'  {name:<14}{text}' for name, text in rows)
