@@ -1,0 +1,171 @@
+"""A ROS graph for tests: detector processes, and one client node that talks to them."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+import os
+from pathlib import Path
+from threading import Thread
+import time
+from typing import Any
+
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+import numpy as np
+from rcl_interfaces.srv import SetParameters
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import CompressedImage, Image
+from vision_msgs.msg import Detection2DArray
+
+from forecast_detector.demo.processes import Child, Children
+from forecast_detector.msg import ForecastDecision
+
+PATIENCE_S = 60.0
+DETECTOR = 'forecast_detector.ros.detector_node'
+TRANSITIONS = {
+    'configure': Transition.TRANSITION_CONFIGURE,
+    'cleanup': Transition.TRANSITION_CLEANUP,
+    'activate': Transition.TRANSITION_ACTIVATE,
+    'deactivate': Transition.TRANSITION_DEACTIVATE,
+}
+
+
+def wait_until(condition: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -> Any:
+    """Return the condition's value as soon as it is true; fail after a long time."""
+    end_s = time.monotonic() + patience_s
+    while time.monotonic() < end_s:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.01)
+    raise AssertionError(f'waited {patience_s:g} s in vain for {what}')
+
+
+def make_image(stamp_ns: int, size: tuple[int, int] = (64, 48), frame_id: str = 'lens') -> Image:
+    """Make an image of noise, the same for the same stamp."""
+    width, height = size
+    pixels = np.random.default_rng(stamp_ns % 2**32).integers(0, 256, (height, width, 3))
+    image = Image(height=height, width=width, encoding='rgb8', step=3 * width)
+    image.header.stamp.sec, image.header.stamp.nanosec = divmod(stamp_ns, 10**9)
+    image.header.frame_id = frame_id
+    image.data = array('B', pixels.astype(np.uint8).tobytes())
+    return image
+
+
+class Camera:
+    """Publishes on one image topic and hears the answers beside it."""
+
+    def __init__(self, graph: Graph, topic: str, qos: QoSProfile | int = 10) -> None:
+        kind = CompressedImage if topic.endswith('/compressed') else Image
+        base = topic.removesuffix('/compressed').rpartition('/')[0]
+        node = graph.node
+        self.detections: dict[int, Detection2DArray] = {}
+        self.decisions: dict[int, ForecastDecision] = {}
+        self.order: list[int] = []
+        self.stamp_ns = 1_000_000_000
+        self._graph = graph
+        self._publisher = node.create_publisher(kind, topic, qos)
+        many = QoSProfile(depth=1000)
+        node.create_subscription(Detection2DArray, f'{base}/detections', self._on_detections, many)
+        node.create_subscription(ForecastDecision, f'{base}/decision', self._on_decision, many)
+
+    def _on_detections(self, message: Detection2DArray) -> None:
+        self.detections[_ns(message)] = message
+
+    def _on_decision(self, message: ForecastDecision) -> None:
+        self.order.append(_ns(message))
+        self.decisions[_ns(message)] = message
+
+    def wait_for_detector(self) -> None:
+        """Send images until one is answered."""
+        wait_until(self._publisher.get_subscription_count, 'a subscriber')
+        wait_until(self._knock, 'the first answer')
+
+    def _knock(self) -> bool:
+        stamp_ns = self.send()
+        end_s = time.monotonic() + 1.0
+        while time.monotonic() < end_s and not self._has(stamp_ns):
+            time.sleep(0.01)
+        return self._has(stamp_ns)
+
+    def _has(self, stamp_ns: int) -> bool:
+        return stamp_ns in self.decisions and stamp_ns in self.detections
+
+    def next_image(self, size: tuple[int, int] = (64, 48)) -> Image:
+        """Make an image a tenth of a second after the last one."""
+        self.stamp_ns += 100_000_000
+        return make_image(self.stamp_ns, size)
+
+    def send(self, image: Any = None) -> int:
+        """Publish an image (default: the next one); return its stamp."""
+        image = image or self.next_image()
+        self._publisher.publish(image)
+        return _ns(image)
+
+    def ask(self, image: Any = None) -> tuple[Detection2DArray, ForecastDecision]:
+        """Publish an image (default: the next one) and wait for its answers."""
+        stamp_ns = self.send(image)
+        wait_until(lambda: self._has(stamp_ns), f'the answers to {stamp_ns}')
+        return self.detections[stamp_ns], self.decisions[stamp_ns]
+
+
+def _ns(message: Any) -> int:
+    return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+
+
+class Graph:
+    """A domain of its own: processes under test, and a node that talks to them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.children = Children(folder)
+        os.environ.update(self.children.environment)
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context)
+        self.node = rclpy.create_node('tester', context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._thread = Thread(target=self._executor.spin, daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Graph:
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self.children.__exit__(*exception)
+        self._executor.shutdown()
+        self._thread.join()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+    def detector(self, name: str = 'detector', **parameters: Any) -> Child:
+        """Start a detector node in a process of its own."""
+        return self.children.start(name, DETECTOR, {'cpu_threads': 1, **parameters}, node=name)
+
+    def call(self, kind: type, service: str, request: Any) -> Any:
+        """Call a service and wait for its answer."""
+        client = self.node.create_client(kind, service)
+        wait_until(client.service_is_ready, f'the service {service}')
+        future = client.call_async(request)
+        answer = wait_until(lambda: future.done() and future.result(), f'an answer of {service}')
+        self.node.destroy_client(client)
+        return answer
+
+    def set(self, node: str = 'detector', **values: Any) -> list[Any]:
+        """Set parameters by service; return a result for each."""
+        parameters = [Parameter(name, value=v).to_parameter_msg() for name, v in values.items()]
+        request = SetParameters.Request(parameters=parameters)
+        return self.call(SetParameters, f'/{node}/set_parameters', request).results
+
+    def change(self, transition: str, node: str = 'detector') -> bool:
+        """Ask for a transition; return whether it succeeded."""
+        request = ChangeState.Request(transition=Transition(id=TRANSITIONS[transition]))
+        return self.call(ChangeState, f'/{node}/change_state', request).success
+
+    def state(self, node: str = 'detector') -> str:
+        """Ask for the state."""
+        request = GetState.Request()
+        return self.call(GetState, f'/{node}/get_state', request).current_state.label
