@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..boxes import area
+from ..types import BadFrameError
 from .base import Clip, ClipDataset, Truth
 from .scene import extent, make_scene, Matrix, render, Scene
 from .sprites import CLASSES
-from ..boxes import area
-from ..types import BadFrameError
 
 # First seed of each split: they share no world as long as a split has fewer clips than this.
 _SPLIT_SIZE = 1_000_000
