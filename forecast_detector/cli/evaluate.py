@@ -82,7 +82,7 @@ def _measure(args: argparse.Namespace) -> EvaluationResult:
         _dump(args.dump, dataset, runs)
     scored = [one.scored(clip) for one, clip in zip(runs, dataset.clips)]
     return _result(dataset, scored, latency(runs), {
-        **provenance, **_settings(args), **_data(args),
+        **provenance, **_settings(args), **describe_data(args),
     })
 
 
@@ -102,7 +102,7 @@ def _score_again(args: argparse.Namespace) -> EvaluationResult:
                    [clip.truth(i) for i in range(len(clip))])
         for clip, ids in zip(dataset.clips, images)
     ]
-    return _result(dataset, scored, None, {'from': str(args.source), **_data(args)})
+    return _result(dataset, scored, None, {'from': str(args.source), **describe_data(args)})
 
 
 def load_detector(args: argparse.Namespace) -> tuple[StreamingDetector, dict[str, Any]]:
@@ -133,7 +133,8 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _data(args: argparse.Namespace) -> dict[str, Any]:
+def describe_data(args: argparse.Namespace) -> dict[str, Any]:
+    """Say what was measured on."""
     return {
         'dataset': args.dataset, 'root': args.root, 'split': args.split, 'stride': args.stride,
     }

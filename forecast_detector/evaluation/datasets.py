@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..data.base import Clip, ClipDataset, Truth
 
-# Name to module and function: load(root, split, stride, labels). Imported when asked for.
-LOADERS = {
-    'coco_vid': ('coco_vid', 'load_coco_vid'),
-    'imagenet_vid': ('imagenet_vid', 'load_imagenet_vid'),
-    'rosbag': ('rosbag', 'load_rosbags'),
-}
-DATASETS = (*LOADERS, 'synthetic')
+DATASETS = ('coco_vid', 'imagenet_vid', 'rosbag', 'synthetic')
 
 
 class StridedClip(Clip):
@@ -53,7 +46,7 @@ def open_dataset(
     """
     Open a split for measuring.
 
-    :param root: its folder; the synthetic world needs none.
+    :param root: its folder; the synthetic world needs none. Bags have no split.
     :param stride: every so many frames of each clip.
     :param labels: the weights' class names, None to number classes as the data set does.
     :raises ValueError: for an unknown name, a missing root, or labels that do not fit.
@@ -78,14 +71,21 @@ def _load(
 ) -> ClipDataset:
     if name == 'synthetic':
         from ..data.synthetic import load_synthetic
-        whole = load_synthetic(split)
-        return ClipDataset(whole.labels, [StridedClip(clip, stride) for clip in whole.clips])
+        return _strided(load_synthetic(split), stride)
     if root is None:
         raise ValueError(f'dataset {name} needs --root, the folder that it lies in')
-    module, function = LOADERS[name]
-    load = getattr(import_module(f'forecast_detector.data.{module}'), function)
-    dataset: ClipDataset = load(root, split, stride=stride, labels=labels)
-    return dataset
+    if name == 'rosbag':
+        from ..data.rosbag import load_rosbag
+        return _strided(load_rosbag(root, labels=labels), stride)
+    if name == 'imagenet_vid':
+        from ..data.imagenet_vid import load_imagenet_vid
+        return load_imagenet_vid(root, split, stride, labels)
+    from ..data.coco_vid import load_coco_vid
+    return load_coco_vid(root, split, stride, labels)
+
+
+def _strided(dataset: ClipDataset, stride: int) -> ClipDataset:
+    return ClipDataset(dataset.labels, [StridedClip(clip, stride) for clip in dataset.clips])
 
 
 def _some(labels: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ from ..data.base import Clip
 from ..streaming import StreamingDetector
 from ..types import Frame, Policy, StepFailure
 from .run import DecodeTimer, SCORE_THRESHOLD, Step
+from .taps import anticipate
 
 STREAM = 'evaluation'
 
@@ -26,10 +27,16 @@ def evaluation_config(
 
 
 class DetectorRunner:
-    """Steps one stream of a streaming detector."""
+    """
+    Steps one stream of a streaming detector.
 
-    def __init__(self, detector: StreamingDetector, config: StreamConfig) -> None:
-        self.detector, self.config = detector, config
+    :ivar anticipates: whether each step also detects on the forecast of the next frame.
+    """
+
+    def __init__(
+        self, detector: StreamingDetector, config: StreamConfig, anticipates: bool = False
+    ) -> None:
+        self.detector, self.config, self.anticipates = detector, config, anticipates
 
     def start(self, clip: Clip) -> None:
         """Begin a new clip: the stream is as if never seen."""
@@ -47,7 +54,8 @@ class DetectorRunner:
         if isinstance(result, StepFailure):
             raise result.error
         decision = result.decision
+        ahead, ahead_ms = anticipate(self.detector, STREAM) if self.anticipates else (None, 0.0)
         return Step(
             result.detections, decision.action, max(0.0, decision.inference_ms - timer.ms),
-            decision.confidence,
+            decision.confidence, ahead, ahead_ms,
         )

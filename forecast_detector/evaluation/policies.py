@@ -8,15 +8,16 @@ from .baselines import BoxBaseline, HoldBoxes
 from .detector import DetectorRunner, evaluation_config
 from .kalman import KalmanBoxes
 from .run import Runner
+from .taps import NetworkTap
 
 STREAMING = tuple(policy.value for policy in Policy)
 BOXES = {'hold': HoldBoxes, 'kalman': KalmanBoxes}
-POLICIES = (*STREAMING, *BOXES)
+POLICIES = (*STREAMING, 'copy', *BOXES)
 
 
 def make_runner(
     policy: str, detector: StreamingDetector, p: float = 1.0, read_every: int = 2,
-    max_consecutive_forecasts: int = 0,
+    max_consecutive_forecasts: int = 0, anticipates: bool = False,
 ) -> Runner:
     """
     Build what answers the frames under a policy.
@@ -28,8 +29,13 @@ def make_runner(
     if policy in STREAMING:
         return DetectorRunner(detector, evaluation_config(
             Policy(policy), p, read_every, max_consecutive_forecasts
-        ))
+        ), anticipates)
     if policy in BOXES:
         reader = DetectorRunner(detector, evaluation_config(Policy.READ))
         return BoxBaseline(reader, BOXES[policy](), read_every)
+    if policy == 'copy':
+        NetworkTap(detector).copy = True
+        return DetectorRunner(
+            detector, evaluation_config(Policy.ALTERNATE, read_every=read_every)
+        )
     raise ValueError(f'policy {policy!r} is unknown; known are {POLICIES}')

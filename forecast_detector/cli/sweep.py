@@ -1,0 +1,120 @@
+"""
+Measure accuracy against cost: the scheduler over p, and every baseline.
+
+READ features are computed once and shared by all passes. The scheduler is brought to READ shares
+of 1, 1/2, 1/3, 1/4 and 1/6 by its p; the baselines read every 2nd, 3rd, 4th and 6th frame. Clips
+are stepped side by side; single steps are timed apart, on the first frames.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from pathlib import Path
+from typing import Any, TYPE_CHECKING
+
+from tqdm import tqdm
+
+from . import common
+from .evaluate import add_data, describe_data, load_detector
+
+if TYPE_CHECKING:
+    from ..evaluation.sweep import Point
+
+BASELINES = ('alternate', 'copy', 'hold', 'kalman', 'oracle')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``sweep``."""
+    parser.add_argument('--weights', required=True, help='file or shipped name, such as foda')
+    add_data(parser)
+    parser.add_argument('--baselines', nargs='*', default=list(BASELINES), choices=BASELINES,
+                        metavar='NAME', help=f'of {", ".join(BASELINES)}; default: all')
+    parser.add_argument('--csv', metavar='FILE', help='write the points as a table')
+    parser.add_argument('--plot', metavar='FILE', help='draw mAP against share and speed')
+    wish = parser.add_mutually_exclusive_group()
+    wish.add_argument('--want-share', type=float, metavar='S',
+                      help='recommend p for at most this share of READs')
+    wish.add_argument('--want-ms', type=float, metavar='MS',
+                      help='recommend p for at most so many milliseconds a frame')
+    wish.add_argument('--want-loss', type=float, metavar='L',
+                      help='recommend p for at most so much less mAP (0 to 1) than at p=1')
+    common.add_device(parser)
+    common.add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run ``sweep``."""
+    from ..evaluation.batched import Bench
+    from ..evaluation.datasets import open_dataset
+    from ..evaluation.sweep import differences, recommend, Sweep
+
+    detector, provenance = load_detector(args)
+    dataset = open_dataset(args.dataset, args.root, args.split, args.stride, detector.labels)
+    points: list[Point] = []
+    with tqdm(unit='frame', dynamic_ncols=True) as bar:
+        sweep = Sweep(Bench(detector, dataset.clips, done=bar.update), dataset.labels)
+        for point in sweep.points(args.baselines):
+            points.append(point)
+            bar.set_description(f'{len(points)} points, last {_name(point)}')
+    chosen = recommend(points, args.want_share, args.want_ms, args.want_loss)
+    result = {
+        'points': [point.to_dict() for point in points],
+        'differences': differences(points),
+        'recommended': chosen.to_dict() if chosen else None,
+        'frames': len(dataset),
+        'latency_ms': {'read': sweep.timed.read_ms, 'forecast': sweep.timed.forecast_ms},
+        'provenance': {**provenance, **describe_data(args)},
+    }
+    _write(args, result)
+    return 0
+
+
+def _write(args: argparse.Namespace, result: dict[str, Any]) -> None:
+    if args.csv:
+        _write_csv(args.csv, result['points'])
+    if args.plot:
+        from ..evaluation.plots import plot_tradeoff
+        Path(args.plot).parent.mkdir(parents=True, exist_ok=True)
+        plot_tradeoff(result['points'], args.plot)
+    if args.json:
+        common.write_json(args.json, result)
+    if args.json != '-':
+        _print(result)
+
+
+def _write_csv(path: str, points: list[dict[str, Any]]) -> None:
+    rows = []
+    for point in points:
+        row = {key: value for key, value in point.items() if key != 'by_speed'}
+        for speed, values in point['by_speed'].items():
+            row.update({f'{key}_{speed}': value for key, value in values.items()})
+        rows.append(row)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with open(path, 'w', newline='', encoding='utf-8') as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _print(result: dict[str, Any]) -> None:
+    print(f'{"policy":12}{"p":>10}{"every":>7}{"read":>8}{"mAP@0.5":>9}{"tolerant":>10}{"ms":>8}')
+    points = result['points']
+    for q in sorted(points, key=lambda q: (q['policy'] != 'scheduler', -q['read_share'])):
+        p = '' if q['p'] is None else f'{q["p"]:.6g}'
+        print(f'{q["policy"]:12}{p:>10}{q["read_every"] or "":>7}{q["read_share"]:8.1%}'
+              f'{_cell(q["map50"]):>9}{_cell(q["map50_tolerant"]):>10}{q["ms_per_frame"]:8.2f}')
+    for d in result['differences']:
+        print(f'scheduler at share {d["read_share"]:.2f} less {d["versus"]}: '
+              f'{d["difference"]:+.4f} [{d["low"]:+.4f}, {d["high"]:+.4f}]')
+    if result['recommended']:
+        print(f'recommended: p = {result["recommended"]["p"]:.6g}')
+
+
+def _cell(value: float | None) -> str:
+    return '–' if value is None else f'{value:.4f}'
+
+
+def _name(point: Point) -> str:
+    setting = f'p={point.p:.4g}' if point.p is not None else f'1/{point.read_every}'
+    return f'{point.policy} {setting}'
