@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 import shutil
+import signal
 import sys
 import time
 
@@ -87,13 +88,18 @@ def _clear(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
 
 
+def choose(args: argparse.Namespace) -> tuple[str, str]:
+    """Choose source and weights."""
+    path = args.video or args.bag
+    source = str(path.resolve()) if path else SYNTHETIC
+    return source, args.weights or ('foda' if path else SYNTHETIC)
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the processes, then sum up."""
     require_ros()
-    path = args.video or args.bag
-    source = str(path.resolve()) if path else SYNTHETIC
+    source, weights = choose(args)
     fps = check_source(source, args.topic)
-    weights = args.weights or ('foda' if path else SYNTHETIC)
     checkpoint = load_checkpoint(weights)  # a bad file is told here, not in a log
     _clear(args.out)
     show = Show(
@@ -108,11 +114,13 @@ def run(args: argparse.Namespace) -> int:
         args.rate,
     )
     line = LiveLine()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the processes end with this one
     try:
         numbers = read_numbers(run_show(show, line.say))
     finally:
         line.end()
-    summary = summarise(numbers, str(path or SYNTHETIC), weights, args.p)
+    name = str(args.video or args.bag or SYNTHETIC)
+    summary = summarise(numbers, name, weights, args.p)
     (args.out / 'summary.json').write_text(json.dumps(summary, indent=2) + '\n')
     print(table(summary, numbers))
     print(f'\n  {args.out}/: annotated.mp4, bag/, summary.json, numbers.json, log/')

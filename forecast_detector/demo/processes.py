@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 STOP_S = 60.0
+HASTY_STOP_S = 10.0
 TAIL_LINES = 15
 
 
@@ -109,24 +110,32 @@ class Child:
         """Build an error that shows the last lines of the log."""
         return RuntimeError(f'the {self.name} {what}; the end of {self.log}:\n{self.tail()}')
 
-    def stop(self) -> int:
+    def wait(self) -> int:
+        """Wait for its end; return its exit status."""
+        return self._process.wait()
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    def ask_to_end(self) -> None:
+        """Tell it to finish its work and end."""
+        # Not SIGINT: a process started in the background of a shell ignores that.
+        if self._process.poll() is None:
+            self._process.terminate()
+
+    def stop(self, patience_s: float = STOP_S) -> int:
         """
-        Interrupt it and wait until it has finished its work.
+        Tell it to end and wait until it has finished its work; then end it anyway.
 
         :returns: exit status.
         """
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
+        self.ask_to_end()
         try:
-            return self._process.wait(STOP_S)
+            return self._process.wait(patience_s)
         except subprocess.TimeoutExpired:
-            self.kill()
-            return self._process.wait()
-
-    def kill(self) -> None:
-        """End it at once, with all that it started."""
-        if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
+            return self._process.wait()
 
 
 class Children:
@@ -163,6 +172,8 @@ class Children:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop those that still run; the one started last goes first."""
-        for child in reversed(self._children):
-            child.stop() if kind is None else child.kill()
+        """Stop those that still run; after an error they get less time to finish."""
+        for child in self._children:
+            child.ask_to_end()
+        for child in self._children:
+            child.stop(STOP_S if kind is None else HASTY_STOP_S)

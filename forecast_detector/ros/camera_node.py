@@ -33,6 +33,7 @@ PARAMETERS = {
     'subscribers': (1, 'Starts when the images have so many subscribers.'),
 }
 SETTLE_S = 1.0
+ACKNOWLEDGE_S = 10
 IMAGE_DEPTH = 30
 
 
@@ -106,7 +107,8 @@ class CameraNode(Node):
                 self._truth.publish(shot.truth)
             self._images.publish(shot.image)
             count += 1
-        self._images.wait_for_all_acked(Duration(seconds=10))
+        for publisher in (self._images, self._truth):
+            publisher.wait_for_all_acked(Duration(seconds=ACKNOWLEDGE_S))
         self.get_logger().info(f'played {count} images')
 
     def _check(self) -> None:
