@@ -17,7 +17,7 @@ from rcl_interfaces.srv import SetParameters
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile
+from rclpy.qos import HistoryPolicy, QoSProfile
 from sensor_msgs.msg import CompressedImage, Image
 from vision_msgs.msg import Detection2DArray
 
@@ -54,6 +54,11 @@ def make_image(stamp_ns: int, size: tuple[int, int] = (64, 48), frame_id: str = 
     image.header.frame_id = frame_id
     image.data = array('B', pixels.astype(np.uint8).tobytes())
     return image
+
+
+def keep_all() -> QoSProfile:
+    """Build a profile that loses nothing (reliable is rclpy's default)."""
+    return QoSProfile(history=HistoryPolicy.KEEP_ALL)
 
 
 class Camera:

@@ -1,0 +1,168 @@
+"""Parts of the ROS adapter by themselves: parameters, names, mailbox, conversions."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from threading import Thread
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2: run `make test`')
+pytest.importorskip('forecast_detector.msg', reason='messages not built: run `make test`')
+
+from pathlib import Path  # noqa: E402
+
+from rclpy.parameter import Parameter  # noqa: E402
+from std_msgs.msg import Header  # noqa: E402
+import yaml  # noqa: E402
+
+from forecast_detector.config import StreamConfig  # noqa: E402
+from forecast_detector.ros import conversions, parameters  # noqa: E402
+from forecast_detector.ros.mailbox import Mailbox  # noqa: E402
+from forecast_detector.ros.topics import beside, camera_topics  # noqa: E402
+from forecast_detector.types import (  # noqa: E402
+    Action,
+    BadFrameError,
+    Decision,
+    Detections,
+    Reason,
+)
+
+from .graph import make_image  # noqa: E402
+
+FILE = Path(__file__).parents[2] / 'config' / 'detector.yaml'
+
+
+def test_every_setting_is_a_parameter_with_a_description() -> None:
+    names = {f.name for c in (StreamConfig, parameters.NodeConfig) for f in fields(c)}
+    assert set(parameters.defaults()) == names == set(parameters.DESCRIPTIONS)
+    for name, default in parameters.defaults().items():
+        assert parameters.describe(name, default).description
+
+
+def test_the_parameter_file_shows_the_defaults() -> None:
+    shown = yaml.safe_load(FILE.read_text())['/**']['ros__parameters']
+    assert shown == parameters.defaults()
+
+
+def test_parameters_give_the_configurations_back() -> None:
+    values = parameters.defaults()
+    assert parameters.stream_config(values) == StreamConfig()
+    assert parameters.node_config(values) == parameters.NodeConfig()
+
+
+def test_whole_numbers_are_taken_for_fractions_only() -> None:
+    taken = parameters.with_fractions([Parameter('p', value=1), Parameter('read_every', value=3)])
+    assert [(t.value, t.type_) for t in taken] == [
+        (1.0, Parameter.Type.DOUBLE), (3, Parameter.Type.INTEGER)
+    ]
+
+
+def test_what_is_read_on_configure_is_refused_later() -> None:
+    values = parameters.defaults()
+    assert parameters.why_refused({'weights': 'x'}, values, configured=False) == ''
+    assert 'cleanup' in parameters.why_refused({'weights': 'x'}, values, configured=True)
+    same = {'weights': values['weights'], 'image_topics': tuple(values['image_topics'])}
+    assert parameters.why_refused(same, values, configured=True) == ''
+
+
+@pytest.mark.parametrize(
+    ('image', 'result'),
+    [
+        ('/cam/image_raw', '/cam/detections'),
+        ('/cam/image_raw/compressed', '/cam/detections'),
+        ('/a/b/c/image', '/a/b/c/detections'),
+        ('/image_raw', '/detections'),
+        ('image_raw', 'detections'),
+    ],
+)
+def test_results_are_named_beside_the_images(image: str, result: str) -> None:
+    assert beside(image, 'detections') == result
+
+
+@pytest.mark.parametrize('topics', [
+    ['/cam/left', '/cam/right'],
+    ['/cam/image_raw', '/cam/image_raw'],
+    ['/cam/image_raw', '/cam/image_raw/compressed'],
+])
+def test_results_of_one_name_are_refused(topics: list[str]) -> None:
+    with pytest.raises(ValueError, match='would both publish /cam/detections') as caught:
+        camera_topics(topics)
+    assert all(topic in str(caught.value) for topic in topics)
+
+
+@pytest.mark.parametrize('topics', [[], ['']])
+def test_no_topic_is_refused(topics: list[str]) -> None:
+    with pytest.raises(ValueError, match='names no topic'):
+        camera_topics(topics)
+
+
+def test_remapped_topics_lead_the_results() -> None:
+    camera, = camera_topics(['image'], {'image': '/front/image_raw'}.__getitem__)
+    assert (camera.subscribed, camera.detections) == ('image', '/front/detections')
+
+
+def test_a_live_mailbox_keeps_the_newest() -> None:
+    box: Mailbox[int] = Mailbox(['a', 'b'])
+    box.open()
+    for item in (1, 2, 3):
+        box.put('a', item)
+    box.put('b', 9)
+    assert box.take() == {'a': 3, 'b': 9}
+    assert box.counters['a'].dropped == 2 and box.counters['b'].dropped == 0
+
+
+def test_a_lossless_mailbox_makes_the_sender_wait() -> None:
+    box: Mailbox[int] = Mailbox(['a'], lossless=True, capacity=2)
+    box.open()
+    sender = Thread(target=lambda: [box.put('a', item) for item in range(20)])
+    sender.start()
+    assert [box.take()['a'] for _ in range(20)] == list(range(20))
+    sender.join()
+    assert box.counters['a'].dropped == 0
+
+
+def test_a_closed_mailbox_wakes_whoever_waits_and_takes_nothing() -> None:
+    box: Mailbox[int] = Mailbox(['a'], lossless=True, capacity=1)
+    box.open()
+    box.put('a', 1)
+    sender = Thread(target=box.put, args=('a', 2))
+    sender.start()
+    box.close()
+    sender.join()
+    assert box.take() == {}
+    assert box.counters['a'].dropped == 2
+
+
+def test_detections_become_centre_and_size_with_names() -> None:
+    found = Detections(
+        np.array([[10, 20, 30, 60]], np.float32), np.array([0.75], np.float32), np.array([1])
+    )
+    header = Header(frame_id='lens')
+    detection, = conversions.detections_message(header, found, ('bolt', 'nut')).detections
+    box = detection.bbox
+    assert (box.center.position.x, box.center.position.y) == (20, 40)
+    assert (box.size_x, box.size_y) == (20, 40)
+    assert detection.results[0].hypothesis.class_id == 'nut'
+    assert detection.results[0].hypothesis.score == 0.75
+
+
+def test_a_decision_keeps_every_figure() -> None:
+    stamp_ns = 12_000_000_034
+    decision = Decision(Action.FORECAST, Reason.SCHEDULER, 0.25, 'why', 0.5, 3, stamp_ns, 7.5)
+    message = conversions.decision_message(Header(), decision)
+    assert (message.action, message.reason, message.reason_detail) == (1, 1, 'why')
+    assert (message.threshold, message.confidence, message.inference_ms) == (0.25, 0.5, 7.5)
+    assert message.frames_since_read == 3
+    assert (message.last_read_stamp.sec, message.last_read_stamp.nanosec) == (12, 34)
+
+
+def test_an_image_is_checked_at_once_and_decoded_late() -> None:
+    image = make_image(5_000_000_007)
+    frame = conversions.frame_from_message(image)
+    assert (frame.stamp_ns, frame.size, frame.frame_id) == (5_000_000_007, (64, 48), 'lens')
+    assert frame.load().tobytes() == image.data.tobytes()
+    image.step = 1
+    with pytest.raises(BadFrameError, match='step'):
+        conversions.frame_from_message(image)

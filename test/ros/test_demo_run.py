@@ -1,0 +1,52 @@
+"""The demo as a user runs it, short and with tiny weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+import subprocess
+import sys
+
+import cv2
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2: run `make test`')
+pytest.importorskip('forecast_detector.msg', reason='messages not built: run `make test`')
+
+from forecast_detector.bags import BagReader  # noqa: E402
+
+FRAMES = 24
+
+
+def demo(*arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, '-m', 'forecast_detector', 'demo', *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=240)
+
+
+def test_the_demo_leaves_bag_video_and_summary(tiny_weights: Path, tmp_path: Path) -> None:
+    out = tmp_path / 'out'
+    done = demo(
+        '--frames', str(FRAMES), '--weights', str(tiny_weights), '--p', '1', '--out', str(out)
+    )
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((out / 'summary.json').read_text())
+    assert (summary['source'], summary['p'], summary['frames']) == ('synthetic', 1.0, FRAMES)
+    assert summary['read'] + summary['forecast'] + summary['dropped'] == FRAMES
+    assert summary['read'] > 0 and summary['forecast'] == 0
+    assert summary['map50'] is not None and summary['latency_ms']['read']['p50'] > 0
+    with BagReader(out / 'bag') as bag:
+        counts = {topic: bag.count(topic) for topic in bag.topics}
+        images = {time_ns for time_ns, _ in bag.messages('/camera/image_raw')}
+        decisions = {time_ns for time_ns, _ in bag.messages('/camera/decision')}
+    assert counts['/camera/image_raw'] == counts['/camera/truth'] == FRAMES
+    assert counts['/camera/detections'] == counts['/camera/decision'] == summary['read']
+    assert decisions <= images
+    video = cv2.VideoCapture(str(out / 'annotated.mp4'))
+    assert int(video.get(cv2.CAP_PROP_FRAME_COUNT)) == summary['read']
+
+
+def test_missing_weights_are_one_line(tmp_path: Path) -> None:
+    done = demo('--weights', 'nowhere', '--out', str(tmp_path / 'out'))
+    assert done.returncode == 1
+    assert "no file 'nowhere'" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
