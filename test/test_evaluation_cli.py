@@ -123,6 +123,7 @@ def test_stride_takes_every_kth_frame_and_what_was_found_on_it(root):
     (('--policy', 'scheduler', '--p', 0), 1 / 8),
     (('--policy', 'scheduler', '--p', 0, '--max-consecutive-forecasts', 1), 1 / 2),
     (('--policy', 'alternate', '--read-every', 2), 1 / 2),
+    (('--policy', 'copy', '--read-every', 4), 2 / 8),
     (('--policy', 'hold', '--read-every', 3), 3 / 8),
     (('--policy', 'kalman', '--read-every', 4), 2 / 8),
 ])
@@ -146,6 +147,28 @@ def test_what_is_dumped_scores_the_same_again(root, weights):
         assert again[name] == first[name]
 
 
+def test_the_oracle_reads_its_share_at_most_by_a_frame_more_or_less(root, weights):
+    result = run(root, '--weights', weights, '--policy', 'oracle', '--read-every', 2)[1]
+    assert result['read_share'] == pytest.approx(1 / 2, abs=0.13)
+    assert result['ms_per_frame'] > 0
+
+
+def test_streaming_with_given_latencies_is_deterministic_and_needs_no_speed(root, weights):
+    options = ('--weights', weights, '--policy', 'read', '--sap')
+    results = [run(root, *options, '--latency', '50,5')[1] for _ in range(2)]
+    assert results[0]['sap50'] == results[1]['sap50']
+    assert run(root, *options, '--anticipate')[1]['sap50'] is not None
+    assert run(root, '--weights', weights, '--policy', 'read')[1]['sap50'] is None
+
+
+def test_a_comparison_tells_the_difference_and_its_interval(root):
+    good = write(root / 'd.json', [(100 + k, 9, box(k), 0.9) for k in range(LENGTH)])
+    half = write(root / 'e.json', [(100 + k, 9, box(k), 0.9) for k in range(0, LENGTH, 2)])
+    versus = run(root, '--from', good, '--versus', half)[1]['versus']
+    # One clip: every resample is the same.
+    assert versus['map50'] == {'difference': 0.5, 'low': 0.5, 'high': 0.5}
+
+
 def test_json_on_stdout_stands_alone(root, capsys):
     dump = write(root / 'd.json', [(100, 9, box(0), 0.9)])
     parser = argparse.ArgumentParser()
@@ -161,7 +184,11 @@ def test_mistakes_are_named(root, weights):
         run(root, '--weights', weights, '--stride', 0)
     with pytest.raises(ValueError, match=r'p: 1.5 is outside \[0, 1\]'):
         run(root, '--weights', weights, '--p', 1.5)
-    with pytest.raises(ValueError, match='nothing new'):
+    with pytest.raises(ValueError, match='give it, too'):
+        run(root, '--weights', weights, '--latency', '9,2')
+    with pytest.raises(SystemExit):
+        run(root, '--weights', weights, '--sap', '--latency', '9')
+    with pytest.raises(ValueError, match='only scores again'):
         run(root, '--from', root / 'd.json', '--dump', root / 'e.json')
     with pytest.raises(FileNotFoundError, match='train.json'):
         run(root, '--weights', weights, '--split', 'train')

@@ -16,7 +16,7 @@ from forecast_detector.data.base import Clip
 from forecast_detector.evaluation.baselines import HoldBoxes
 from forecast_detector.evaluation.batched import Bench, read_share
 from forecast_detector.evaluation.detector import DetectorRunner, evaluation_config
-from forecast_detector.evaluation.oracle import frame_loss
+from forecast_detector.evaluation.oracle import frame_loss, run_oracle
 from forecast_detector.evaluation.policies import make_runner
 from forecast_detector.evaluation.run import run_clips
 from forecast_detector.evaluation.sweep import BASELINES, carry, differences, recommend, Sweep
@@ -122,11 +122,11 @@ def test_loss_of_a_frame_counts_misses_and_false_detections_by_score():
 
 def test_the_oracle_reads_all_or_nothing_at_the_ends_of_its_threshold(detector, clips):
     bench = Bench(detector, clips)
-    everything, regrets = bench.run_oracle(-1e9)
+    everything, regrets = run_oracle(bench, -1e9)
     assert read_share(everything) == 1.0
     assert_same(everything, bench.run(evaluation_config(Policy.READ)))
     assert len(regrets) == sum(len(clip) - 1 for clip in clips)
-    nothing, _ = bench.run_oracle(1e9)
+    nothing, _ = run_oracle(bench, 1e9)
     assert read_share(nothing) == pytest.approx(3 / 27)
     assert_same(nothing, bench.run(evaluation_config(Policy.SCHEDULER, p=0.0)))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .matching import FloatArray, IntArray
 
@@ -13,7 +12,7 @@ EPSILON = float(np.finfo(np.float64).eps)
 
 
 def average_precision(
-    true: FloatArray, false: FloatArray, positives: NDArray[np.floating]
+    true: FloatArray, false: FloatArray, positives: FloatArray | float
 ) -> FloatArray:
     """
     Area under the precision envelope, all points.
@@ -68,7 +67,7 @@ def class_average_precisions(outcomes: Outcomes) -> FloatArray:
     result = np.full(len(totals), np.nan)
     for label in np.flatnonzero(totals):
         one = outcomes.of_class(int(label))
-        result[label] = average_precision(one.true, one.false, np.float64(totals[label]))
+        result[label] = average_precision(one.true, one.false, float(totals[label]))
     return result
 
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
 
 from ..config import StreamConfig
 from ..data.base import Clip
 from ..streaming import StreamingDetector
 from ..types import Action, Policy, StepFailure, StepResult
-from .detector import evaluation_config
-from .oracle import frame_loss
-from .run import ClipRun, Step
-from .taps import FeatureCache, memories, NetworkTap, restore
+from .detector import DetectorRunner, evaluation_config
+from .run import ClipRun, Latency, latency, run_clips, Step
+from .taps import FeatureCache, NetworkTap
 
-Progress = Callable[[int], None]
-# A FORECAST comes out of policy `alternate` if no READ is ever due.
-NEVER = 1 << 30
+Progress = Callable[[int], object]
+TIMED_FRAMES = 200
 
 
 class Bench:
@@ -55,48 +56,14 @@ class Bench:
         """
         self.tap.copy = copy
         runs = [ClipRun(clip.name) for clip in self.clips]
-        for group in self._groups():
-            for index, active in self._times(group, every):
-                for at, result in self._step(active, index, config).items():
-                    runs[at].steps.append(_as_step(result))
+        for group in self.groups():
+            for index, active in self.times(group, every):
+                for at, result in self.step(active, index, config).items():
+                    runs[at].steps.append(as_step(result))
         self.tap.copy = False
         return runs
 
-    def run_oracle(self, threshold: float) -> tuple[list[ClipRun], list[float]]:
-        """
-        Read a frame if forecasting it would cost more loss than ``threshold``.
-
-        Both are tried at each frame, from what the past decisions left; the truth decides.
-
-        :returns: the runs, and the regrets (loss of the forecast less loss of the READ) of all
-            frames but the first of each clip.
-        """
-        read = evaluation_config(Policy.READ)
-        forecast = evaluation_config(Policy.ALTERNATE, read_every=NEVER)
-        runs, regrets = [ClipRun(clip.name) for clip in self.clips], []
-        for group in self._groups():
-            for index, active in self._times(group, 1):
-                names = [self.clips[at].name for at in active]
-                before = memories(self.detector, names) if index else {}
-                results = self._step(active, index, read)
-                if index:
-                    after_read = memories(self.detector, names)
-                    restore(self.detector, before)
-                    for at, tried in self._step(active, index, forecast).items():
-                        truth = self.clips[at].truth(index)
-                        regret = frame_loss(tried.detections, truth) - frame_loss(
-                            results[at].detections, truth)
-                        regrets.append(regret)
-                        name = self.clips[at].name
-                        if regret <= threshold:
-                            results[at] = tried
-                        else:
-                            restore(self.detector, {name: after_read[name]})
-                for at, result in results.items():
-                    runs[at].steps.append(_as_step(result))
-        return runs, regrets
-
-    def _groups(self) -> Iterator[list[int]]:
+    def groups(self) -> Iterator[list[int]]:
         """Take clips of like length together, a fresh start for each."""
         order = sorted(range(len(self.clips)), key=lambda at: -len(self.clips[at]))
         for start in range(0, len(order), self.width):
@@ -107,16 +74,21 @@ class Bench:
             for at in group:
                 self.detector.forget(self.clips[at].name)
 
-    def _times(self, group: Sequence[int], every: int) -> Iterator[tuple[int, list[int]]]:
+    def times(self, group: Sequence[int], every: int = 1) -> Iterator[tuple[int, list[int]]]:
         """Go through the frames; with each, the clips that are that long."""
         for index in range(0, len(self.clips[group[0]]), every):
             active = [at for at in group if index < len(self.clips[at])]
             yield index, active
             self.done(len(active))
 
-    def _step(
+    def step(
         self, active: Sequence[int], index: int, config: StreamConfig
     ) -> dict[int, StepResult]:
+        """
+        Step the frame ``index`` of the active clips under a configuration.
+
+        :raises BadFrameError: for a frame that cannot be used.
+        """
         self.detector.config = config
         frames = {
             self.clips[at].name: self.tap.frame(
@@ -133,7 +105,8 @@ class Bench:
         return results
 
 
-def _as_step(result: StepResult) -> Step:
+def as_step(result: StepResult) -> Step:
+    """Take down a result of a batched step, which has no time of its own."""
     return Step(result.detections, result.decision.action, 0.0, result.decision.confidence)
 
 
@@ -141,3 +114,16 @@ def read_share(runs: Sequence[ClipRun]) -> float:
     """Share of the frames that were read."""
     actions = [step.action for run in runs for step in run.steps]
     return actions.count(Action.READ) / len(actions)
+
+
+def time_steps(bench: Bench) -> Latency:
+    """Time single READ and FORECAST steps on the first frames, uncached."""
+    kept, bench.tap.cache = bench.tap.cache, None
+    runner = DetectorRunner(bench.detector, evaluation_config(Policy.ALTERNATE))
+    clips = list(bench.clips)
+    lengths = np.cumsum([len(clip) for clip in clips])
+    timed = latency(run_clips(runner, clips[:bisect_right(lengths.tolist(), TIMED_FRAMES) + 1]))
+    bench.tap.cache = kept
+    if timed.forecast_ms is None:
+        raise ValueError('no clip has two frames: there is nothing to forecast and to time')
+    return timed

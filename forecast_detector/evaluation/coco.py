@@ -51,7 +51,8 @@ def _as_coco(
     """Number the images 1, 2 … and write truth and results in COCO's form."""
     categories = {label: label + 1 for label in range(len(labels))}
     frames = [pair for clip in clips for pair in zip(clip.detections, clip.truths)]
-    found, annotations = [], []
+    found: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for image_id, (detections, truth) in enumerate(frames, start=1):
         found += results(image_id, detections, categories)
         boxes = truth.boxes.astype(np.float64)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from ..boxes import iou
@@ -109,17 +110,18 @@ class KalmanBoxes:
     def start(self) -> None:
         """Forget all tracks."""
         self._tracks = _Tracks(np.zeros((0, 4)), self.config)
-        self._labels = np.zeros(0, np.int64)
-        self._missed = np.zeros(0, np.int64)
-        self._strong = np.zeros(0, bool)
-        self._read, self._rows, self._lag = Detections(), np.zeros(0, np.int64), 0
+        self._labels: IntArray = np.zeros(0, np.int64)
+        self._missed: IntArray = np.zeros(0, np.int64)
+        self._strong: NDArray[np.bool_] = np.zeros(0, bool)
+        self._rows: IntArray = np.zeros(0, np.int64)
+        self._read, self._lag = Detections(), 0
 
     def read(self, detections: Detections) -> Detections:
         """Take in the detections of a READ frame and give them back as they are."""
         boxes = _to_cxcywh(detections.boxes.astype(np.float64))
         strong = detections.scores >= self.config.strong
         self._tracks.predict(self._lag + 1.0)
-        rows = np.full(len(boxes), -1, np.int64)
+        rows: IntArray = np.full(len(boxes), -1, np.int64)
         free = np.ones(len(self._labels), bool)
         for stage in (strong, ~strong):
             chosen = np.flatnonzero(stage)
@@ -142,7 +144,7 @@ class KalmanBoxes:
         return Detections(_to_xyxy(moved).astype(np.float32), scores, self._read.labels)
 
     def _associate(
-        self, boxes: FloatArray, labels: IntArray, free: np.ndarray
+        self, boxes: FloatArray, labels: IntArray, free: NDArray[np.bool_]
     ) -> IntArray:
         """Row of the track that each box continues, -1 for none."""
         rows = np.full(len(boxes), -1, np.int64)
@@ -160,7 +162,7 @@ class KalmanBoxes:
         return _to_xyxy(grown)
 
     def _begin(
-        self, rows: IntArray, boxes: FloatArray, labels: IntArray, strong: np.ndarray
+        self, rows: IntArray, boxes: FloatArray, labels: IntArray, strong: NDArray[np.bool_]
     ) -> None:
         """Begin a track for each box without one, and note its row."""
         new = rows < 0

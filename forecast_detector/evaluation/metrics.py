@@ -79,6 +79,8 @@ def outcomes(
     for at, index, detections, truth in frames:
         found, shared = match_frame(detections, truth, rule)
         hit = found >= 0
+        chosen: NDArray[np.bool_]
+        false: FloatArray
         for name, column in columns.items():
             if name == ALL:
                 chosen, false = np.ones(len(truth), bool), np.ones(len(hit))

@@ -19,6 +19,8 @@ class EvaluationResult:
 
     :ivar frames: number of frames scored.
     :ivar map50_95: COCO's mean; None without its library.
+    :ivar sap50: streaming average precision; None where it was not asked for.
+    :ivar versus: differences from other detections, with intervals; None where not asked for.
     :ivar latency: None where detections were only scored again.
     :ivar provenance: weights, hash, data set, split, stride, policy, p, device, machine …
     """
@@ -27,7 +29,9 @@ class EvaluationResult:
     frames: int
     clips: int
     map50_95: float | None = None
+    sap50: float | None = None
     latency: Latency | None = None
+    versus: dict[str, Any] | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -36,6 +40,7 @@ class EvaluationResult:
         return {
             **asdict(self.metrics),
             'map50_95': self.map50_95,
+            'sap50': self.sap50,
             'read_share': timed.read_share if timed else None,
             'frames': self.frames,
             'clips': self.clips,
@@ -43,6 +48,7 @@ class EvaluationResult:
             'latency_ms': {
                 'read': _percentiles(timed.read_ms), 'forecast': _percentiles(timed.forecast_ms),
             } if timed else None,
+            'versus': self.versus,
             'provenance': self.provenance,
         }
 
@@ -58,6 +64,14 @@ class EvaluationResult:
             yield _row(f'  {name}', values['map50'], values['map50_tolerant'])
         if self.map50_95 is not None:
             yield _row('all, 0.50 to 0.95 (COCO)', self.map50_95)
+        if self.sap50 is not None:
+            yield _row('all, streaming', self.sap50)
+        for name in ('map50', 'map50_tolerant') if self.versus else ():
+            gap = (self.versus or {})[name]
+            yield (
+                f'{name} less that of {(self.versus or {})["file"]}: {gap["difference"]:+.4f}, '
+                f'95 % in [{gap["low"]:+.4f}, {gap["high"]:+.4f}]'
+            )
         yield f'{self.frames} frames, {self.clips} clips'
         if self.latency:
             timed = self.latency

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -13,20 +12,20 @@ from ..data.base import Clip
 from ..types import Frame, Policy
 from .average_precision import Outcomes
 from .baselines import BoxBaseline, Carrier
-from .batched import Bench, read_share
+from .batched import Bench, read_share, time_steps
 from .bootstrap import paired_difference
-from .detector import DetectorRunner, evaluation_config
+from .detector import evaluation_config
 from .matching import Rule
 from .metrics import ALL, evaluate, Metrics, outcomes
+from .oracle import run_oracle_at
 from .policies import BOXES
-from .run import ClipRun, Latency, latency, run_clips, Step
+from .run import ClipRun, latency, Step
 
 # Baselines read every so many frames; the scheduler is brought to the same shares.
 PERIODS = (1, 2, 3, 4, 6)
 TOLERANCE = 0.03
 BASELINES = ('alternate', 'copy', 'hold', 'kalman', 'oracle')
 REFINEMENTS = 8
-TIMED_FRAMES = 200
 
 
 @dataclass(frozen=True)
@@ -78,9 +77,7 @@ class Sweep:
             for policy in baselines:
                 if policy in BOXES:
                     continue
-                runs = self._oracle(1 / every) if policy == 'oracle' else self.bench.run(
-                    evaluation_config(Policy.ALTERNATE, read_every=every), policy == 'copy')
-                yield self._point(policy, None, every, runs)
+                yield self._point(policy, None, every, self._fixed(policy, every))
             carried = [policy for policy in baselines if policy in BOXES]
             if carried:
                 shown = self.bench.run(evaluation_config(Policy.READ), every=every)
@@ -97,10 +94,10 @@ class Sweep:
             for _ in range(REFINEMENTS):
                 if min(abs(share - 1 / every) for share in shares.values()) <= TOLERANCE / 3:
                     break
-                p = self._between(1 / every, shares)
-                if p is None:
+                between = self._between(1 / every, shares)
+                if between is None:
                     break
-                yield self._at(p, shares)
+                yield self._at(between, shares)
 
     def _at(self, p: float, shares: dict[float, float]) -> Point:
         runs = self.bench.run(evaluation_config(Policy.SCHEDULER, p))
@@ -117,29 +114,11 @@ class Sweep:
         seen = np.unique([c for c in self._confidences if low < c < high])
         return float(seen[len(seen) // 2]) if len(seen) else None
 
-    def _oracle(self, share: float, passes: int = 4) -> list[ClipRun]:
-        """Move the oracle's threshold until it reads the share."""
-        threshold, best = 0.0, None
-        low, high = -np.inf, np.inf
-        for _ in range(passes):
-            runs, regrets = self.bench.run_oracle(threshold)
-            error = read_share(runs) - share
-            if best is None or abs(error) < abs(best[0]):
-                best = error, runs
-            if abs(error) <= TOLERANCE / 3:
-                break
-            if error > 0:
-                low = max(low, threshold)
-            else:
-                high = min(high, threshold)
-            inside = np.array([r for r in regrets if low < r < high])
-            if not len(inside):
-                break
-            ahead = np.mean(np.array(regrets) >= high) if np.isfinite(high) else 0.0
-            wanted = (share - ahead) * len(regrets) / len(inside)
-            threshold = float(np.quantile(inside, np.clip(1 - wanted, 0.02, 0.98)))
-        assert best is not None
-        return best[1]
+    def _fixed(self, policy: str, every: int) -> list[ClipRun]:
+        if policy == 'oracle':
+            return run_oracle_at(self.bench, 1 / every)
+        config = evaluation_config(Policy.ALTERNATE, read_every=every)
+        return self.bench.run(config, copy=policy == 'copy')
 
     def _point(
         self, policy: str, p: float | None, every: int | None, runs: Sequence[ClipRun]
@@ -156,19 +135,6 @@ class Sweep:
             share * self.timed.read_ms[0] + (1 - share) * other_ms,
             outcomes(clips, len(self.labels), Rule.PLAIN, ())[ALL],
         )
-
-
-def time_steps(bench: Bench) -> Latency:
-    """Time single READ and FORECAST steps on the first frames, uncached."""
-    kept, bench.tap.cache = bench.tap.cache, None
-    runner = DetectorRunner(bench.detector, evaluation_config(Policy.ALTERNATE))
-    clips = list(bench.clips)
-    lengths = np.cumsum([len(clip) for clip in clips])
-    timed = latency(run_clips(runner, clips[:bisect_right(lengths.tolist(), TIMED_FRAMES) + 1]))
-    bench.tap.cache = kept
-    if timed.forecast_ms is None:
-        raise ValueError('no clip has two frames: there is nothing to forecast and to time')
-    return timed
 
 
 def carry(
