@@ -103,15 +103,15 @@ def test_default_noise_comes_near_even_motion_within_a_few_reads():
     assert steps[11].detections.boxes[0] == pytest.approx(boxes[11], abs=0.5)
 
 
-def test_kalman_smooths_what_hold_and_raw_differences_would_repeat():
-    # A box that rests, detected 2 pixels to the left and right by turns, at last to the left:
-    # hold is wrong by 2 pixels, the last difference carried on by 6.
+def test_kalman_takes_no_noise_for_motion():
+    # A box that rests, detected 2 pixels to the left and right by turns, at last to the left by 2:
+    # the last difference would carry it 4 further.
     carrier = KalmanBoxes()
     for turn in range(40):
         shift = 2 * (-1) ** turn
         carrier.read(found((100 + shift, 100, 140 + shift, 140, 0.9, 0)))
     carried = carrier.skip().boxes[0]
-    assert carried == pytest.approx([100, 100, 140, 140], abs=1.25)
+    assert carried == pytest.approx([98, 100, 138, 140], abs=0.5)
 
 
 def test_tracks_keep_to_their_class_and_their_neighbour():

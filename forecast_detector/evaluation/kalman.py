@@ -3,7 +3,10 @@ Boxes carried by a constant-velocity Kalman filter: what people do today.
 
 A detection found on a READ frame continues the track that explains it best (same class,
 Hungarian assignment on buffered IoU, strong detections first as in ByteTrack, Zhang et al. 2022);
-between READ frames each moves with the velocity of its track.
+between READ frames each moves from where it was detected, with the velocity of its track. The
+filtered place would lag behind: on the true boxes of FOD-A's training clips with noise of 4 % and
+7 % of their side, it keeps slightly fewer at an IoU of one half, both at their best noise levels
+of those tried. The defaults were chosen there, over 2 to 6 frames a READ.
 """
 
 from __future__ import annotations
@@ -40,7 +43,7 @@ class KalmanConfig:
 
     measurement: float = 0.06
     velocity: tuple[float, float] = (0.1, 0.03)
-    acceleration: tuple[float, float] = (0.02, 0.005)
+    acceleration: tuple[float, float] = (0.008, 0.004)
     strong: float = 0.2
     buffer: float = 0.5
     min_overlap: float = 0.1
@@ -114,6 +117,7 @@ class KalmanBoxes:
         self._missed: IntArray = np.zeros(0, np.int64)
         self._strong: NDArray[np.bool_] = np.zeros(0, bool)
         self._rows: IntArray = np.zeros(0, np.int64)
+        self._boxes: FloatArray = np.zeros((0, 4))
         self._read, self._lag = Detections(), 0
 
     def read(self, detections: Detections) -> Detections:
@@ -133,13 +137,14 @@ class KalmanBoxes:
         self._missed = np.where(free, self._missed + 1, 0)
         self._begin(rows, boxes, detections.labels, strong)
         self._prune(rows)
-        self._read, self._lag = detections, 0
+        self._read, self._boxes, self._lag = detections, boxes, 0
         return detections
 
     def skip(self) -> Detections:
         """Answer a frame that was not read."""
         self._lag += 1
-        moved = self._tracks.mean[self._rows] + self._lag * self._tracks.velocity[self._rows]
+        moved = self._boxes + self._lag * self._tracks.velocity[self._rows]
+        moved[:, 2:] = np.maximum(moved[:, 2:], 1e-3)
         scores = self._read.scores * np.float32(self.config.score_decay**self._lag)
         return Detections(_to_xyxy(moved).astype(np.float32), scores, self._read.labels)
 
