@@ -19,7 +19,8 @@ from ..types import BadFrameError, Frame, StepFailure, StepResult
 from .conversions import decision_message, detections_message, frame_from_message
 from .health import CameraHealth
 from .mailbox import Mailbox
-from .qos import image_qos, result_qos, subscription_events
+from .qos import result_qos
+from .subscription import ImageSubscription
 from .topics import CameraTopics
 
 REPEAT_S = 5.0
@@ -51,7 +52,7 @@ class Camera:
         self._node = node
         self._mailbox = mailbox
         self._lossless = lossless
-        self._subscription: Any = None
+        self._subscription: ImageSubscription | None = None
         self._complained_s = -REPEAT_S
         self._untold = 0
         options = QoSOverridingOptions.with_default_policies()
@@ -68,23 +69,14 @@ class Camera:
     def open(self) -> None:
         """Subscribe to the images."""
         self.health.start()
-        kind = CompressedImage if self.topics.compressed else Image
-        self._subscription = subscription_events(
-            lambda **events: self._node.create_subscription(
-                kind,
-                self.topics.subscribed,
-                self._on_image,
-                image_qos(self._lossless),
-                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-                **events,
-            ),
-            self._on_incompatible_qos,
+        self._subscription = ImageSubscription(
+            self._node, self.topics, self._lossless, self._on_image, self._on_incompatible_qos
         )
 
     def close(self) -> None:
         """Unsubscribe; images that still arrive are not taken."""
         if self._subscription is not None:
-            self._node.destroy_subscription(self._subscription)
+            self._subscription.destroy()
             self._subscription = None
 
     def destroy(self) -> None:

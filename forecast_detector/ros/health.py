@@ -15,8 +15,7 @@ from .mailbox import Counters
 WINDOW = 100
 DISCOVERY_S = 2.0
 HINT = (
-    ' (if its publisher is running: best effort loses large images, see docs/node.md, '
-    'troubleshooting)'
+    ' (if its publisher is running: see docs/node.md, troubleshooting)'
 )
 
 

@@ -127,11 +127,12 @@ def describe(name: str, default: Any) -> ParameterDescriptor:
     return descriptor
 
 
-def _given(node: Node, name: str) -> Any:
+def given(node: Node, name: str) -> Any:
     """Return what the command line or a parameter file gives; None where they do not."""
-    given = node.declare_parameter(name, descriptor=ParameterDescriptor(dynamic_typing=True)).value
+    anything = ParameterDescriptor(dynamic_typing=True)
+    value = node.declare_parameter(name, descriptor=anything).value
     node.undeclare_parameter(name)
-    return given
+    return value
 
 
 def declare(node: Node) -> None:
@@ -145,8 +146,8 @@ def declare(node: Node) -> None:
     """
     for name, default in defaults().items():
         descriptor = describe(name, default)
-        if isinstance(default, float) and type(given := _given(node, name)) is int:
-            node.declare_parameter(name, float(given), descriptor, ignore_override=True)
+        if isinstance(default, float) and type(value := given(node, name)) is int:
+            node.declare_parameter(name, float(value), descriptor, ignore_override=True)
         else:
             node.declare_parameter(name, default, descriptor)
 

@@ -27,11 +27,10 @@ def keep_all() -> QoSProfile:
     return QoSProfile(history=HistoryPolicy.KEEP_ALL, reliability=ReliabilityPolicy.RELIABLE)
 
 
-def image_qos(lossless: bool) -> QoSProfile:
-    """Build the profile of image subscriptions: sensor data matches every publisher."""
-    if lossless:
-        return keep_all()
-    return QoSProfile(depth=SENSOR_DATA_DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT)
+def image_qos(is_reliable: bool) -> QoSProfile:
+    """Build the profile of image subscriptions: sensor data, or the same but reliable."""
+    reliability = ReliabilityPolicy.RELIABLE if is_reliable else ReliabilityPolicy.BEST_EFFORT
+    return QoSProfile(depth=SENSOR_DATA_DEPTH, reliability=reliability)
 
 
 def result_qos(lossless: bool) -> QoSProfile:
