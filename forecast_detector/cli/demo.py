@@ -19,7 +19,7 @@ from ..demo.source import check_source, SYNTHETIC
 from ..demo.summary import read_numbers, summarise, table
 from .common import add_device
 
-OURS = ('bag', 'annotated.mp4', 'numbers.json', 'summary.json', 'log')
+OURS = ('bag', 'annotated.mp4', 'numbers.json', 'summary.json', 'live.json', 'log')
 PLAIN_PERIOD_S = 5.0
 
 

@@ -101,8 +101,10 @@ class CameraNode(Node):
         begin_s, count = time.monotonic(), 0
         shots = self._source.shots(self.get_clock().now().nanoseconds)
         for shot in islice(shots, self._get('frames') or None):
-            if self._stop.wait(max(0.0, begin_s + shot.after_s - time.monotonic())):
+            early_s = begin_s + shot.after_s - time.monotonic()
+            if self._stop.wait(max(0.0, early_s)):
                 return
+            begin_s -= min(0.0, early_s)  # a late image delays the rest: a camera does not rush
             if shot.truth is not None:
                 self._truth.publish(shot.truth)
             self._images.publish(shot.image)

@@ -20,7 +20,7 @@ from ..streaming import StreamingDetector
 from . import parameters
 from .conversions import label_info_message
 from .diagnostics import Diagnostics
-from .pipeline import Pipeline
+from .pipeline import Pipeline, warm_up
 from .qos import LATCHED
 from .spin import spin
 
@@ -123,6 +123,7 @@ class DetectorNode(LifecycleNode):
         if config.cpu_threads:
             torch.set_num_threads(config.cpu_threads)
         detector = StreamingDetector(checkpoint, parameters.stream_config(values), config.device)
+        warm_up(detector)
         self._pipeline = Pipeline(self, detector, config)
         self._label_info = self.create_publisher(LabelInfo, 'label_info', LATCHED)
         self._publish_label_info()

@@ -5,15 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 import traceback
 
+import numpy as np
 from rclpy.lifecycle import LifecycleNode
 
 from ..streaming import StreamingDetector
-from ..types import StepFailure, StepResult
+from ..types import Frame, StepFailure, StepResult
 from .camera import Camera, Waiting
 from .mailbox import Mailbox
 from .parameters import NodeConfig
 from .topics import camera_topics
 from .worker import Worker
+
+
+def warm_up(detector: StreamingDetector) -> None:
+    """
+    Step a stream of two black images and forget it.
+
+    The first steps are slow; a camera's first images should not pay for that. What is wrong with
+    weights or device shows here, too.
+    """
+    black = np.zeros((64, 64, 3), np.uint8)
+    for stamp_ns in range(2):
+        detector.step({'warm-up': Frame.from_array(black, stamp_ns)})
+    detector.forget('warm-up')
 
 
 class Pipeline:

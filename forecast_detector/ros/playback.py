@@ -142,8 +142,12 @@ def recorded_image(message: Any, kind: str) -> Image:
 def synthetic_source(frames: int, seed: int, frame_id: str, rate_hz: float) -> ClipSource:
     """Make the demo's world, with a cut to another scene in its middle."""
     length = frames or SYNTHETIC_FRAMES
-    world = load_synthetic('demo', seed + 1, length, cut_every=max(1, (length + 1) // 2))
-    return ClipSource(world.clips[seed], world.labels, frame_id, rate_hz)
+    cut = max(1, (length + 1) // 2)
+    world = load_synthetic('demo', seed + 1, length, cut_every=cut)
+    clip = world.clips[seed]
+    for index in (0, min(cut, length - 1)):
+        clip.read(index)  # draws the scenes now, which takes longer than a frame has
+    return ClipSource(clip, world.labels, frame_id, rate_hz)
 
 
 def open_source(
