@@ -10,43 +10,47 @@ import pytest
 pytest.importorskip('rclpy', reason='needs ROS 2: run `make test`')
 pytest.importorskip('forecast_detector.msg', reason='messages not built: run `make test`')
 
+from rclpy.qos import QoSProfile, ReliabilityPolicy  # noqa: E402
+
 from .graph import Camera, Graph, keep_all, wait_until  # noqa: E402
 
 
-def test_missing_weights_fail_configure_and_the_node_lives_on(
-    graph: Graph, tiny_weights: Path
+@pytest.fixture(scope='module')
+def live(graph: Graph, tiny_weights: Path) -> list[str]:
+    """Topics of a node whose cameras have nothing to do with each other."""
+    topics = [f'/{name}/image_raw' for name in ('large', 'both', 'burst')]
+    graph.detector('live', weights=str(tiny_weights), image_topics=topics, p=1.0)
+    return topics
+
+
+def test_what_fails_in_configure_is_told_and_can_be_mended(
+    graph: Graph, tiny_weights: Path, tmp_path: Path
 ) -> None:
-    child = graph.detector('missing', weights='nowhere', image_topics=['/missing/image_raw'])
-    wait_until(lambda: 'waiting unconfigured' in child.log.read_text(), 'the advice')
-    assert "no file 'nowhere'" in child.log.read_text()
-    assert graph.state('missing') == 'unconfigured'
-    assert not graph.change('configure', 'missing')
-    assert graph.set('missing', weights=str(tiny_weights))[0].successful
-    assert graph.change('configure', 'missing')
-    assert graph.change('activate', 'missing')
-    Camera(graph, '/missing/image_raw').wait_for_detector()
-    assert graph.change('deactivate', 'missing')
-    assert graph.change('cleanup', 'missing')
-    assert graph.state('missing') == 'unconfigured'
-    assert child.stop() == 0
-
-
-def test_foreign_weights_are_told_apart(graph: Graph, tmp_path: Path) -> None:
     foreign = tmp_path / 'foreign.safetensors'
     foreign.write_bytes(b'\x08\x00\x00\x00\x00\x00\x00\x00{}      ')
-    child = graph.detector('foreign', weights=str(foreign))
-    wait_until(lambda: 'configure failed' in child.log.read_text(), 'the refusal')
-    assert 'weights of another program' in child.log.read_text()
-    assert child.stop() == 0
+    clashing = ['/cam/image_raw', '/cam/image_rect']
+    child = graph.detector('mended', weights='nowhere', image_topics=clashing)
 
+    def configure_fails(expected: str, **parameters: object) -> None:
+        assert all(result.successful for result in graph.set('mended', **parameters))
+        assert not graph.change('configure', 'mended')
+        assert graph.state('mended') == 'unconfigured'
+        wait_until(lambda: expected in child.log.read_text(), expected)
 
-def test_topics_that_would_clash_are_refused(graph: Graph, tiny_weights: Path) -> None:
-    topics = ['/cam/image_raw', '/cam/image_rect']
-    child = graph.detector('clash', weights=str(tiny_weights), image_topics=topics)
-    wait_until(lambda: 'configure failed' in child.log.read_text(), 'the refusal')
-    said = child.log.read_text()
-    assert '/cam/image_raw and /cam/image_rect would both publish /cam/detections' in said
-    assert graph.state('clash') == 'unconfigured'
+    wait_until(lambda: 'waiting unconfigured' in child.log.read_text(), 'the advice')
+    assert "configure failed: weights: no file 'nowhere'" in child.log.read_text()
+    configure_fails('weights of another program', weights=str(foreign))
+    configure_fails(
+        '/cam/image_raw and /cam/image_rect would both publish /cam/detections',
+        weights=str(tiny_weights),
+    )
+    assert graph.set('mended', image_topics=['/mended/image_raw'])[0].successful
+    assert graph.change('configure', 'mended')
+    assert graph.change('activate', 'mended')
+    Camera(graph, '/mended/image_raw').wait_for_detector()
+    assert graph.change('deactivate', 'mended')
+    assert graph.change('cleanup', 'mended')
+    assert graph.state('mended') == 'unconfigured'
     assert child.stop() == 0
 
 
@@ -58,26 +62,24 @@ def test_a_bad_value_at_start_is_one_line_and_an_exit_status(graph: Graph) -> No
     assert '1.5' in said and 'p' in said
 
 
-def test_without_autostart_it_waits(graph: Graph, tiny_weights: Path) -> None:
-    child = graph.detector('patient', weights=str(tiny_weights), autostart=False)
+def test_without_autostart_it_waits_and_ctrl_c_ends_it_cleanly(
+    graph: Graph, tiny_weights: Path
+) -> None:
+    topic = '/patient/image_raw'
+    child = graph.detector(
+        'patient', weights=str(tiny_weights), image_topics=[topic], autostart=False
+    )
     assert graph.state('patient') == 'unconfigured'
     assert graph.change('configure', 'patient')
     assert graph.state('patient') == 'inactive'
-    assert child.stop() == 0
-
-
-@pytest.mark.parametrize('sign', [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_ends_it_cleanly(graph: Graph, tiny_weights: Path, sign: int) -> None:
-    if signal.getsignal(sign) is signal.SIG_IGN:
-        pytest.skip('the signal is ignored here, and children inherit that')
-    name = f'interrupted{int(sign)}'
-    topic = f'/{name}/image_raw'
-    child = graph.detector(name, weights=str(tiny_weights), image_topics=[topic], p=1.0)
+    assert graph.change('activate', 'patient')
     camera = Camera(graph, topic)
     camera.wait_for_detector()
     for _ in range(20):
         camera.send()
-    child.send_signal(sign)
+    # Where this process ignores SIGINT, its children do too.
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    child.send_signal(signal.SIGTERM if ignored else signal.SIGINT)
     assert wait_until(lambda: child.status is not None and [child.status], 'its end') == [0]
     assert 'Traceback' not in child.log.read_text()
 
@@ -92,10 +94,31 @@ def test_lossless_answers_every_frame_in_order(graph: Graph, tiny_weights: Path)
     assert camera.order[-60:] == sent
 
 
-def test_live_takes_the_newest_and_counts_the_rest(graph: Graph, tiny_weights: Path) -> None:
-    topic = '/live/image_raw'
-    graph.detector('live', weights=str(tiny_weights), image_topics=[topic], p=1.0)
-    camera = Camera(graph, topic)
+def test_large_images_arrive_where_the_publisher_is_reliable(
+    graph: Graph, live: list[str]
+) -> None:
+    camera = Camera(graph, live[0])
+    camera.wait_for_detector()
+    for _ in range(5):  # best effort would lose some of these
+        camera.ask(camera.next_image(size=(1280, 720)))
+
+
+def test_a_best_effort_publisher_is_heard_beside_a_reliable_one(
+    graph: Graph, live: list[str]
+) -> None:
+    first = Camera(graph, live[1])
+    first.wait_for_detector()
+    second = Camera(
+        graph, live[1], QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+    )
+    second.stamp_ns = first.stamp_ns + 50_000_000
+    second.wait_for_detector()
+    first.stamp_ns = second.stamp_ns + 50_000_000
+    first.ask()
+
+
+def test_a_burst_ends_with_the_newest(graph: Graph, live: list[str]) -> None:
+    camera = Camera(graph, live[2])
     camera.wait_for_detector()
     sent = [camera.send() for _ in range(60)]
     wait_until(lambda: sent[-1] in camera.decisions, 'the newest frame')
