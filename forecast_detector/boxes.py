@@ -12,7 +12,7 @@ FloatArray = NDArray[np.floating]
 
 def area(boxes: FloatArray) -> FloatArray:
     """Area of each box, (N, 4) to (N,); a box turned inside out has none."""
-    return np.clip(boxes[:, 2] - boxes[:, 0], 0, None) * np.clip(boxes[:, 3] - boxes[:, 1], 0, None)
+    return np.clip(boxes[:, 2:] - boxes[:, :2], 0, None).prod(axis=1)
 
 
 def iou(a: FloatArray, b: FloatArray) -> FloatArray:

@@ -85,6 +85,7 @@ def save_checkpoint(
     }
     metadata = {CONFIG_KEY: json.dumps(to_dict(network.config)), **(info or {})}
     save_file(tensors, str(path), metadata)
+    Path(path).chmod(0o644)  # safetensors leaves it to the owner alone; weights are to be shared
 
 
 def load_checkpoint(name: str | Path) -> Checkpoint:
@@ -98,7 +99,7 @@ def load_checkpoint(name: str | Path) -> Checkpoint:
     try:
         with safe_open(str(path), framework='pt') as file:
             metadata = dict(file.metadata() or {})
-            tensors = {key: file.get_tensor(key).float() for key in file.keys()}
+            tensors = {key: file.get_tensor(key).float() for key in list(file.keys())}
     except (SafetensorError, OSError) as error:
         raise WeightsError(
             f'{path}: not a readable {SUFFIX} file ({error}); it may be truncated or another '

@@ -152,7 +152,17 @@ def paper_preset(labels: tuple[str, ...]) -> ModelConfig:
     )
 
 
-PRESETS = {'default': ModelConfig, 'paper': paper_preset}
+def preset_config(name: str, labels: tuple[str, ...]) -> ModelConfig:
+    """
+    Make the configuration of a preset.
+
+    :param name: ``default`` (the one that pays) or ``paper``.
+    :raises ValueError: for another name.
+    """
+    if name == 'default':
+        return ModelConfig(labels)
+    _require(name == 'paper', f"preset: {name!r} is none of 'default', 'paper'")
+    return paper_preset(labels)
 
 
 @dataclass(frozen=True)

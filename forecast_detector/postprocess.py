@@ -33,7 +33,7 @@ def suppress(
     # Moved apart by class, boxes of different classes never overlap.
     moved = boxes + (labels * (boxes.max() - boxes.min() + 1)).astype(np.float32)[:, None]
     sized = np.concatenate([moved[:, :2], moved[:, 2:] - moved[:, :2]], axis=1)
-    kept = cv2.dnn.NMSBoxes(sized.astype(np.float64), scores, 0.0, nms_iou)
+    kept = cv2.dnn.NMSBoxes(sized.tolist(), scores.tolist(), 0.0, nms_iou)
     return np.asarray(kept, np.int64).reshape(-1)
 
 

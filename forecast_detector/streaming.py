@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 import math
 import time
 
@@ -257,7 +257,7 @@ class StreamingDetector:
             output.forecast[here],
             confidence,
             geometries[plan.name] if read else plan.geometry,
-            plan.frame,
+            replace(plan.frame, load=_released),
             0 if read or previous is None else previous.frames_since_read + 1,
             plan.frame.stamp_ns if read or previous is None else previous.last_read_stamp_ns,
         )
@@ -336,6 +336,11 @@ def break_in_stream(last: Frame, frame: Frame, config: StreamConfig) -> str | No
     if last.frame_id != frame.frame_id:
         return _changed('frame_id', last.frame_id, frame.frame_id)
     return None
+
+
+def _released() -> NDArray[np.uint8]:
+    """Stand in for a past frame's image: only its header is remembered."""
+    raise RuntimeError('the image of a past frame is not kept')
 
 
 def _changed(what: str, was: object, now: object) -> str:

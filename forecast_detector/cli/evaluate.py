@@ -254,8 +254,7 @@ def _versus(path: str, dataset: ClipDataset, scored: list[ScoredClip]) -> dict[s
     classes, others = len(dataset.labels), _read(path, dataset)
     result: dict[str, Any] = {'file': path}
     for name, rule in (('map50', Rule.PLAIN), ('map50_tolerant', Rule.TOLERANT)):
-        gap = paired_difference(*(
-            outcomes(clips, classes, rule, ())[ALL] for clips in (scored, others)
-        ))
+        ours, theirs = (outcomes(clips, classes, rule, ())[ALL] for clips in (scored, others))
+        gap = paired_difference(ours, theirs)
         result[name] = {'difference': gap.value, 'low': gap.low, 'high': gap.high}
     return result

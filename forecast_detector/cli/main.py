@@ -7,6 +7,7 @@ from importlib import import_module
 import sys
 
 from .. import __version__
+from ..memory import keep_freed_memory
 
 # Name to first line of help. A command's module is imported only when it is called for.
 COMMANDS = {
@@ -14,6 +15,7 @@ COMMANDS = {
     'detect': 'detect in a video or bag: annotated video and JSON out',
     'evaluate': 'measure weights on annotated video',
     'info': 'show what is in a weights file',
+    'sweep': 'trade accuracy against READ share, beside every baseline',
     'train': 'train weights on annotated video',
 }
 
@@ -50,6 +52,7 @@ def main(argv: list[str] | None = None) -> int:
 
     An error that a user can mend is one line on stderr, without a traceback.
     """
+    keep_freed_memory()
     argv = sys.argv[1:] if argv is None else argv
     command = next((word for word in argv if word in COMMANDS), None)
     args = make_parser(command).parse_args(argv)

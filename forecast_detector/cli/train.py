@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 import sys
-
 from typing import TYPE_CHECKING
 
 from . import common

@@ -83,7 +83,7 @@ def make_sprite(kind: str, size: float, rng: np.random.Generator) -> Sprite:
     x, y = np.meshgrid(axis, axis)
     mask = np.zeros((fine, fine), np.uint8)
     corners = outline * size * _OVERSAMPLE + (fine - 1) / 2
-    cv2.fillPoly(mask, [np.round(corners * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
+    cv2.fillPoly(mask, [np.round(corners * 16).astype(np.int32)], (255,), cv2.LINE_AA, 4)
     if kind == 'ring':
         mask[np.hypot(x, y) < 0.26] = 0
     hue = rng.normal(_HUES[kind], 14) if rng.random() < 0.75 else rng.uniform(0, 360)

@@ -45,14 +45,15 @@ class Photometric:
         """Distort an RGB image, (H, W, 3), uint8."""
         if self.brightness or self.contrast != 1.0:
             table = np.arange(256) * self.contrast + self.brightness
-            image = cv2.LUT(image, np.clip(table, 0, 255).astype(np.uint8))
+            image = np.asarray(cv2.LUT(image, np.clip(table, 0, 255).astype(np.uint8)), np.uint8)
         if self.saturation != 1.0 or self.hue:
             hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
             values = np.arange(256)
             hue = (values + self.hue / 2) % 180  # OpenCV counts hue in steps of two degrees
             saturation = np.clip(values * self.saturation, 0, 255)
             table = np.stack([hue, saturation, values], axis=-1).astype(np.uint8)
-            image = cv2.cvtColor(cv2.LUT(hsv, table[None]), cv2.COLOR_HSV2RGB)
+            rgb = cv2.cvtColor(cv2.LUT(hsv, table[None]), cv2.COLOR_HSV2RGB)
+            image = np.asarray(rgb, np.uint8)
         return image
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import yaml
 
-from ..config import model_config_from_dict, ModelConfig, PRESETS
+from ..config import model_config_from_dict, ModelConfig, preset_config
 
 T = TypeVar('T')
 
@@ -127,7 +127,7 @@ def load_train_config(path: str | Path, labels: tuple[str, ...]) -> TrainConfig:
     try:
         values = dict(yaml.safe_load(path.read_text()) or {})
         model = dict(values.pop('model', {}))
-        preset = PRESETS[model.pop('preset', 'default')](labels)
+        preset = preset_config(model.pop('preset', 'default'), labels)
         base = {f.name: getattr(preset, f.name) for f in fields(ModelConfig)}
         base['anchors'] = asdict(preset.anchors)
         return TrainConfig(

@@ -78,7 +78,9 @@ def train_detector(
         loc, cls = detection_losses(head, assigned)
         loss = config.loss.localisation * loc + config.loss.classification * cls
         if not torch.isfinite(loss):
-            raise RuntimeError(f'the loss is {loss.item()} at step {step}: lower the learning rate')
+            raise RuntimeError(
+                f'the loss is {loss.item()} at step {step}: lower the learning rate'
+            )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 10.0)

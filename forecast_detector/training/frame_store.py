@@ -33,8 +33,8 @@ class StoredClip(Clip):
 
     def read(self, index: int) -> NDArray[np.uint8]:
         """Decode a frame: (H, W, 3), uint8, RGB."""
-        return cv2.cvtColor(cv2.imdecode(self._frames[index], cv2.IMREAD_COLOR),
-                            cv2.COLOR_BGR2RGB)
+        bgr = cv2.imdecode(self._frames[index], cv2.IMREAD_COLOR)
+        return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
 
     def truth(self, index: int) -> Truth:
         """Return a frame's annotated objects."""

@@ -17,12 +17,11 @@ def moving_average(model: nn.Module, decay: float) -> AveragedModel:
 def adamw(
     groups: Iterable[tuple[Iterable[nn.Module], float]], weight_decay: float
 ) -> torch.optim.AdamW:
-    """
-    Make an optimiser of (modules, learning rate) groups; norms and biases are not decayed.
-    """
+    """Make an optimiser of (modules, learning rate) groups; norms and biases do not decay."""
     parameters = []
     for modules, lr in groups:
-        decayed, plain = [], []
+        decayed: list[nn.Parameter] = []
+        plain: list[nn.Parameter] = []
         for module in modules:
             for parameter in module.parameters():
                 if parameter.requires_grad:
@@ -32,7 +31,9 @@ def adamw(
     return torch.optim.AdamW(parameters)
 
 
-def one_cycle(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
+def one_cycle(
+    optimizer: torch.optim.Optimizer, steps: int
+) -> torch.optim.lr_scheduler.LRScheduler:
     """Warm up over a twentieth of the steps, then fall to zero along a cosine."""
     return torch.optim.lr_scheduler.OneCycleLR(
         optimizer,

@@ -53,7 +53,7 @@ class StillSampler:
         self._seed = seed
 
     def _frame(self, rng: np.random.Generator) -> Sample:
-        clip = self._dataset.clips[rng.integers(len(self._dataset.clips))]
+        clip = self._dataset.clips[int(rng.integers(len(self._dataset.clips)))]
         index = int(rng.integers(len(clip)))
         return clip.read(index), clip.truth(index)
 
@@ -89,7 +89,9 @@ class StillSampler:
             np.concatenate([t.tracks for t in truths]),
         )
 
-    def batches(self, batch_size: int, first: int, last: int) -> Iterator[tuple[Tensor, list[Target]]]:
+    def batches(
+        self, batch_size: int, first: int, last: int
+    ) -> Iterator[tuple[Tensor, list[Target]]]:
         """
         Give the batches of steps ``first`` to ``last``; one is prepared ahead in a thread.
 

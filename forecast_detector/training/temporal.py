@@ -49,12 +49,14 @@ def unroll(
     """
     batch, length = features.shape[:2]
     state = network.zero_state(features[:, 0])
-    choices = torch.multinomial(
-        torch.tensor(recipe.seen), batch * (length - 1), True, generator=generator
-    ).view(length - 1, batch, 1, 1, 1)
+    probabilities = torch.tensor(recipe.seen, dtype=torch.float32)
+    choices = torch.multinomial(probabilities, batch * (length - 1), True, generator=generator)
+    choices = choices.view(length - 1, batch, 1, 1, 1)
     own = torch.rand(length - 1, batch, 1, 1, 1, generator=generator) < forecast_share
     choices, own = choices.to(features.device), own.to(features.device)
-    seen, forecasts, logits = [], [], []
+    seen: list[Tensor] = []
+    forecasts: list[Tensor] = []
+    logits: list[Tensor] = []
     for t in range(length - 1):
         current = features[:, t]
         if t > 0:
@@ -113,7 +115,9 @@ def train_temporal(
         loss = sum((weight * value for weight, value in losses.values()), torch.zeros(()))
         assert isinstance(loss, Tensor)
         if not torch.isfinite(loss):
-            raise RuntimeError(f'the loss is {loss.item()} at step {step}: lower the learning rate')
+            raise RuntimeError(
+                f'the loss is {loss.item()} at step {step}: lower the learning rate'
+            )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 10.0)

@@ -1,0 +1,142 @@
+"""
+Detect in a video file or a bag (rosbag2, MCAP or SQLite), without ROS.
+
+Writes an annotated video, forecast frames framed in red, and the detections as JSON. Without
+--video and --json both go to out/detect, named after the source.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+import sys
+from typing import Any, TYPE_CHECKING
+
+from . import common
+
+if TYPE_CHECKING:
+    from ..data.base import Clip
+    from ..types import StepResult
+
+STREAM = 'detect'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``detect``."""
+    parser.add_argument('source', help='video file, or folder or .mcap file of a bag')
+    parser.add_argument('--weights', default='foda', help='file or shipped name; default: foda')
+    parser.add_argument('--topic', help='image topic of the bag; default: the only one')
+    parser.add_argument(
+        '--p', type=float, default=0.5,
+        help='threshold of the scheduler, 1 never forecasts; default: %(default)s',
+    )
+    parser.add_argument(
+        '--score-threshold', type=float, default=0.3,
+        help='weaker detections are not given; default: %(default)s',
+    )
+    parser.add_argument(
+        '--max-consecutive-forecasts', type=int, default=0, metavar='N',
+        help='default: %(default)s, no limit',
+    )
+    parser.add_argument('--video', metavar='FILE', help='annotated video (mp4) to write')
+    common.add_device(parser)
+    common.add_json(parser)
+
+
+def open_clip(source: str, topic: str | None) -> Clip:
+    """
+    Open a video file or a bag.
+
+    :raises FileNotFoundError: if there is neither.
+    """
+    from ..data.rosbag import RosbagClip
+    from ..data.video import VideoClip
+
+    path = Path(source)
+    if not path.exists():
+        raise FileNotFoundError(f'{source}: no such video or bag')
+    if path.is_dir() or path.suffix in ('.mcap', '.db3'):
+        return RosbagClip(path, topic)
+    if topic is not None:
+        raise ValueError(f'{source}: a video has no topics; --topic is for bags')
+    return VideoClip(path)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run ``detect``; frames that cannot be used are named and passed over."""
+    from ..annotate import annotate, VideoWriter
+    from ..checkpoint import load_checkpoint
+    from ..config import StreamConfig
+    from ..streaming import StreamingDetector
+    from ..types import BadFrameError, StepFailure
+
+    if args.video is None and args.json is None:
+        stem = Path('out/detect') / Path(args.source).stem
+        args.video, args.json = f'{stem}.mp4', f'{stem}.json'
+    config = StreamConfig(
+        p=args.p,
+        score_threshold=args.score_threshold,
+        max_consecutive_forecasts=args.max_consecutive_forecasts,
+    )
+    clip = open_clip(args.source, args.topic)
+    checkpoint = load_checkpoint(args.weights)
+    detector = StreamingDetector(checkpoint, config, args.device)
+    print(detector.device_note, file=sys.stderr)
+    writer = VideoWriter(args.video, clip.fps) if args.video else None
+    frames: list[dict[str, Any]] = []
+    skipped = 0
+    for index in common.progress(range(len(clip)), len(clip), 'detecting'):
+        frame = clip.frame(index)
+        result = detector.step({STREAM: frame})[STREAM]
+        if isinstance(result, StepFailure):
+            skipped += 1
+            print(f'frame {index} is passed over: {result.error}', file=sys.stderr)
+            continue
+        frames.append(describe(index, result, detector.labels))
+        if writer is not None:
+            # Only to draw on: the detector itself never sees the image of a forecast.
+            try:
+                image = frame.load()
+            except BadFrameError as error:
+                print(f'frame {index} is not drawn: {error}', file=sys.stderr)
+                continue
+            writer.write(annotate(image, result.detections, detector.labels, result.decision))
+    if not frames:
+        raise ValueError(f'{args.source}: none of {len(clip)} frames could be used')
+    if writer is not None:
+        writer.close()
+    reads = sum(frame['action'] == 'READ' for frame in frames)
+    report = {
+        'source': args.source, 'weights': str(args.weights), 'sha256': checkpoint.sha256,
+        'p': args.p, 'labels': list(detector.labels), 'read': reads,
+        'forecast': len(frames) - reads, 'skipped': skipped, 'frames': frames,
+    }
+    if args.json:
+        common.write_json(args.json, report)
+    if args.json != '-':
+        seen = sum(len(frame['detections']) for frame in frames)
+        print(f'{len(frames)} frames: {reads} READ, {len(frames) - reads} FORECAST; '
+              f'{seen} detections; {skipped} frames passed over')
+        for path in (args.video, args.json):
+            if path:
+                print(path)
+    return 0
+
+
+def describe(index: int, result: StepResult, labels: tuple[str, ...]) -> dict[str, Any]:
+    """Turn a frame's result into plain values; boxes are xyxy in image pixels."""
+    found, decision = result.detections, result.decision
+    confidence = decision.confidence
+    return {
+        'index': index,
+        'stamp_ns': result.stamp_ns,
+        'action': decision.action.name,
+        'reason': decision.reason.name,
+        'confidence': None if math.isnan(confidence) else confidence,
+        'inference_ms': decision.inference_ms,
+        'detections': [
+            {'class': labels[label], 'score': float(score), 'box': [float(v) for v in box]}
+            for box, score, label in zip(found.boxes, found.scores, found.labels)
+        ],
+    }

@@ -1,0 +1,73 @@
+"""Weights files: what goes in comes out, and what does not belong is refused by name."""
+
+import json
+
+from conftest import make_tiny_network, TINY
+import pytest
+from safetensors.torch import load_file, save_file
+import torch
+
+from forecast_detector.checkpoint import CONFIG_KEY, find_weights, load_checkpoint, save_checkpoint
+from forecast_detector.config import to_dict
+from forecast_detector.types import WeightsError
+
+
+def test_round_trip_keeps_config_labels_provenance_and_weights(tiny_weights):
+    checkpoint = load_checkpoint(tiny_weights)
+    assert checkpoint.config == TINY
+    assert checkpoint.info == {'licence': 'none', 'data': 'noise'}
+    original = make_tiny_network().state_dict()
+    for key, value in checkpoint.network.state_dict().items():
+        assert torch.allclose(value.float(), original[key].float(), atol=2e-3, rtol=1e-3), key
+
+
+def test_convolutions_are_stored_in_half_precision(tiny_weights):
+    stored = load_file(tiny_weights)
+    assert stored['head.regression.0.1.weight'].dtype == torch.float16
+    assert stored['backbone.stages.0.1.running_var'].dtype == torch.float32
+
+
+def test_a_missing_file_lists_what_is_shipped(tmp_path, monkeypatch):
+    shipped = tmp_path / 'share' / 'forecast_detector' / 'weights'
+    shipped.mkdir(parents=True)
+    save_checkpoint(shipped / 'mine.safetensors', make_tiny_network())
+    monkeypatch.setenv('AMENT_PREFIX_PATH', str(tmp_path))
+    assert find_weights('mine') == shipped / 'mine.safetensors'
+    with pytest.raises(WeightsError, match=r"no file 'yours'.*mine"):
+        load_checkpoint('yours')
+
+
+def test_a_truncated_file_is_refused(tiny_weights, tmp_path):
+    path = tmp_path / 'cut.safetensors'
+    path.write_bytes(tiny_weights.read_bytes()[:5000])
+    with pytest.raises(WeightsError, match=r'cut\.safetensors.*truncated'):
+        load_checkpoint(path)
+
+
+def test_foreign_weights_are_refused(tmp_path):
+    path = tmp_path / 'foreign.safetensors'
+    save_file({'x': torch.zeros(1)}, str(path))
+    with pytest.raises(WeightsError, match='another program'):
+        load_checkpoint(path)
+
+
+def test_labels_that_do_not_fit_the_tensors_are_refused(tiny_weights, tmp_path):
+    path = tmp_path / 'labels.safetensors'
+    config = {**to_dict(TINY), 'labels': ['cat', 'dog', 'bird']}
+    save_file(load_file(tiny_weights), str(path), {CONFIG_KEY: json.dumps(config)})
+    with pytest.raises(WeightsError, match='do not fit'):
+        load_checkpoint(path)
+
+
+def test_tensors_that_are_missing_or_not_finite_are_named(tiny_weights, tmp_path):
+    config = json.dumps(to_dict(TINY))
+    tensors = load_file(tiny_weights)
+    path = tmp_path / 'bad.safetensors'
+    without = {k: v for k, v in tensors.items() if k != 'scheduler.fc.bias'}
+    save_file(without, str(path), {CONFIG_KEY: config})
+    with pytest.raises(WeightsError, match=r'1 tensors are missing.*scheduler\.fc\.bias'):
+        load_checkpoint(path)
+    tensors['scheduler.fc.bias'] = torch.tensor([0.0, float('nan')])
+    save_file(tensors, str(path), {CONFIG_KEY: config})
+    with pytest.raises(WeightsError, match='NaN'):
+        load_checkpoint(path)

@@ -1,0 +1,310 @@
+"""Matching, losses, augmentation, and that training learns, resumes and stops with a reason."""
+
+from dataclasses import replace
+import math
+
+from conftest import make_tiny_network, TINY
+import numpy as np
+import pytest
+import torch
+
+from forecast_detector.data.base import Truth
+from forecast_detector.data.synthetic import load_synthetic
+from forecast_detector.data.transforms import CropAndTurn, draw_window, Photometric
+from forecast_detector.model.head import HeadOutput
+from forecast_detector.model.network import ForecastNetwork
+from forecast_detector.training import detector as detector_module
+from forecast_detector.training.config import (
+    DetectorRecipe,
+    load_train_config,
+    TemporalRecipe,
+    TrainConfig,
+)
+from forecast_detector.training.detector import train_detector
+from forecast_detector.training.feature_bank import draw_sequences, fill_bank
+from forecast_detector.training.losses import AnchorTargets, assign, detection_losses, Target
+from forecast_detector.training.matcher import match_anchors, pairwise_iou
+from forecast_detector.training.pretrained import imagenet_file
+from forecast_detector.training.samples import clip_indices, StillSampler
+from forecast_detector.training.success import serves
+from forecast_detector.training.temporal import sequence_losses, train_temporal, unroll
+from forecast_detector.types import Detections, WeightsError
+
+CPU = torch.device('cpu')
+
+
+@pytest.fixture(scope='module')
+def world():
+    return load_synthetic('train', clips=2, length=12, size=(96, 64))
+
+
+def tiny_config(labels, steps=4, **temporal):
+    return TrainConfig(
+        'tiny',
+        replace(TINY, labels=labels),
+        detector=DetectorRecipe(steps=steps, batch_size=2, mosaic=0.5, ema=0.5),
+        temporal=TemporalRecipe(
+            **{'steps': steps, 'frames': 3, 'batch_size': 2, 'segments': 1, 'ema': 0.5,
+               'forecast_share': 0.5, **temporal}
+        ),
+    )
+
+
+def ignore(values):
+    pass
+
+
+def test_anchors_are_matched_by_overlap_and_an_object_always_gets_its_best():
+    anchors = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 6], [20, 20, 40, 40], [90, 90, 91, 91]])
+    boxes = torch.tensor([[0.0, 0, 10, 10], [20, 20, 30, 30]])
+    # The second anchor overlaps the first object by 0.6, the third its own by a quarter.
+    assert pairwise_iou(anchors, boxes)[1, 0] == pytest.approx(0.6)
+    assert match_anchors(anchors, boxes).tolist() == [0, 0, 1, -1]
+    assert match_anchors(anchors, boxes, threshold=0.7).tolist() == [0, -1, 1, -1]
+    assert match_anchors(anchors, torch.zeros(0, 4)).tolist() == [-1] * 4
+
+
+def test_perfect_predictions_cost_nothing_and_wrong_ones_cost_what_ssd_says():
+    targets = AnchorTargets(torch.tensor([[1, 0, 0, 0, 0, 0]]), torch.zeros(1, 6, 4))
+    logits = torch.full((1, 6, 2), -20.0)
+    logits[0, 0, 1] = 20
+    logits[0, 1:, 0] = 20
+    regression = torch.zeros(1, 6, 4)
+    loc, cls = detection_losses(HeadOutput(logits, regression), targets)
+    assert (loc.item(), cls.item()) == (0, pytest.approx(0, abs=1e-6))
+    # Undecided everywhere: one positive and its three hardest negatives at log 2 each; smooth
+    # L1 of an error of 2 is 1.5.
+    regression[0, 0, 0] = 2
+    loc, cls = detection_losses(HeadOutput(torch.zeros(1, 6, 2), regression), targets)
+    assert loc.item() == pytest.approx(1.5)
+    assert cls.item() == pytest.approx(4 * math.log(2), rel=1e-6)
+
+
+def test_without_a_matched_box_detection_losses_drop_out():
+    targets = AnchorTargets(torch.zeros(1, 3, dtype=torch.int64), torch.zeros(1, 3, 4))
+    logits = torch.randn(1, 3, 2, requires_grad=True)
+    loc, cls = detection_losses(HeadOutput(logits, torch.zeros(1, 3, 4)), targets)
+    (loc + cls).backward()
+    assert (loc.item(), cls.item(), logits.grad.abs().sum().item()) == (0, 0, 0)
+
+
+def test_assigned_targets_name_class_and_box():
+    anchors = torch.tensor([[10.0, 10, 10, 10], [40, 40, 10, 10]])
+    target = Target(torch.tensor([[5.0, 5, 15, 15]]), torch.tensor([3]))
+    assigned = assign([target], anchors)
+    assert assigned.classes.tolist() == [[4, 0]]
+    assert assigned.regression.tolist() == [[[0, 0, 0, 0], [0, 0, 0, 0]]]
+
+
+@pytest.mark.parametrize('quarter_turns', range(4))
+@pytest.mark.parametrize('mirror', [False, True])
+def test_boxes_follow_their_pixels_through_crop_mirror_and_turn(mirror, quarter_turns):
+    image = np.zeros((60, 80, 3), np.uint8)
+    image[20:30, 40:60] = 255
+    truth = Truth(np.array([[40, 20, 60, 30]], np.float32), np.array([1]), np.array([7]))
+    geometry = CropAndTurn((20, 10, 50, 40), mirror, quarter_turns)
+    size = (80, 100) if quarter_turns % 2 == 0 else (100, 80)
+    out, moved = geometry.image(image, size), geometry.truth(truth, size)
+    assert out.shape[:2] == size
+    rows, columns = np.where(out[..., 0] > 127)
+    found = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+    assert moved.boxes[0] == pytest.approx(found, abs=1)
+    assert (moved.labels.tolist(), moved.tracks.tolist()) == ([1], [7])
+
+
+def test_an_object_that_a_crop_cuts_away_is_no_longer_labelled():
+    truth = Truth(
+        np.array([[0, 0, 10, 10], [35, 0, 45, 10]], np.float32), np.array([0, 1]),
+        np.array([0, 1]),
+    )
+    # The window keeps 3 of 10 columns of the first, all of the second.
+    moved = CropAndTurn((7, 0, 40, 40)).truth(truth, (40, 40))
+    assert moved.labels.tolist() == [1]
+
+
+def test_a_window_contains_the_box_that_it_was_drawn_around():
+    rng = np.random.default_rng(0)
+    box = np.array([50, 40, 70, 55], np.float32)
+    for _ in range(50):
+        x, y, w, h = draw_window(rng, (100, 80), 1.0, (0.5, 1.2), box)
+        assert x <= 50
+        assert y <= 40
+        assert x + w >= 70 - 1e-6
+        assert y + h >= 55 - 1e-6
+
+
+def test_photometric_without_a_draw_changes_nothing():
+    image = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    assert (Photometric()(image) == image).all()
+    assert (Photometric(brightness=10)(np.full((1, 1, 3), 100, np.uint8)) == 110).all()
+    grey = np.full((2, 2, 3), 90, np.uint8)
+    assert (Photometric(saturation=1.5, hue=18)(grey) == grey).all()
+
+
+def test_thinning_draws_equal_intervals_within_the_clip():
+    rng = np.random.default_rng(0)
+    strides = set()
+    for _ in range(100):
+        indices = clip_indices(rng, 33, 11, 25)
+        steps = set(np.diff(indices))
+        assert len(steps) == 1
+        strides |= steps
+        assert indices[0] >= 0
+        assert indices[-1] <= 32
+    assert strides == {1, 2, 3}
+    assert clip_indices(rng, 3, 5, 25) == [0, 1, 2, 2, 2]
+
+
+def test_a_batch_depends_on_the_seed_and_its_step_alone(world):
+    sampler = StillSampler(world, (64, 96), 0.5, False, seed=3)
+    whole = [images for images, _ in sampler.batches(2, 0, 4)]
+    resumed = [images for images, _ in sampler.batches(2, 2, 4)]
+    assert torch.equal(whole[2], resumed[0])
+    assert torch.equal(whole[3], resumed[1])
+    assert not torch.equal(whole[0], whole[1])
+
+
+@pytest.mark.parametrize(
+    ('boxes', 'labels', 'expected'),
+    [
+        ([[0, 0, 10, 10]], [0], True),
+        ([[0, 0, 10, 10]], [1], False),
+        ([[0, 0, 10, 6]], [0], False),
+        ([], [], False),
+    ],
+)
+def test_a_forecast_serves_if_every_object_is_found(boxes, labels, expected):
+    target = Target(torch.tensor([[0.0, 0, 10, 10]]), torch.tensor([0]))
+    found = Detections(
+        np.array(boxes, np.float32).reshape(-1, 4), np.full(len(labels), 0.4, np.float32),
+        np.array(labels, np.int64),
+    )
+    assert serves(found, target, TemporalRecipe()) is expected
+
+
+def test_an_empty_frame_is_served_unless_something_is_seen_with_confidence():
+    empty = Target(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
+    for score, expected in ((0.45, True), (0.55, False)):
+        found = Detections(np.ones((1, 4), np.float32), np.array([score], np.float32),
+                           np.zeros(1, np.int64))
+        assert serves(found, empty, TemporalRecipe()) is expected
+
+
+def test_unrolling_without_draws_equals_stepping():
+    network = make_tiny_network()
+    features = torch.randn(2, 5, 16, 2, 3, generator=torch.Generator().manual_seed(0))
+    recipe = TemporalRecipe(seen=(0, 0, 1))
+    with torch.no_grad():
+        run = unroll(network, features, recipe, 0.0, torch.Generator().manual_seed(0))
+        own = unroll(network, features, recipe, 1.0, torch.Generator().manual_seed(0))
+        state = free = network.zero_state(features[:, 0])
+        forecast = features[:, 0]
+        for t in range(4):
+            step = network.step(features[:, t], state)
+            state = step.state
+            assert torch.allclose(run.forecasts[t], step.forecast, atol=1e-6)
+            seen = network.combine(features[:, t], step.converted)
+            assert torch.allclose(run.seen[t], seen, atol=1e-6)
+            rolled = network.step(forecast, free)
+            free, forecast = rolled.state, rolled.forecast
+            assert torch.allclose(own.forecasts[t], forecast, atol=1e-6)
+
+
+def test_both_phases_learn_and_give_finite_weights(world, tmp_path):
+    config = tiny_config(world.labels, steps=25)
+    torch.manual_seed(0)
+    network = ForecastNetwork(config.model)
+    logged = []
+    network = train_detector(network, world, config, CPU, tmp_path / 'd.pt', logged.append)
+    assert logged[-1]['cls'] < logged[0]['cls']
+    bank = fill_bank(network, world, config.temporal, False, 0, CPU)
+    assert len(bank) == 2
+    before = network.encoder1.project.weight.clone()
+    network = train_temporal(network, bank, config, CPU, tmp_path / 't.pt', logged.append)
+    assert not torch.equal(before, network.encoder1.project.weight)
+    assert logged[-1]['phase'] == 'temporal'
+    assert 'decision' in logged[-1]
+    assert all(torch.isfinite(p).all() for p in network.parameters())
+
+
+def test_sequences_have_one_extra_frame_and_their_own_targets(world):
+    config = tiny_config(world.labels)
+    torch.manual_seed(0)
+    bank = fill_bank(ForecastNetwork(config.model), world, config.temporal, False, 0, CPU)
+    batch = draw_sequences(bank, config.temporal, 0, 0)
+    assert batch.features.shape == (2, 4, 16, 2, 3)
+    assert [len(targets) for targets in batch.targets] == [4, 4]
+    again = draw_sequences(bank, config.temporal, 0, 0)
+    assert torch.equal(batch.features, again.features)
+
+
+def test_the_scheduler_joins_late_and_does_not_bend_the_features(world):
+    config = tiny_config(world.labels, steps=10, scheduler_from=0.6)
+    torch.manual_seed(0)
+    network = make_tiny_network(labels=world.labels)
+    bank = fill_bank(network, world, config.temporal, False, 0, CPU)
+    batch = draw_sequences(bank, config.temporal, 0, 0)
+    anchors = network.anchors(config.model.input_size)
+    assert 'decision' not in sequence_losses(network, batch, config, anchors, 5, CPU)
+    losses = sequence_losses(network, batch, config, anchors, 6, CPU)
+    losses['decision'][1].backward()
+    assert network.scheduler.fc.weight.grad.abs().sum() > 0
+    assert network.encoder1.project.weight.grad is None
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(world, tmp_path, monkeypatch):
+    config = tiny_config(world.labels, steps=4)
+
+    def run(folder, log):
+        torch.manual_seed(0)
+        network = ForecastNetwork(config.model)
+        return train_detector(network, world, config, CPU, folder / 'state.pt', log)
+
+    def kill(values):
+        if values['step'] == 2:
+            raise KeyboardInterrupt
+
+    (tmp_path / 'a').mkdir()
+    (tmp_path / 'b').mkdir()
+    whole = run(tmp_path / 'a', ignore)
+    monkeypatch.setattr(detector_module, 'LOG_EVERY', 1)
+    monkeypatch.setattr(detector_module, 'SAVE_EVERY_S', 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / 'b', kill)
+    steps = []
+    resumed = run(tmp_path / 'b', lambda values: steps.append(values['step']))
+    assert steps == [2, 3]
+    for key, value in whole.state_dict().items():
+        assert torch.allclose(value.float(), resumed.state_dict()[key].float(), atol=1e-6), key
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_step(world, tmp_path):
+    config = tiny_config(world.labels)
+    network = ForecastNetwork(config.model)
+    with torch.no_grad():
+        network.head.classification[0][-1].bias.fill_(float('nan'))
+    with pytest.raises(RuntimeError, match='at step 0: lower'):
+        train_detector(network, world, config, CPU, tmp_path / 's.pt', ignore)
+
+
+def test_recipes_are_checked_and_errors_name_the_file(tmp_path):
+    path = tmp_path / 'recipe.yaml'
+    path.write_text('detector: {stepps: 3}')
+    with pytest.raises(ValueError, match=r'recipe\.yaml.*stepps'):
+        load_train_config(path, ('a',))
+    path.write_text('model: {preset: paper}\ntemporal: {steps: 7}')
+    config = load_train_config(path, ('a',))
+    assert (config.name, config.temporal.steps) == ('recipe', 7)
+    assert config.model.feature_channels == 1280
+
+
+@pytest.mark.parametrize('name', ['foda', 'synthetic'])
+def test_shipped_recipes_load(name):
+    assert load_train_config(f'config/train/{name}.yaml', ('a', 'b')).name == name
+
+
+def test_missing_imagenet_weights_say_where_to_get_them(monkeypatch):
+    with pytest.raises(WeightsError, match='--imagenet'):
+        imagenet_file('mobilenet_v2')
+    with pytest.raises(WeightsError, match='no file'):
+        imagenet_file('efficientnet_lite0', '/nowhere.pth')
