@@ -94,6 +94,8 @@ class ModelConfig:
     :ivar input_size: (height, width) of the network's input in pixels, multiples of 32.
     :ivar resize: ``letterbox`` keeps the aspect and pads, ``stretch`` does not.
     :ivar displacement: reach of the scheduler's correlation, in cells.
+    :ivar scheduler_context: channels, made from Fc and Ft, that the scheduler sees beside their
+        correlation, which is then that of unit vectors; 0 is the paper's scheduler.
     """
 
     labels: tuple[str, ...]
@@ -108,6 +110,7 @@ class ModelConfig:
     extra_channels: tuple[int, ...] = (512, 256, 256, 128)
     displacement: int = 4
     scheduler_channels: tuple[int, int] = (64, 32)
+    scheduler_context: int = 32
 
     def __post_init__(self) -> None:
         """:raises ValueError: for a value outside its range."""
@@ -149,6 +152,7 @@ def paper_preset(labels: tuple[str, ...]) -> ModelConfig:
         lstm_channels=256,
         residual=False,
         anchors=ssd_anchors(),
+        scheduler_context=0,
     )
 
 

@@ -118,8 +118,9 @@ def test_correlation_equals_its_definition():
             assert torch.allclose(out[:, tap, y, x], torch.as_tensor(expected).float(), atol=1e-6)
 
 
-def test_the_scheduler_takes_maps_of_any_size():
-    scheduler = Scheduler(4, (8, 4))
+@pytest.mark.parametrize('context', [0, 3])
+def test_the_scheduler_takes_maps_of_any_size(context):
+    scheduler = Scheduler(5, 4, (8, 4), context)
     for size in ((10, 10), (6, 8), (2, 3)):
         maps = torch.randn(3, 5, *size)
         assert scheduler(maps, maps).shape == (3, 2)

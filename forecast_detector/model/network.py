@@ -57,7 +57,9 @@ class ForecastNetwork(nn.Module):
             self.neck = ConvNormAct(OUT_CHANNELS, channels)
         self.encoder1 = Encoder(channels, config.lstm_channels, config.residual)
         self.encoder2 = Encoder(channels, config.lstm_channels, config.residual)
-        self.scheduler = Scheduler(config.displacement, config.scheduler_channels)
+        self.scheduler = Scheduler(
+            channels, config.displacement, config.scheduler_channels, config.scheduler_context
+        )
         self.head = SSDLiteHead(
             channels, config.extra_channels, config.anchors, len(config.labels)
         )

@@ -34,13 +34,21 @@ def correlation(first: Tensor, second: Tensor, displacement: int) -> Tensor:
 
 
 class Scheduler(nn.Module):
-    """Correlation, two convolutions, a fully connected layer with two outputs (Fig. 3)."""
+    """
+    Correlation, two convolutions, a fully connected layer with two outputs (Fig. 3).
 
-    def __init__(self, displacement: int, channels: tuple[int, int]) -> None:
+    Correlation tells how the maps moved, not what is on them. With ``context`` channels the
+    first convolution sees that too, and the correlation is that of unit vectors.
+    """
+
+    def __init__(
+        self, features: int, displacement: int, channels: tuple[int, int], context: int = 0
+    ) -> None:
         super().__init__()
         self.displacement = displacement
         taps = (2 * displacement + 1) ** 2
-        self.conv1 = nn.Conv2d(taps, channels[0], 3, padding=1)
+        self.context = nn.Conv2d(2 * features, context, 1) if context else None
+        self.conv1 = nn.Conv2d(taps + context, channels[0], 3, padding=1)
         self.conv2 = nn.Conv2d(channels[0], channels[1], 3, stride=2, padding=1)
         # The paper's layer ties the network to one input size; pooled to 5x5 (which a
         # 320x320 input has anyway), the same weights serve every size.
@@ -55,7 +63,12 @@ class Scheduler(nn.Module):
         :param converted: Ft, (B, C, H, W).
         :returns: logits, (B, 2); the confidence is the softmax of entry 1.
         """
-        x = correlation(forecast, converted, self.displacement)
+        if self.context is None:
+            x = correlation(forecast, converted, self.displacement)
+        else:
+            unit = [F.normalize(m, dim=1) * m.shape[1] ** 0.5 for m in (forecast, converted)]
+            context = F.relu(self.context(torch.cat([forecast, converted], dim=1)))
+            x = torch.cat([correlation(*unit, self.displacement), context], dim=1)
         x = F.relu(self.conv2(F.relu(self.conv1(x))))
         logits: Tensor = self.fc(self.pool(x).flatten(1))
         return logits

@@ -60,6 +60,8 @@ class TemporalRecipe:
     :ivar forecast_share: probability that a step's F is the forecast and not the read features,
         ramped up over the first half (the paper: 0).
     :ivar scheduler_from: share of the steps after which the scheduler trains (paper: 24/40).
+    :ivar relative: ask of the forecast only the objects that reading would have found: a READ
+        that fails too is wasted (the paper asks for all objects).
     :ivar success_iou: a forecast serves if every object is found with more than this overlap
         and at least ``success_score``.
     :ivar false_alarm_score: on a frame without objects a forecast serves if no detection
@@ -79,6 +81,7 @@ class TemporalRecipe:
     seen: tuple[float, float, float] = (1 / 3, 1 / 3, 1 / 3)
     forecast_share: float = 0.0
     scheduler_from: float = 0.6
+    relative: bool = False
     success_iou: float = 0.7
     success_score: float = 0.3
     false_alarm_score: float = 0.5

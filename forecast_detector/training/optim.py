@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+import math
 
 import torch
 from torch import nn
@@ -29,6 +30,27 @@ def adamw(
         parameters.append({'params': decayed, 'lr': lr, 'weight_decay': weight_decay})
         parameters.append({'params': plain, 'lr': lr, 'weight_decay': 0.0})
     return torch.optim.AdamW(parameters)
+
+
+def delayed_cycles(
+    optimizer: torch.optim.Optimizer, starts: list[float], steps: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """
+    Give every parameter group a cycle of its own: zero, a short warm-up, a cosine to zero.
+
+    :param starts: share of the steps before each group's cycle.
+    """
+    def cycle(start: float) -> Callable[[int], float]:
+        def factor(step: int) -> float:
+            progress = (step / steps - start) / (1 - start)
+            if progress < 0:
+                return 0.0
+            warm_up = min(1.0, 0.04 + progress / 0.05)
+            return warm_up * (1 + math.cos(math.pi * min(1.0, progress))) / 2
+
+        return factor
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, [cycle(start) for start in starts])
 
 
 def one_cycle(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
@@ -23,15 +25,38 @@ def serves(found: Detections, target: Target, recipe: TemporalRecipe) -> bool:
     """
     if len(target.labels) == 0:
         return not (found.scores >= recipe.false_alarm_score).any()
+    return bool(objects_found(found, target, recipe).all())
+
+
+def serves_as_well(
+    found: Detections, read: Detections, target: Target, recipe: TemporalRecipe
+) -> bool:
+    """
+    Judge the detections of a forecast against those of a READ of the same frame.
+
+    :returns: whether the forecast finds every object that the READ finds; where there is no
+        object, whether it raises no alarm that the READ does not.
+    """
+    if len(target.labels) == 0:
+        return serves(found, target, recipe) or not serves(read, target, recipe)
+    needed = objects_found(read, target, recipe)
+    return bool(objects_found(found, target, recipe)[needed].all())
+
+
+def objects_found(
+    found: Detections, target: Target, recipe: TemporalRecipe
+) -> NDArray[np.bool_]:
+    """Say of each object, (N,), whether it is detected with its class and enough overlap."""
     overlap = iou(target.boxes.numpy(), found.boxes) > recipe.success_iou
     same_class = target.labels.numpy()[:, None] == found.labels[None, :]
-    return bool((overlap & same_class).any(axis=1).all())
+    return np.asarray((overlap & same_class).any(axis=1))
 
 
 @torch.no_grad()
 def forecast_serves(
     network: ForecastNetwork,
     forecasts: Tensor,
+    reads: Tensor | None,
     targets: list[Target],
     anchors: Tensor,
     recipe: TemporalRecipe,
@@ -40,12 +65,19 @@ def forecast_serves(
     Label forecasts with the next frame's objects: D(t+1) from Fc, no state update.
 
     :param forecasts: Fc, (B, C, H, W).
+    :param reads: F of the frame after, likewise; without it the objects alone judge.
     :param targets: objects of the frame after, one entry a forecast.
     :returns: (B,), int64, 1 where the forecast serves.
     """
-    detections = to_detections(
-        network.head(forecasts), anchors, recipe.success_score, nms_iou=0.5, max_detections=100
-    )
-    return torch.tensor(
-        [int(serves(found, target, recipe)) for found, target in zip(detections, targets)]
-    )
+    def detect(features: Tensor) -> list[Detections]:
+        return to_detections(
+            network.head(features), anchors, recipe.success_score, nms_iou=0.5, max_detections=100
+        )
+
+    found = detect(forecasts)
+    if reads is None:
+        labels = [serves(f, t, recipe) for f, t in zip(found, targets)]
+    else:
+        triples = zip(found, detect(reads), targets)
+        labels = [serves_as_well(f, r, t, recipe) for f, r, t in triples]
+    return torch.tensor(labels, dtype=torch.int64)

@@ -16,7 +16,7 @@ from .config import TemporalRecipe, TrainConfig
 from .detector import hold_norms, load_state, Log, LOG_EVERY, SAVE_EVERY_S, save_state
 from .feature_bank import draw_sequences, Segment, SequenceBatch
 from .losses import assign, detection_losses
-from .optim import adamw, moving_average, one_cycle
+from .optim import adamw, delayed_cycles, moving_average
 from .success import forecast_serves
 
 
@@ -98,7 +98,9 @@ def train_temporal(
         ],
         recipe.weight_decay,
     )
-    lr_schedule = one_cycle(optimizer, recipe.steps)
+    # Two parameter groups a part: with weight decay, and without.
+    starts = [0.0, 0.0, recipe.scheduler_from]
+    lr_schedule = delayed_cycles(optimizer, [s for s in starts for _ in range(2)], recipe.steps)
     average = moving_average(network, recipe.ema)
     parts = {'network': network, 'average': average, 'optimizer': optimizer,
              'lr_schedule': lr_schedule}
@@ -165,7 +167,12 @@ def sequence_losses(
     if progress >= recipe.scheduler_from:
         nexts = [targets[t + 1] for t in range(length) for targets in batch.targets]
         serves = forecast_serves(
-            network, run.forecasts.detach().flatten(0, 1), nexts, anchors.to(device), recipe
+            network,
+            run.forecasts.detach().flatten(0, 1),
+            following.flatten(0, 1) if recipe.relative else None,
+            nexts,
+            anchors.to(device),
+            recipe,
         )
         decision = F.cross_entropy(run.scheduler_logits.flatten(0, 1), serves.to(device))
         losses['decision'] = (weights.decision, decision)
