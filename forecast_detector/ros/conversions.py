@@ -41,8 +41,8 @@ def frame_from_message(message: Image | CompressedImage) -> Frame:
     """
     Wrap an image message; its pixels are decoded if and when it is READ.
 
-    The package's own decoder is used, not cv_bridge: it minds ``step``, and replaying a bag
-    without ROS decodes to the same pixels.
+    The package's own decoder is used: it minds ``step``, which cv_bridge ignores in releases in
+    use, and replaying a bag without ROS decodes to the same pixels. A test compares both.
 
     :raises BadFrameError: if the message's fields contradict each other.
     """

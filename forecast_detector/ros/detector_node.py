@@ -16,6 +16,7 @@ import torch
 from vision_msgs.msg import LabelInfo
 
 from ..checkpoint import find_weights, load_checkpoint
+from ..memory import keep_freed_memory
 from ..streaming import StreamingDetector
 from . import parameters
 from .conversions import label_info_message
@@ -190,6 +191,7 @@ class DetectorNode(LifecycleNode):
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the detector node."""
+    keep_freed_memory()
     return spin(DetectorNode, args)
 
 

@@ -166,3 +166,17 @@ def test_an_image_is_checked_at_once_and_decoded_late() -> None:
     image.step = 1
     with pytest.raises(BadFrameError, match='step'):
         conversions.frame_from_message(image)
+
+
+@pytest.mark.parametrize(
+    ('encoding', 'channels'),
+    [('rgb8', 3), ('bgr8', 3), ('rgba8', 4), ('bgra8', 4), ('mono8', 1)],
+)
+def test_pixels_are_those_that_cv_bridge_gives(encoding: str, channels: int) -> None:
+    cv_bridge = pytest.importorskip('cv_bridge', reason='cv_bridge is not installed')
+    shape = (6, 8, channels) if channels > 1 else (6, 8)
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    message = cv_bridge.CvBridge().cv2_to_imgmsg(pixels, encoding)
+    ours = conversions.frame_from_message(message).load()
+    theirs = cv_bridge.CvBridge().imgmsg_to_cv2(message, 'rgb8')
+    assert (ours == theirs).all()

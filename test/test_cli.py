@@ -1,0 +1,103 @@
+"""The command line: exit status, one-line errors, JSON and nothing else on stdout."""
+
+import json
+import re
+
+import cv2
+import numpy as np
+import pytest
+
+from forecast_detector.annotate import VideoWriter
+from forecast_detector.bags import BagWriter
+from forecast_detector.cli.main import COMMANDS, main
+from forecast_detector.data.synthetic import SyntheticWorld
+
+
+@pytest.fixture(scope='module')
+def video(tmp_path_factory):
+    path = tmp_path_factory.mktemp('video') / 'clip.mp4'
+    world = SyntheticWorld(5, 12, (96, 64))
+    with VideoWriter(path, 15.0) as writer:
+        for index in range(12):
+            writer.write(world.read(index))
+    return path
+
+
+@pytest.mark.parametrize('command', [*COMMANDS, None])
+def test_every_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([*([command] if command else []), '--help'])
+    assert stop.value.code == 0
+    assert 'usage: forecast-detector' in capsys.readouterr().out
+
+
+def test_an_unknown_command_is_an_error(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(['fly'])
+    assert stop.value.code != 0
+    assert 'fly' in capsys.readouterr().err
+
+
+def test_info_shows_config_classes_hash_and_licence(tiny_weights, capsys):
+    assert main(['info', str(tiny_weights), '--json', '-']) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert values['labels'] == ['cat', 'dog']
+    assert values['info']['licence'] == 'none'
+    assert len(values['sha256']) == 64
+    assert values['config']['backbone'] == 'efficientnet_lite0'
+    assert main(['info', str(tiny_weights)]) == 0
+    assert values['sha256'] in capsys.readouterr().out
+
+
+def test_detect_writes_a_video_and_json_of_every_frame(video, tiny_weights, tmp_path, capsys):
+    out = tmp_path / 'out.mp4'
+    arguments = ['detect', str(video), '--weights', str(tiny_weights), '--device', 'cpu']
+    assert main([*arguments, '--p', '0', '--video', str(out), '--json', '-']) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report['read'], report['forecast'], report['skipped']) == (1, 11, 0)
+    assert [frame['index'] for frame in report['frames']] == list(range(12))
+    assert report['frames'][0]['confidence'] is None
+    capture = cv2.VideoCapture(str(out))
+    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 12
+    capture.read()
+    _, bgr = capture.read()
+    # The second frame is a forecast: its border is red.
+    assert bgr[1, 48, 2] > bgr[1, 48, 0] + 60
+
+
+def test_detect_reads_bags_and_passes_over_frames_that_cannot_be_used(
+    tiny_weights, tmp_path, capsys
+):
+    bag = tmp_path / 'bag'
+    with BagWriter(bag) as writer:
+        for index in range(4):
+            image = np.full((64, 96, 3), 40 * index, np.uint8)
+            jpeg = cv2.imencode('.jpg', image)[1].tobytes()
+            data = jpeg[:80] if index == 2 else jpeg
+            writer.compressed('/camera/compressed', data, 'jpeg', index * 10**8)
+    arguments = ['detect', str(bag), '--weights', str(tiny_weights), '--p', '1', '--json', '-']
+    assert main([*arguments, '--device', 'cpu']) == 0
+    captured = capsys.readouterr()
+    report = json.loads(captured.out)
+    assert (report['read'], report['skipped']) == (3, 1)
+    assert [frame['index'] for frame in report['frames']] == [0, 1, 3]
+    assert 'frame 2 is passed over' in captured.err
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['detect', '/nowhere.mp4', '--weights', 'W'], 'no such video or bag'),
+        (['detect', 'V', '--weights', 'W', '--topic', '/a'], '--topic is for bags'),
+        (['detect', 'V', '--weights', 'W', '--p', '2'], 'outside \\[0, 1\\]'),
+        (['detect', 'V', '--weights', '/nowhere'], 'no file'),
+        (['detect', 'V', '--weights', 'W', '--device', 'cuda:99'], 'CUDA devices'),
+        (['info', 'V'], 'not a readable .safetensors'),
+    ],
+)
+def test_mistakes_are_one_line_and_status_1(arguments, message, video, tiny_weights, capsys):
+    places = {'V': str(video), 'W': str(tiny_weights)}
+    assert main([places.get(word, word) for word in arguments]) == 1
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith('forecast-detector: error: ')
+    assert re.search(message, error)
