@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .boxes import area, Geometry
 from .checkpoint import Checkpoint
-from .config import StreamConfig
+from .config import Resize, StreamConfig
 from .device import select_device
 from .model.encoder import LSTMState
 from .model.fuse import fuse_norms
@@ -94,21 +94,26 @@ class StreamingDetector:
         config: StreamConfig | None = None,
         device: str = 'auto',
         input_size: tuple[int, int] | None = None,
+        resize: Resize | None = None,
     ) -> None:
         """
         Prepare the network on a device.
 
         :param device: see :func:`~forecast_detector.device.select_device`.
         :param input_size: (height, width) of the network's input, instead of the trained one.
+        :param resize: ``letterbox`` or ``stretch``, instead of the trained way.
         :raises ValueError: for a device that is missing, or an input size off the grid of 32.
         """
         self.config = config or StreamConfig()
         self.labels = checkpoint.config.labels
         self.device, self.device_note = select_device(device)
-        self.input_size = input_size or checkpoint.config.input_size
-        if any(side < 32 or side % 32 for side in self.input_size):
-            raise ValueError(f'input_size: {self.input_size} must be multiples of 32')
-        self._letterbox = checkpoint.config.resize == 'letterbox'
+        shape = replace(
+            checkpoint.config,
+            input_size=input_size or checkpoint.config.input_size,
+            resize=resize or checkpoint.config.resize,
+        )
+        self.input_size = shape.input_size
+        self._letterbox = shape.resize == 'letterbox'
         self._network = fuse_norms(checkpoint.network).to(self.device)
         self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._anchors = self._network.anchors(self.input_size).to(self.device)

@@ -30,8 +30,8 @@ def make_tiny_network(**changes):
             for parameter in encoder.project.parameters():
                 parameter.normal_(std=0.3)
         # Large enough weights for confidences that differ from frame to frame.
-        network.scheduler.fc.weight.mul_(30)
-        network.scheduler.conv1.weight.mul_(10)
+        network.scheduler.fc.weight.mul_(10)
+        network.scheduler.conv1.weight.mul_(2)
         for predictor in network.head.classification:
             predictor[-1].weight.mul_(10)
     return network.eval()

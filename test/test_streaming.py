@@ -252,15 +252,14 @@ def test_boxes_are_in_pixels_of_the_image_whatever_its_aspect(detector):
 
 
 def test_commit_or_no_commit_of_state_on_forecasts(tiny_checkpoint):
-    confidences = {}
+    scores = {}
     for commit in (True, False):
         config = EVERYTHING.replace(p=0.0, commit_on_forecast=commit)
         detector = StreamingDetector(tiny_checkpoint, config, 'cpu')
-        confidences[commit] = [step_one(detector, f).decision.confidence for f in clip(5)]
-    # The second frame's confidence was computed on the READ, the third's on a FORECAST with
-    # the same state; from the fourth on the states differ.
-    assert confidences[True][1:3] == confidences[False][1:3]
-    assert confidences[True][3] != confidences[False][3]
+        scores[commit] = [step_one(detector, f).detections.scores.tolist() for f in clip(3)]
+    # A READ and the first FORECAST see the same state; from then on the states differ.
+    assert scores[True][:2] == scores[False][:2]
+    assert scores[True][2] != scores[False][2]
 
 
 def test_the_input_size_can_differ_from_the_trained_one(tiny_checkpoint):
@@ -268,6 +267,18 @@ def test_the_input_size_can_differ_from_the_trained_one(tiny_checkpoint):
     assert len(step_one(detector, clip(1)[0]).detections) > 0
     with pytest.raises(ValueError, match='multiples of 32'):
         StreamingDetector(tiny_checkpoint, EVERYTHING, 'cpu', input_size=(100, 100))
+
+
+def test_the_image_can_be_stretched_instead_of_letterboxed(tiny_checkpoint):
+    square = Frame(0, lambda: noise(1, (80, 80)), (80, 80))
+    found = {
+        resize: step_one(
+            StreamingDetector(tiny_checkpoint, EVERYTHING, 'cpu', resize=resize), square
+        ).detections
+        for resize in ('letterbox', 'stretch', None)
+    }
+    assert found['letterbox'].scores.tolist() == found[None].scores.tolist()
+    assert found['letterbox'].scores.tolist() != found['stretch'].scores.tolist()
 
 
 def test_a_missing_device_is_named():

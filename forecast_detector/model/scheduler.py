@@ -66,9 +66,11 @@ class Scheduler(nn.Module):
         if self.context is None:
             x = correlation(forecast, converted, self.displacement)
         else:
-            unit = [F.normalize(m, dim=1) * m.shape[1] ** 0.5 for m in (forecast, converted)]
+            scale = forecast.shape[1] ** 0.5
+            first = F.normalize(forecast, dim=1) * scale
+            second = F.normalize(converted, dim=1) * scale
             context = F.relu(self.context(torch.cat([forecast, converted], dim=1)))
-            x = torch.cat([correlation(*unit, self.displacement), context], dim=1)
+            x = torch.cat([correlation(first, second, self.displacement), context], dim=1)
         x = F.relu(self.conv2(F.relu(self.conv1(x))))
         logits: Tensor = self.fc(self.pool(x).flatten(1))
         return logits

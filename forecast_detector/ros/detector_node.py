@@ -123,7 +123,13 @@ class DetectorNode(LifecycleNode):
         checkpoint = load_checkpoint(find_weights(config.weights))
         if config.cpu_threads:
             torch.set_num_threads(config.cpu_threads)
-        detector = StreamingDetector(checkpoint, parameters.stream_config(values), config.device)
+        detector = StreamingDetector(
+            checkpoint,
+            parameters.stream_config(values),
+            config.device,
+            parameters.given_size(config),
+            parameters.given_resize(config),
+        )
         warm_up(detector)
         self._pipeline = Pipeline(self, detector, config)
         self._label_info = self.create_publisher(LabelInfo, 'label_info', LATCHED)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
-from typing import Any
+from typing import Any, cast, get_args
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from ..config import StreamConfig
+from ..config import Resize, StreamConfig
 from ..types import Policy
 
 INT_MAX = 2**31 - 1
@@ -24,6 +24,9 @@ class NodeConfig:
 
     :ivar image_topics: one camera a topic; a name ending in ``/compressed`` is taken as
         ``sensor_msgs/CompressedImage``, any other as ``sensor_msgs/Image``.
+    :ivar input_size: (height, width) of the network's input, pixels, multiples of 32; (0, 0) is
+        the trained one.
+    :ivar resize: ``letterbox`` or ``stretch``; empty is the trained way.
     :ivar cpu_threads: threads of the network on the CPU; 0 leaves it to PyTorch.
     :ivar lossless: every frame is processed, in order, and reliably transported.
     :ivar max_age_s: older images are not processed, seconds; 0 is no limit.
@@ -33,6 +36,8 @@ class NodeConfig:
     weights: str = 'foda'
     device: str = 'auto'
     image_topics: tuple[str, ...] = ('image_raw',)
+    input_size: tuple[int, ...] = (0, 0)
+    resize: str = ''
     autostart: bool = True
     lossless: bool = False
     cpu_threads: int = 0
@@ -45,6 +50,14 @@ class NodeConfig:
             value = getattr(self, name)
             if not value >= 0:
                 raise ValueError(f'{name}: {value} is below 0')
+        size = self.input_size
+        if len(size) != 2 or any(side < 0 or side % 32 for side in size) or any(size) != all(size):
+            raise ValueError(
+                f'input_size: {list(size)} is not [height, width] in multiples of 32 '
+                '([0, 0] is the trained size)'
+            )
+        if self.resize not in ('', *get_args(Resize)):
+            raise ValueError(f'resize: {self.resize!r} is none of {("", *get_args(Resize))}')
 
 
 DESCRIPTIONS = {
@@ -66,6 +79,10 @@ DESCRIPTIONS = {
     'device': 'auto, cpu, cuda or cuda:N. Read when the node is configured.',
     'image_topics': 'Image topics, one a camera; names ending in /compressed carry compressed '
     'images. Read when the node is configured.',
+    'input_size': "Height and width of the network's input, multiples of 32; [0, 0] is what the "
+    'weights were trained with. Read when the node is configured.',
+    'resize': 'How an image is laid into the input: letterbox keeps its aspect, stretch does not; '
+    'empty is what the weights were trained with. Read when the node is configured.',
     'autostart': 'The node configures and activates itself at start.',
     'lossless': 'Process every frame in order instead of the newest only; needs reliable '
     'publishers. Read when the node is configured.',
@@ -89,7 +106,9 @@ RANGES: dict[str, tuple[float, float]] = {
     'image_timeout_s': (0.0, 1e9),
 }
 READ_ONLY = ('autostart',)
-READ_ON_CONFIGURE = ('weights', 'device', 'image_topics', 'lossless', 'cpu_threads')
+READ_ON_CONFIGURE = (
+    'weights', 'device', 'image_topics', 'input_size', 'resize', 'lossless', 'cpu_threads'
+)
 
 
 def _ros_value(value: Any) -> Any:
@@ -191,8 +210,20 @@ def node_config(values: Mapping[str, Any]) -> NodeConfig:
     :raises ValueError: for a value outside its range.
     """
     chosen = {f.name: values[f.name] for f in fields(NodeConfig)}
-    chosen['image_topics'] = tuple(chosen['image_topics'])
+    for name in ('image_topics', 'input_size'):
+        chosen[name] = tuple(chosen[name])
     return NodeConfig(**chosen)
+
+
+def given_size(config: NodeConfig) -> tuple[int, int] | None:
+    """Return the input size that was asked for, (height, width); None is the trained one."""
+    height, width = config.input_size
+    return (height, width) if height else None
+
+
+def given_resize(config: NodeConfig) -> Resize | None:
+    """Return the way of resizing that was asked for; None is the trained one."""
+    return cast(Resize, config.resize) if config.resize else None
 
 
 def why_refused(changes: Mapping[str, Any], values: Mapping[str, Any], configured: bool) -> str:

@@ -180,3 +180,20 @@ def test_pixels_are_those_that_cv_bridge_gives(encoding: str, channels: int) -> 
     ours = conversions.frame_from_message(message).load()
     theirs = cv_bridge.CvBridge().imgmsg_to_cv2(message, 'rgb8')
     assert (ours == theirs).all()
+
+
+@pytest.mark.parametrize('size', [(100, 96), (0, 96), (96,), (-32, 32)])
+def test_an_input_size_off_the_grid_is_refused(size: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match='multiples of 32'):
+        parameters.NodeConfig(input_size=size)
+
+
+def test_input_size_and_resize_of_zero_and_nothing_mean_the_trained_ones() -> None:
+    trained = parameters.NodeConfig()
+    assert parameters.given_size(trained) is None
+    assert parameters.given_resize(trained) is None
+    other = parameters.NodeConfig(input_size=(192, 256), resize='stretch')
+    assert parameters.given_size(other) == (192, 256)
+    assert parameters.given_resize(other) == 'stretch'
+    with pytest.raises(ValueError, match='letterbox'):
+        parameters.NodeConfig(resize='crop')
