@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+import time
 from typing import Any
 
 from rclpy.clock import Clock
@@ -13,11 +14,14 @@ from rclpy.qos import QoSPolicyKind, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage, Image
 
+from .conversions import to_ns
 from .parameters import given
 from .qos import image_qos, keep_all, subscription_events
 from .topics import CameraTopics
 
 FOLLOW_S = 0.1
+# For so long after a hand-over images may be known already; a bag may loop in that time.
+CATCH_UP_S = 1.0
 HISTORY = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH)
 
 
@@ -29,6 +33,9 @@ class ImageSubscription:
     large images even on one machine, though; so as soon as all publishers of the topic are
     reliable, it is reliable too, and it goes back when one is not. Lossless, or where a parameter
     overrides the reliability, it stays as it is.
+
+    It is replaced by a subscription beside it, and ends when the new one brings its first image.
+    What the new one then repeats, because the former was ahead of it, is known by its stamp.
     """
 
     def __init__(
@@ -47,8 +54,10 @@ class ImageSubscription:
         name = f'qos_overrides.{topics.image}.subscription.reliability'
         self._is_fixed = lossless or node.has_parameter(name) or given(node, name) is not None
         self._is_reliable = False
+        self._created = 0
         self._replaced: Any = None
-        self._last_header: Any = None
+        self._known_ns: int | None = None
+        self._catch_up_until_s = 0.0
         self._subscription = self._create(lossless)
         self._timer: Any = None
         if not self._is_fixed:
@@ -68,11 +77,12 @@ class ImageSubscription:
         if not self._is_fixed:
             options = QoSOverridingOptions(HISTORY)
         profile = keep_all() if lossless else image_qos(self._is_reliable)
+        self._created += 1
         return subscription_events(
             lambda **events: self._node.create_subscription(
                 CompressedImage if self._topics.compressed else Image,
                 self._topics.subscribed,
-                partial(self._receive, self._is_reliable),
+                partial(self._receive, self._created),
                 profile,
                 qos_overriding_options=options,
                 **events,
@@ -82,31 +92,48 @@ class ImageSubscription:
 
     def _follow(self) -> None:
         """Replace the subscription if the publishers' reliability asks for another one."""
-        publishers = self._node.get_publishers_info_by_topic(self._topics.image)
+        # Asked with the name as given: rclpy remaps it here too, whatever its docstring says.
+        publishers = self._node.get_publishers_info_by_topic(self._topics.subscribed)
         if not publishers:
             return
         wanted = all(p.qos_profile.reliability == ReliabilityPolicy.RELIABLE for p in publishers)
         if wanted != self._is_reliable:
             self._drop_replaced()
-            self._is_reliable = wanted
+            self._is_reliable, self._known_ns = wanted, None
             self._replaced, self._subscription = self._subscription, self._create()
 
-    def _receive(self, is_reliable: bool, message: Image | CompressedImage) -> None:
-        """Take an image; while a replaced subscription is still there, the first to bring it."""
-        if self._replaced is not None:
-            if message.header == self._last_header:
-                return
-            self._last_header = message.header
-            if is_reliable == self._is_reliable:
+    def _receive(self, number: int, message: Image | CompressedImage) -> None:
+        """
+        Take an image.
+
+        :param number: of the subscription that brings it, in the order of their creation.
+        """
+        stamp_ns = to_ns(message.header.stamp)
+        if number == self._created:
+            if self._replaced is not None:
                 self._drop_replaced()
-        elif self._last_header is not None:
-            last, self._last_header = self._last_header, None
-            if message.header == last:
+                self._catch_up_until_s = time.monotonic() + CATCH_UP_S
+            if self._is_known(stamp_ns):
                 return
+        elif self._replaced is None:
+            return
+        else:
+            self._known_ns = stamp_ns
         self._on_image(message)
 
+    def _is_known(self, stamp_ns: int) -> bool:
+        """Say whether the former subscription brought this image; stamps of 0 tell nothing."""
+        known_ns, self._known_ns = self._known_ns, None
+        if not stamp_ns or not known_ns or stamp_ns > known_ns:
+            return False
+        if time.monotonic() > self._catch_up_until_s:
+            return False
+        if stamp_ns < known_ns:
+            self._known_ns = known_ns  # the next one may be known, too
+        return True
+
     def _drop_replaced(self) -> None:
-        """Let go of the former subscription: the new one receives."""
+        """Let go of the former subscription."""
         if self._replaced is not None:
             self._node.destroy_subscription(self._replaced)
             self._replaced = None
