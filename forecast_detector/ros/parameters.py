@@ -85,7 +85,7 @@ DESCRIPTIONS = {
     'empty is what the weights were trained with. Read when the node is configured.',
     'autostart': 'The node configures and activates itself at start.',
     'lossless': 'Process every frame in order instead of the newest only; needs reliable '
-    'publishers. Read when the node is configured.',
+    'publishers. Fixed at start, like the quality of service that follows from it.',
     'cpu_threads': 'Threads of the network on the CPU; 0 leaves it to PyTorch. Read when the '
     'node is configured.',
     'max_age_s': 'Images older than this when their turn comes are dropped, seconds; 0 is no '
@@ -105,10 +105,8 @@ RANGES: dict[str, tuple[float, float]] = {
     'max_age_s': (0.0, 1e9),
     'image_timeout_s': (0.0, 1e9),
 }
-READ_ONLY = ('autostart',)
-READ_ON_CONFIGURE = (
-    'weights', 'device', 'image_topics', 'input_size', 'resize', 'lossless', 'cpu_threads'
-)
+READ_ONLY = ('autostart', 'lossless')
+READ_ON_CONFIGURE = ('weights', 'device', 'image_topics', 'input_size', 'resize', 'cpu_threads')
 
 
 def _ros_value(value: Any) -> Any:

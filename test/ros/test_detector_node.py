@@ -112,6 +112,7 @@ def test_limit_and_policy_are_dynamic(graph: Graph, front: Camera) -> None:
         ('read_every', 0, 'read_every'),
         ('p', 'high', 'type'),
         ('autostart', False, 'read-only'),
+        ('lossless', True, 'read-only'),
         ('weights', 'other', 'read when the node is configured'),
         ('image_topics', ['/other'], 'read when the node is configured'),
     ],
