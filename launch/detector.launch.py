@@ -22,9 +22,9 @@ ARGUMENTS = [
     ),
     DeclareLaunchArgument(
         'use_sim_time',
-        default_value='false',
-        choices=['true', 'false'],
-        description='Take the time from /clock (simulation, replayed bags).',
+        default_value='',
+        choices=['', 'true', 'false'],
+        description=f'Take the time from /clock (simulation, replayed bags) {FROM_FILE}.',
     ),
     DeclareLaunchArgument(
         'log_level',
@@ -83,6 +83,7 @@ def fraction(text: str) -> float:
 
 
 CONVERSIONS = {
+    'use_sim_time': lambda text: text == 'true',
     'autostart': lambda text: text == 'true',
     'image_topics': split_topics,
     'weights': str,
@@ -95,17 +96,13 @@ def start(context: LaunchContext) -> list[Node]:
     """Start the node; only arguments that were given override the parameter file."""
     given = {name: LaunchConfiguration(name).perform(context) for name in CONVERSIONS}
     overrides = {name: CONVERSIONS[name](text) for name, text in given.items() if text}
-    use_sim_time = LaunchConfiguration('use_sim_time').perform(context) == 'true'
     node = Node(
         package='forecast_detector',
         executable='detector_node',
         name='detector',
         namespace=LaunchConfiguration('namespace'),
         output='screen',
-        parameters=[
-            LaunchConfiguration('params_file'),
-            {'use_sim_time': use_sim_time, **overrides},
-        ],
+        parameters=[LaunchConfiguration('params_file'), *([overrides] if overrides else [])],
         ros_arguments=['--log-level', LaunchConfiguration('log_level')],
     )
     return [node]

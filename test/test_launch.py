@@ -1,0 +1,97 @@
+"""The launch file: its arguments, and what it passes to the node; no ROS needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import runpy
+import sys
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+FILE = Path(__file__).parents[1] / 'launch' / 'detector.launch.py'
+Names = dict[str, Any]
+
+
+class LaunchConfiguration:
+    """Stands in for launch's: the context is a dict."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def perform(self, context: dict[str, str]) -> str:
+        return context[self.name]
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Names:
+    """What the launch file defines, with stand-ins for the parts of launch that it uses."""
+    stubs: dict[str, Names] = {
+        'launch': {'LaunchContext': dict, 'LaunchDescription': list},
+        'launch.actions': {
+            'DeclareLaunchArgument': lambda name, **rest: SimpleNamespace(name=name, **rest),
+            'OpaqueFunction': lambda function: function,
+        },
+        'launch.substitutions': {'LaunchConfiguration': LaunchConfiguration},
+        'launch_ros': {},
+        'launch_ros.actions': {'Node': lambda **rest: SimpleNamespace(**rest)},
+    }
+    for module, members in stubs.items():
+        stub = ModuleType(module)
+        vars(stub).update(members)
+        monkeypatch.setitem(sys.modules, module, stub)
+    return runpy.run_path(str(FILE))
+
+
+def overrides(names: Names, **given: str) -> Names:
+    """Parameters that the node gets beside the file when these arguments are given."""
+    context = {a.name: a.default_value for a in names['ARGUMENTS']} | given
+    node, = names['start'](context)
+    _, *rest = node.parameters
+    return rest[0] if rest else {}
+
+
+@pytest.mark.parametrize('text', [
+    '/front/image_raw,/rear/image_raw',
+    ' /front/image_raw , /rear/image_raw, ',
+    "['/front/image_raw', \"/rear/image_raw\"]",
+])
+def test_topics_are_split_at_commas(names: Names, text: str) -> None:
+    assert names['split_topics'](text) == ['/front/image_raw', '/rear/image_raw']
+
+
+def test_p_is_a_number(names: Names) -> None:
+    assert names['fraction']('1') == 1.0
+    with pytest.raises(RuntimeError, match='p:=high is not a number'):
+        names['fraction']('high')
+
+
+def test_what_was_not_given_is_left_to_the_parameter_file(names: Names) -> None:
+    assert overrides(names) == {}
+
+
+def test_what_was_given_overrides_the_parameter_file(names: Names) -> None:
+    given = {
+        'use_sim_time': 'true', 'autostart': 'false', 'p': '0.7', 'device': 'cpu',
+        'weights': 'synthetic', 'image_topics': '/a/image_raw',
+    }
+    assert overrides(names, **given) == {
+        'use_sim_time': True, 'autostart': False, 'p': 0.7, 'device': 'cpu',
+        'weights': 'synthetic', 'image_topics': ['/a/image_raw'],
+    }
+    assert overrides(names, use_sim_time='false') == {'use_sim_time': False}
+
+
+def test_defaults_are_among_the_choices(names: Names) -> None:
+    for argument in names['ARGUMENTS']:
+        assert argument.description
+        assert argument.default_value in getattr(argument, 'choices', [argument.default_value])
+
+
+def test_launch_takes_the_file_and_shows_every_argument() -> None:
+    pytest.importorskip('launch_ros', reason='launch_ros is not installed')
+    description = runpy.run_path(str(FILE))['generate_launch_description']()
+    arguments = description.get_launch_arguments()
+    assert len(arguments) == 9
+    assert all(argument.description for argument in arguments)
