@@ -21,9 +21,8 @@ from .health import CameraHealth
 from .mailbox import Mailbox
 from .qos import result_qos
 from .subscription import ImageSubscription
+from .throttle import Throttle
 from .topics import CameraTopics
-
-REPEAT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,7 @@ class Camera:
         self._mailbox = mailbox
         self._lossless = lossless
         self._subscription: ImageSubscription | None = None
-        self._complained_s = -REPEAT_S
-        self._untold = 0
+        self._complaints = Throttle()
         options = QoSOverridingOptions.with_default_policies()
         self._publishers = [
             node.create_lifecycle_publisher(
@@ -101,13 +99,9 @@ class Camera:
     def refuse(self, error: Exception) -> None:
         """Count an unusable image and say so: the first at once, then every few seconds."""
         self.health.saw_error(error)
-        now_s = time.monotonic()
-        if now_s - self._complained_s < REPEAT_S:
-            self._untold += 1
-            return
-        more = f' ({self._untold} more since the last such message)' if self._untold else ''
-        self._node.get_logger().error(f'{self.topics.image}: image not used: {error}{more}')
-        self._complained_s, self._untold = now_s, 0
+        more = self._complaints.due()
+        if more is not None:
+            self._node.get_logger().error(f'{self.topics.image}: image not used: {error}{more}')
 
     def publishers_in_graph(self) -> int:
         """Count the publishers of the image topic."""

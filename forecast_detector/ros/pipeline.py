@@ -13,6 +13,7 @@ from ..types import Frame, StepFailure, StepResult
 from .camera import Camera, Waiting
 from .mailbox import Mailbox
 from .parameters import NodeConfig
+from .throttle import Throttle
 from .topics import camera_topics
 from .worker import Worker
 
@@ -45,6 +46,7 @@ class Pipeline:
         self.detector = detector
         self.cameras: dict[str, Camera] = {}
         self._node = node
+        self._tracebacks = Throttle()
         self._mailbox: Mailbox[Waiting] = Mailbox([t.image for t in topics], config.lossless)
         self._worker = Worker(detector, self._mailbox, self._is_stale, self._deliver, self._fail)
         try:
@@ -90,5 +92,7 @@ class Pipeline:
             return  # shutting down: publishing is over
         for camera in taken:
             self.cameras[camera].refuse(error)
-        details = ''.join(traceback.format_exception(type(error), error, error.__traceback__))
-        self._node.get_logger().debug(details)
+        more = self._tracebacks.due()
+        if more is not None:
+            trace = ''.join(traceback.format_exception(type(error), error, error.__traceback__))
+            self._node.get_logger().error(f'{", ".join(taken)}: step failed{more}:\n{trace}')

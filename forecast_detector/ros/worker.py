@@ -27,7 +27,7 @@ class Worker:
 
         :param is_stale: whether a frame is too old to be worth a step.
         :param deliver: given the camera, its frame and the outcome; called in the thread.
-        :param fail: given the frames of a step that failed as a whole; called in the thread.
+        :param fail: given the frames that a step or a delivery failed for; called in the thread.
         """
         self._detector = detector
         self._mailbox = mailbox
@@ -53,9 +53,15 @@ class Worker:
         while taken := self._mailbox.take():
             fresh = self._fresh(taken)
             try:
-                self._step(fresh)
+                outcomes = self._step(fresh)
             except Exception as error:  # one failed step must not end the stream
                 self._fail(fresh, error)
+                continue
+            for camera, outcome in outcomes.items():
+                try:
+                    self._deliver(camera, fresh[camera], outcome)
+                except Exception as error:  # nor cost the other cameras their answers
+                    self._fail({camera: fresh[camera]}, error)
 
     def _fresh(self, taken: Mapping[str, Waiting]) -> dict[str, Waiting]:
         fresh = {}
@@ -66,9 +72,6 @@ class Worker:
                 fresh[camera] = waiting
         return fresh
 
-    def _step(self, fresh: Mapping[str, Waiting]) -> None:
-        if not fresh:
-            return
+    def _step(self, fresh: Mapping[str, Waiting]) -> dict[str, StepResult | StepFailure]:
         frames = {camera: waiting.frame for camera, waiting in fresh.items()}
-        for camera, outcome in self._detector.step(frames).items():
-            self._deliver(camera, fresh[camera], outcome)
+        return self._detector.step(frames) if frames else {}
