@@ -19,7 +19,7 @@ from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray
 
 from .playback import open_source, Source
-from .spin import Done, spin
+from .spin import Done, ending_on_errors, spin
 from .topics import beside
 
 PARAMETERS = {
@@ -115,7 +115,8 @@ class CameraNode(Node):
 
     def _check(self) -> None:
         if not self._thread.is_alive():
-            raise self._error or Done
+            with ending_on_errors():
+                raise self._error or Done
 
 
 def main(args: Sequence[str] | None = None) -> int:

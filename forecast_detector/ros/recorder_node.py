@@ -26,7 +26,7 @@ from ..bags.reader import frame_from_message
 from ..types import Action, BadFrameError
 from .qos import keep_all
 from .recording import Answered, decision_of, detections_of, Joiner, numbers_of, objects_of
-from .spin import spin
+from .spin import ending_on_errors, spin
 from .topics import beside
 
 PARAMETERS = {
@@ -90,6 +90,7 @@ class RecorderNode(Node):
         topic = self._topic if name == 'image' else beside(self._topic, name)
         bag_type = BAG_TYPES[kind]
 
+        @ending_on_errors()
         def on_message(data: bytes) -> None:
             message: Any = default_typestore().deserialize_cdr(data, bag_type)
             stamp_ns = stamp_to_ns(message.header.stamp)
@@ -131,6 +132,7 @@ class RecorderNode(Node):
         scale = max(1.0, DRAWN_HEIGHT / image.shape[0])
         self._video.write(annotate(image, detections, self._labels, decision, scale=scale))
 
+    @ending_on_errors()
     def _write_live(self) -> None:
         """Tell how it goes, for whoever watches."""
         live: dict[str, Any] = {'images': self._images, 'answers': len(self._answers)}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 import rclpy
@@ -25,27 +26,63 @@ class Done(Exception):
     """Raised in a callback of a node whose work is complete."""
 
 
+class Failed(Exception):
+    """Raised in a callback of a node that cannot go on; the text says why, for the user."""
+
+
+@contextmanager
+def ending_on_errors() -> Iterator[None]:
+    """
+    End the node with one line where its files or its data fail it; for parts of callbacks.
+
+    :raises Failed: for a ValueError or an OSError.
+    """
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise Failed(str(error)) from error
+
+
 def spin(create: Callable[[], Closable], args: Sequence[str] | None = None) -> int:
     """
     Run one node until it is done, interrupted or shut down.
 
     :param create: makes the node; a ValueError, OSError or parameter error in it ends the process
-        with one line.
+        with one line, as :class:`Failed` does later.
     :returns: exit status.
     """
     rclpy.init(args=list(args) if args is not None else None)
-    node = None
     try:
-        node = create()
+        try:
+            node = create()
+        except (ParameterException, ValueError, OSError) as error:
+            return _fatal(error)
+        return _run(node)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 0
+    finally:
+        rclpy.try_shutdown()
+
+
+def _run(node: Closable) -> int:
+    """Spin a node to its end and destroy it; an error of another kind is not caught."""
+    status = 0
+    try:
         rclpy.spin(node)
     except (KeyboardInterrupt, ExternalShutdownException, Done):
         pass
-    except (ParameterException, ValueError, OSError) as error:
-        get_logger('forecast_detector').fatal(str(error))
-        return 1
+    except Failed as error:
+        status = _fatal(error)
     finally:
-        if node is not None:
+        try:
             node.close()
+        except OSError as error:  # the disk is full
+            status = _fatal(error)
+        finally:
             node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+    return status
+
+
+def _fatal(error: Exception) -> int:
+    get_logger('forecast_detector').fatal(str(error))
+    return 1
