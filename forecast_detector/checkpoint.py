@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 import hashlib
 import json
-import os
 from pathlib import Path
 
 from safetensors import safe_open, SafetensorError
 from safetensors.torch import save_file
 import torch
 
+from . import shipped
 from .config import model_config_from_dict, ModelConfig, to_dict
 from .model.network import ForecastNetwork
 from .types import WeightsError
@@ -37,37 +37,16 @@ class Checkpoint:
     path: Path
 
 
-def weights_folders() -> list[Path]:
-    """Folders that may hold shipped weights: pip, source tree, ROS install spaces."""
-    package = Path(__file__).resolve().parent
-    prefixes = os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
-    return [
-        package / 'weights',
-        package.parent / 'weights',
-        *(Path(p) / 'share' / 'forecast_detector' / 'weights' for p in prefixes if p),
-    ]
-
-
 def find_weights(name: str | Path) -> Path:
     """
     Find a weights file by its path, or by the name of shipped weights (``foda``).
 
     :raises WeightsError: if there is none; lists the shipped ones.
     """
-    path = Path(name).expanduser()
-    if path.is_file():
-        return path
-    folders = weights_folders()
-    if len(path.parts) == 1:
-        for folder in folders:
-            shipped = folder / path.with_suffix(SUFFIX)
-            if shipped.is_file():
-                return shipped
-    known = sorted({f.stem for folder in folders for f in folder.glob(f'*{SUFFIX}')})
-    raise WeightsError(
-        f'weights: no file {str(path)!r}; give a path to a {SUFFIX} file, or a shipped name '
-        f'({", ".join(known) or "none is installed"})'
-    )
+    try:
+        return shipped.find('weights', name)
+    except FileNotFoundError as error:
+        raise WeightsError(str(error)) from error
 
 
 def save_checkpoint(
@@ -76,16 +55,31 @@ def save_checkpoint(
     """
     Write a network: convolutions in half precision, norms and biases in single.
 
-    :param info: provenance to keep with the weights.
+    :param info: provenance to keep with the weights, text by key.
+    :raises ValueError: for provenance that is not text.
     """
+    check_info(info or {})
     tensors = {
         key: value.detach().cpu().to(torch.float16 if value.ndim > 1 else value.dtype).contiguous()
         for key, value in network.state_dict().items()
         if not key.endswith('num_batches_tracked')
     }
     metadata = {CONFIG_KEY: json.dumps(to_dict(network.config)), **(info or {})}
-    save_file(tensors, str(path), metadata)
-    Path(path).chmod(0o644)  # safetensors leaves it to the owner alone; weights are to be shared
+    scratch = Path(path).with_suffix('.tmp')
+    save_file(tensors, str(scratch), metadata)
+    scratch.chmod(0o644)  # safetensors leaves it to the owner alone; weights are to be shared
+    scratch.replace(path)
+
+
+def check_info(info: Mapping[str, object]) -> None:
+    """
+    Check that provenance is text by text, which is all that a weights file can hold.
+
+    :raises ValueError: names the key that is not.
+    """
+    for key, value in info.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise ValueError(f'info: {key!r}: {value!r} is not text; put it in quotes')
 
 
 def load_checkpoint(name: str | Path) -> Checkpoint:
@@ -124,6 +118,20 @@ def load_checkpoint(name: str | Path) -> Checkpoint:
 
 def _load(network: ForecastNetwork, tensors: dict[str, torch.Tensor]) -> None:
     """Load strictly, but for the counters that are not saved."""
+    own = network.state_dict()
+    wrong = [k for k, value in tensors.items() if k in own and own[k].shape != value.shape]
+    if 'head.classification.0.1.weight' in wrong:
+        outputs = tensors['head.classification.0.1.weight'].shape[0]
+        classes = outputs / network.config.anchors.per_cell(0) - 1
+        raise ValueError(
+            f'the weights were made for {classes:g} classes, the file lists '
+            f'{len(network.config.labels)} labels; use the labels that they were trained with'
+        )
+    if wrong:
+        raise ValueError(
+            f'{wrong[0]} is {tuple(tensors[wrong[0]].shape)} in the file and '
+            f'{tuple(own[wrong[0]].shape)} in the network; use weights trained by this version'
+        )
     result = network.load_state_dict(tensors, strict=False)
     missing = [key for key in result.missing_keys if not key.endswith('num_batches_tracked')]
     if missing or result.unexpected_keys:

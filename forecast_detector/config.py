@@ -230,11 +230,15 @@ def model_config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
     """
     Rebuild a :class:`ModelConfig` from :func:`to_dict`.
 
-    :raises ValueError: for unknown keys or values outside their range.
+    Every setting has to be there: a default that changes must not change old weights.
+
+    :raises ValueError: for unknown or missing keys, or values outside their range.
     """
     known = {f.name for f in fields(ModelConfig)}
     unknown = sorted(set(values) - known)
     _require(not unknown, f'unknown model settings {unknown}; known are {sorted(known)}')
+    missing = sorted(known - set(values))
+    _require(not missing, f'model settings {missing} are missing; another version wrote them')
     values = {key: value if key == 'anchors' else _tuples(value) for key, value in values.items()}
     if 'anchors' in values:
         anchors = values['anchors']

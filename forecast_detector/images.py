@@ -170,7 +170,10 @@ def decode_compressed(image_format: str, data: Buffer) -> NDArray[np.uint8]:
             f"compressed image '{image_format}' has no data; check the publisher or the link"
         )
     # JPEGs carry their orientation for people; a camera's pixels are taken as they are.
-    image = cv2.imdecode(flat, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    try:
+        image = cv2.imdecode(flat, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error:  # a damaged header that claims an absurd size
+        image = None
     if image is None:
         raise BadFrameError(
             f"compressed image '{image_format}' of {flat.size} bytes cannot be decoded; expected "

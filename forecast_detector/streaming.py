@@ -49,10 +49,9 @@ class _Memory:
 
 @dataclass
 class _Stream:
-    """A stream: its memory, and why it has none."""
+    """A stream: what it remembers, and the resets asked for since the last good frame."""
 
     memory: _Memory | None = None
-    reset_detail: str | None = None
     requests: list[str] = field(default_factory=list)
 
 
@@ -177,38 +176,33 @@ class StreamingDetector:
         return {name: results[name] for name in frames}
 
     def _plan(self, name: str, frame: Frame, config: StreamConfig) -> _Plan:
-        """Decide READ or FORECAST for a frame, and decode the image of a READ."""
+        """
+        Decide READ or FORECAST for a frame, and decode the image of a READ.
+
+        Nothing is changed before the image has proved good.
+        """
         stream = self._streams.setdefault(name, _Stream())
-        self._apply_resets(stream, frame, config)
-        memory = stream.memory
-        if memory is None:
-            first = stream.reset_detail is None
-            reason = Reason.FIRST_FRAME if first else Reason.RESET
-            action, detail, confidence = Action.READ, stream.reset_detail or '', math.nan
-        else:
-            action, reason, detail = decide(memory.confidence, memory.frames_since_read, config)
-            confidence = memory.confidence
+        memory, requested = stream.memory, len(stream.requests)
+        action, reason, detail, confidence = Action.READ, Reason.FIRST_FRAME, '', math.nan
+        if memory is not None:
+            broken = stream.requests[-1] if requested else None
+            broken = broken or break_in_stream(memory.frame, frame, config)
+            if broken is None:
+                confidence = memory.confidence
+                action, reason, detail = decide(confidence, memory.frames_since_read, config)
+            else:
+                memory, reason, detail = None, Reason.RESET, broken
         image = None
         if action is Action.READ:
             image = load_image(frame)
             size = (image.shape[1], image.shape[0])
             if memory is not None and size != memory.geometry.image_size:
                 # Compressed images tell their size only now.
-                was = memory.geometry.image_size
-                stream.memory, stream.reset_detail = None, _changed('image size', was, size)
+                reason = Reason.RESET
+                detail = _changed('image size', memory.geometry.image_size, size)
                 memory, confidence = None, math.nan
-                reason, detail = Reason.RESET, stream.reset_detail
+        del stream.requests[:requested]
         return _Plan(name, frame, action, reason, detail, memory, confidence, image)
-
-    def _apply_resets(self, stream: _Stream, frame: Frame, config: StreamConfig) -> None:
-        """Forget the past where it was asked for, or where the frame does not continue it."""
-        detail = None
-        while stream.requests:
-            detail = stream.requests.pop(0)
-        if stream.memory is not None:
-            detail = detail or break_in_stream(stream.memory.frame, frame, config)
-            if detail is not None:
-                stream.memory, stream.reset_detail = None, detail
 
     def _features(self, plans: list[_Plan]) -> tuple[Tensor, dict[str, Geometry]]:
         """Gather F for every plan: one batch through the backbone, and the forecasts."""
@@ -359,7 +353,13 @@ def load_image(frame: Frame) -> NDArray[np.uint8]:
     :returns: (H, W, 3), uint8, RGB.
     :raises BadFrameError: if it is no such image.
     """
-    image = frame.load()
+    try:
+        image = frame.load()
+    except BadFrameError:
+        raise
+    except Exception as error:
+        # Whatever a decoder makes of damaged data, it must not take other streams along.
+        raise BadFrameError(f'image cannot be decoded: {type(error).__name__}: {error}') from error
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise BadFrameError(
             f'image is {image.shape}, {image.dtype}; expected (height, width, 3), uint8, with '

@@ -11,7 +11,7 @@ PACKAGE = 'forecast_detector'
 ROOT = Path(forecast_detector.__file__).parent
 # Each part may import itself and these.
 BASE = {'types', 'config', 'boxes'}
-CORE = BASE | {'device', 'memory', 'preprocess', 'postprocess', 'model', 'checkpoint'}
+CORE = BASE | {'device', 'memory', 'shipped', 'preprocess', 'postprocess', 'model', 'checkpoint'}
 ALLOWED = {
     '__init__': set(),
     'types': set(),
@@ -20,10 +20,11 @@ ALLOWED = {
     'device': set(),
     'images': {'types'},
     'memory': set(),
+    'shipped': set(),
     'preprocess': {'boxes'},
     'model': BASE,
     'postprocess': BASE | {'model'},
-    'checkpoint': BASE | {'model'},
+    'checkpoint': BASE | {'model', 'shipped'},
     'streaming': CORE,
     'bags': BASE | {'images'},
     'data': BASE | {'images', 'bags'},

@@ -1,6 +1,7 @@
 """Weights files: what goes in comes out, and what does not belong is refused by name."""
 
 import json
+from pathlib import Path
 
 from conftest import make_tiny_network, TINY
 import pytest
@@ -10,6 +11,8 @@ import torch
 from forecast_detector.checkpoint import CONFIG_KEY, find_weights, load_checkpoint, save_checkpoint
 from forecast_detector.config import to_dict
 from forecast_detector.types import WeightsError
+
+WEIGHTS = Path(__file__).parents[1] / 'weights'
 
 
 def test_round_trip_keeps_config_labels_provenance_and_weights(tiny_weights):
@@ -55,8 +58,46 @@ def test_labels_that_do_not_fit_the_tensors_are_refused(tiny_weights, tmp_path):
     path = tmp_path / 'labels.safetensors'
     config = {**to_dict(TINY), 'labels': ['cat', 'dog', 'bird']}
     save_file(load_file(tiny_weights), str(path), {CONFIG_KEY: json.dumps(config)})
-    with pytest.raises(WeightsError, match='do not fit'):
+    with pytest.raises(WeightsError, match='made for 2 classes, the file lists 3 labels'):
         load_checkpoint(path)
+
+
+def test_a_setting_that_is_missing_is_not_replaced_by_a_default(tiny_weights, tmp_path):
+    path = tmp_path / 'old.safetensors'
+    config = to_dict(TINY)
+    del config['scheduler_context']
+    save_file(load_file(tiny_weights), str(path), {CONFIG_KEY: json.dumps(config)})
+    with pytest.raises(WeightsError, match="'scheduler_context'.*another version"):
+        load_checkpoint(path)
+
+
+def test_tensors_of_another_shape_are_named_in_one_line(tiny_weights, tmp_path):
+    path = tmp_path / 'shape.safetensors'
+    tensors = {**load_file(tiny_weights), 'scheduler.fc.bias': torch.zeros(3)}
+    save_file(tensors, str(path), {CONFIG_KEY: json.dumps(to_dict(TINY))})
+    with pytest.raises(WeightsError, match=r'scheduler\.fc\.bias is \(3,\).*\(2,\)') as caught:
+        load_checkpoint(path)
+    assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('path', sorted(WEIGHTS.glob('*.safetensors')), ids=lambda p: p.stem)
+def test_shipped_weights_load_and_say_their_licence(path):
+    checkpoint = load_checkpoint(path)
+    assert checkpoint.info['licence']
+    assert checkpoint.info['data']
+
+
+def test_provenance_that_is_not_text_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(ValueError, match='2024'):
+        save_checkpoint(tmp_path / 'x.safetensors', make_tiny_network(), {'year': 2024})
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_suffix_is_not_taken_for_the_shipped_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(WeightsError, match='no file'):
+        find_weights('synthetic.onnx')
+    assert find_weights('synthetic.safetensors') == find_weights('synthetic')
 
 
 def test_tensors_that_are_missing_or_not_finite_are_named(tiny_weights, tmp_path):

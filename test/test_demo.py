@@ -11,7 +11,7 @@ import yaml
 from forecast_detector.cli.demo import add_arguments, choose
 from forecast_detector.demo import processes
 from forecast_detector.demo.processes import Children, parameter_arguments, require_ros
-from forecast_detector.demo.show import live_line
+from forecast_detector.demo.show import check_answered, live_line
 from forecast_detector.demo.source import check_source
 from forecast_detector.demo.summary import summarise, table
 
@@ -71,6 +71,27 @@ def test_a_process_that_dies_is_an_error_with_its_last_words(tmp_path: Path) -> 
             child.wait()
             children.check([child])
     assert 'camera process ended with status 1' in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ('numbers', 'said'),
+    [
+        ({'images': 0, 'answers': []}, 'got no image'),
+        ({'images': 7, 'answers': []}, 'answered none of 7 images'),
+    ],
+)
+def test_a_demo_without_answers_fails_with_the_last_words(
+    tmp_path: Path, numbers: dict, said: str
+) -> None:
+    with Children(tmp_path) as children:
+        child = children.start('detector', 'forecast_detector.nothing', {})
+        child.wait()
+        assert child.said('No module named ') == 'forecast_detector.nothing'
+        assert child.said('never said') == ''
+        with pytest.raises(RuntimeError, match=said) as caught:
+            check_answered(numbers, child)
+        check_answered({'images': 7, 'answers': [{}]}, child)
+    assert 'No module named' in str(caught.value)
 
 
 def test_missing_ros_is_one_line_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,9 @@ from forecast_detector.data.synthetic import load_synthetic
 from forecast_detector.data.transforms import CropAndTurn, draw_window, Photometric
 from forecast_detector.model.head import HeadOutput
 from forecast_detector.model.network import ForecastNetwork
+from forecast_detector.shipped import find
 from forecast_detector.training import detector as detector_module
+from forecast_detector.training import progress as progress_module
 from forecast_detector.training.config import (
     DetectorRecipe,
     load_train_config,
@@ -268,14 +270,34 @@ def test_a_killed_run_goes_on_to_the_same_weights(world, tmp_path, monkeypatch):
     (tmp_path / 'b').mkdir()
     whole = run(tmp_path / 'a', ignore)
     monkeypatch.setattr(detector_module, 'LOG_EVERY', 1)
-    monkeypatch.setattr(detector_module, 'SAVE_EVERY_S', 0.0)
+    monkeypatch.setattr(progress_module, 'SAVE_EVERY_S', 0.0)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / 'b', kill)
     steps = []
     resumed = run(tmp_path / 'b', lambda values: steps.append(values['step']))
-    assert steps == [2, 3]
+    # The state is saved before the log is told.
+    assert steps == [3]
     for key, value in whole.state_dict().items():
         assert torch.allclose(value.float(), resumed.state_dict()[key].float(), atol=1e-6), key
+
+
+def test_the_state_of_another_recipe_is_refused(world, tmp_path):
+    for steps, message in ((2, None), (3, 'another recipe')):
+        config = tiny_config(world.labels, steps=steps)
+        network = ForecastNetwork(config.model)
+        if message is None:
+            train_detector(network, world, config, CPU, tmp_path / 's.pt', ignore)
+        else:
+            with pytest.raises(ValueError, match=message):
+                train_detector(network, world, config, CPU, tmp_path / 's.pt', ignore)
+
+
+def test_a_large_image_is_averaged_not_sampled():
+    # Columns of black and white: their average is grey, any sample of them is not.
+    stripes = np.zeros((400, 400, 3), np.uint8)
+    stripes[:, ::2] = 255
+    small = CropAndTurn((0, 0, 400, 400)).image(stripes, (100, 100))
+    assert abs(small[10:90, 10:90].astype(int) - 127).max() < 10
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_step(world, tmp_path):
@@ -292,6 +314,9 @@ def test_recipes_are_checked_and_errors_name_the_file(tmp_path):
     path.write_text('detector: {stepps: 3}')
     with pytest.raises(ValueError, match=r'recipe\.yaml.*stepps'):
         load_train_config(path, ('a',))
+    path.write_text('info: {year: 2024}')
+    with pytest.raises(ValueError, match=r'recipe\.yaml.*2024'):
+        load_train_config(path, ('a',))
     path.write_text('model: {preset: paper}\ntemporal: {steps: 7}')
     config = load_train_config(path, ('a',))
     assert (config.name, config.temporal.steps) == ('recipe', 7)
@@ -300,7 +325,7 @@ def test_recipes_are_checked_and_errors_name_the_file(tmp_path):
 
 @pytest.mark.parametrize('name', ['foda', 'synthetic'])
 def test_shipped_recipes_load(name):
-    assert load_train_config(f'config/train/{name}.yaml', ('a', 'b')).name == name
+    assert load_train_config(find('recipes', name), ('a', 'b')).name == name
 
 
 def test_missing_imagenet_weights_say_where_to_get_them(monkeypatch):

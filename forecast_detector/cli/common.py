@@ -6,9 +6,16 @@ import argparse
 from collections.abc import Iterable, Iterator
 import json
 from pathlib import Path
-from typing import Any, TypeVar
+import sys
+from typing import Any, get_args, TYPE_CHECKING, TypeVar
 
 from tqdm import tqdm
+
+from ..config import Resize, StreamConfig
+
+if TYPE_CHECKING:
+    from ..checkpoint import Checkpoint
+    from ..streaming import StreamingDetector
 
 T = TypeVar('T')
 
@@ -18,6 +25,32 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--device', default='auto', help="'auto', 'cpu', 'cuda' or 'cuda:N'; default: %(default)s"
     )
+
+
+def add_input(parser: argparse.ArgumentParser) -> None:
+    """Add ``--input-size`` and ``--resize``."""
+    parser.add_argument(
+        '--input-size', nargs=2, type=int, metavar=('HEIGHT', 'WIDTH'),
+        help="of the network's input, multiples of 32; default: as trained",
+    )
+    parser.add_argument(
+        '--resize', choices=get_args(Resize),
+        help='how an image is laid into the input; default: as trained',
+    )
+
+
+def make_detector(
+    args: argparse.Namespace, config: StreamConfig | None = None
+) -> tuple[StreamingDetector, Checkpoint]:
+    """Load the weights that the options name; says on stderr which device runs them."""
+    from ..checkpoint import load_checkpoint
+    from ..streaming import StreamingDetector
+
+    checkpoint = load_checkpoint(args.weights)
+    size = tuple(args.input_size) if args.input_size else None
+    detector = StreamingDetector(checkpoint, config, args.device, size, args.resize)
+    print(detector.device_note, file=sys.stderr)
+    return detector, checkpoint
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -74,6 +74,11 @@ class LiveLine:
             sys.stderr.write(text + '\n')
         sys.stderr.flush()
 
+    def note(self, text: str) -> None:
+        """Show a text that stays."""
+        self.end()
+        sys.stderr.write(text + '\n')
+
     def end(self) -> None:
         """Leave the line."""
         if self._is_terminal:
@@ -116,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
     line = LiveLine()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the processes end with this one
     try:
-        numbers = read_numbers(run_show(show, line.say))
+        numbers = read_numbers(run_show(show, line.say, line.note))
     finally:
         line.end()
     name = str(args.video or args.bag or SYNTHETIC)

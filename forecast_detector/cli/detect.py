@@ -8,15 +8,19 @@ Writes an annotated video, forecast frames framed in red, and the detections as 
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 import math
 from pathlib import Path
 import sys
 from typing import Any, TYPE_CHECKING
 
+from ..config import StreamConfig
 from . import common
 
 if TYPE_CHECKING:
+    from ..annotate import VideoWriter
     from ..data.base import Clip
+    from ..streaming import StreamingDetector
     from ..types import StepResult
 
 STREAM = 'detect'
@@ -28,11 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--weights', default='foda', help='file or shipped name; default: foda')
     parser.add_argument('--topic', help='image topic of the bag; default: the only one')
     parser.add_argument(
-        '--p', type=float, default=0.5,
+        '--p', type=float, default=StreamConfig().p,
         help='threshold of the scheduler, 1 never forecasts; default: %(default)s',
     )
     parser.add_argument(
-        '--score-threshold', type=float, default=0.3,
+        '--score-threshold', type=float, default=StreamConfig().score_threshold,
         help='weaker detections are not given; default: %(default)s',
     )
     parser.add_argument(
@@ -40,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='default: %(default)s, no limit',
     )
     parser.add_argument('--video', metavar='FILE', help='annotated video (mp4) to write')
+    common.add_input(parser)
     common.add_device(parser)
     common.add_json(parser)
 
@@ -65,11 +70,7 @@ def open_clip(source: str, topic: str | None) -> Clip:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``detect``; frames that cannot be used are named and passed over."""
-    from ..annotate import annotate, VideoWriter
-    from ..checkpoint import load_checkpoint
-    from ..config import StreamConfig
-    from ..streaming import StreamingDetector
-    from ..types import BadFrameError, StepFailure
+    from ..annotate import VideoWriter
 
     if args.video is None and args.json is None:
         stem = Path('out/detect') / Path(args.source).stem
@@ -80,10 +81,40 @@ def run(args: argparse.Namespace) -> int:
         max_consecutive_forecasts=args.max_consecutive_forecasts,
     )
     clip = open_clip(args.source, args.topic)
-    checkpoint = load_checkpoint(args.weights)
-    detector = StreamingDetector(checkpoint, config, args.device)
-    print(detector.device_note, file=sys.stderr)
-    writer = VideoWriter(args.video, clip.fps) if args.video else None
+    detector, checkpoint = common.make_detector(args, config)
+    with VideoWriter(args.video, clip.fps) if args.video else nullcontext() as writer:
+        frames, skipped = detect(clip, detector, writer)
+    if not frames:
+        raise ValueError(f'{args.source}: none of {len(clip)} frames could be used')
+    reads = sum(frame['action'] == 'READ' for frame in frames)
+    report = {
+        'source': args.source, 'weights': str(args.weights), 'sha256': checkpoint.sha256,
+        'p': args.p, 'labels': list(detector.labels), 'read': reads,
+        'forecast': len(frames) - reads, 'skipped': skipped, 'frames': frames,
+    }
+    if args.json:
+        common.write_json(args.json, report)
+    if args.json != '-':
+        seen = sum(len(frame['detections']) for frame in frames)
+        print(f'{len(frames)} frames: {reads} READ, {len(frames) - reads} FORECAST; '
+              f'{seen} detections; {skipped} frames passed over')
+        for path in (args.video, args.json):
+            if path:
+                print(path)
+    return 0
+
+
+def detect(
+    clip: Clip, detector: StreamingDetector, writer: VideoWriter | None
+) -> tuple[list[dict[str, Any]], int]:
+    """
+    Step a clip through the detector; draw every frame where there is a writer.
+
+    :returns: each frame's result as plain values, and the number of frames passed over.
+    """
+    from ..annotate import annotate
+    from ..types import BadFrameError, StepFailure
+
     frames: list[dict[str, Any]] = []
     skipped = 0
     for index in common.progress(range(len(clip)), len(clip), 'detecting'):
@@ -102,26 +133,7 @@ def run(args: argparse.Namespace) -> int:
                 print(f'frame {index} is not drawn: {error}', file=sys.stderr)
                 continue
             writer.write(annotate(image, result.detections, detector.labels, result.decision))
-    if not frames:
-        raise ValueError(f'{args.source}: none of {len(clip)} frames could be used')
-    if writer is not None:
-        writer.close()
-    reads = sum(frame['action'] == 'READ' for frame in frames)
-    report = {
-        'source': args.source, 'weights': str(args.weights), 'sha256': checkpoint.sha256,
-        'p': args.p, 'labels': list(detector.labels), 'read': reads,
-        'forecast': len(frames) - reads, 'skipped': skipped, 'frames': frames,
-    }
-    if args.json:
-        common.write_json(args.json, report)
-    if args.json != '-':
-        seen = sum(len(frame['detections']) for frame in frames)
-        print(f'{len(frames)} frames: {reads} READ, {len(frames) - reads} FORECAST; '
-              f'{seen} detections; {skipped} frames passed over')
-        for path in (args.video, args.json):
-            if path:
-                print(path)
-    return 0
+    return frames, skipped
 
 
 def describe(index: int, result: StepResult, labels: tuple[str, ...]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any, TYPE_CHECKING
 
 from tqdm import tqdm
 
+from ..config import StreamConfig
 from . import common
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='which frames are read, and what answers the others: the '
                              'forecast (scheduler, alternate, oracle), the features of the '
                              'last READ (copy) or its boxes (hold, kalman)')
-    parser.add_argument('--p', type=float, default=0.5,
+    parser.add_argument('--p', type=float, default=StreamConfig().p,
                         help='threshold of the scheduler, 1 never forecasts; '
                              'default: %(default)s')
     parser.add_argument('--read-every', type=int, default=2, metavar='K',
@@ -67,6 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='compare with these detections (COCO results) of the same frames: '
                              'difference of mAP with a paired bootstrap over clips')
     parser.add_argument('--dump', metavar='FILE', help='write the detections (COCO results)')
+    common.add_input(parser)
     common.add_device(parser)
     common.add_json(parser)
 
@@ -179,15 +181,12 @@ def _read(path: str, dataset: ClipDataset) -> list[ScoredClip]:
 
 def load_detector(args: argparse.Namespace) -> tuple[StreamingDetector, dict[str, Any]]:
     """Load the weights; returns the detector and where it comes from."""
-    from ..checkpoint import find_weights, load_checkpoint
     from ..evaluation.result import machine
-    from ..streaming import StreamingDetector
 
-    checkpoint = load_checkpoint(find_weights(args.weights))
-    detector = StreamingDetector(checkpoint, device=args.device)
-    print(detector.device_note, file=sys.stderr)
+    detector, checkpoint = common.make_detector(args)
     return detector, {
         'weights': str(args.weights), 'sha256': checkpoint.sha256,
+        'input_size': list(detector.input_size),
         'device': str(detector.device), 'device_note': detector.device_note,
         'machine': machine(),
     }

@@ -39,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                       help='recommend p for at most so many milliseconds a frame')
     wish.add_argument('--want-loss', type=float, metavar='L',
                       help='recommend p for at most so much less mAP (0 to 1) than at p=1')
+    common.add_input(parser)
     common.add_device(parser)
     common.add_json(parser)
 

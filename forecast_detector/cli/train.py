@@ -22,7 +22,9 @@ SYNTHETIC_LENGTH = 45
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``train``."""
-    parser.add_argument('--config', required=True, help='recipe, see config/train')
+    parser.add_argument(
+        '--config', required=True, help='recipe: a file, or a shipped one by name (foda)'
+    )
     parser.add_argument(
         '--dataset', default='coco_vid', choices=('coco_vid', 'synthetic'),
         help='default: %(default)s',
@@ -39,9 +41,11 @@ def run(args: argparse.Namespace) -> int:
     from ..data.synthetic import load_synthetic
     from ..device import select_device
     from ..evaluation.datasets import open_dataset
+    from ..shipped import find
     from ..training.config import load_train_config
     from ..training.trainer import train
 
+    recipe = find('recipes', args.config)
     device, note = select_device(args.device)
     print(note, file=sys.stderr)
     dataset: ClipDataset
@@ -50,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         dataset = load_synthetic(args.split, clips=SYNTHETIC_CLIPS, length=SYNTHETIC_LENGTH)
     else:
         dataset = open_dataset(args.dataset, args.root, args.split, 1, None)
-    config = load_train_config(args.config, dataset.labels)
+    config = load_train_config(recipe, dataset.labels)
     weights = train(config, dataset, Path(args.out), device, args.imagenet)
     print(weights)
     return 0

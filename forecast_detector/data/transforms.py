@@ -79,6 +79,13 @@ class CropAndTurn:
         """
         x, y, w, h = self.window
         out_h, out_w = size if self.quarter_turns % 2 == 0 else size[::-1]
+        shrink = min(out_w / w, out_h / h)
+        if shrink < 0.7:
+            # warpAffine samples single pixels; averaged first, a large image does not alias.
+            image = np.asarray(cv2.resize(
+                image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA
+            ), np.uint8)
+            x, y, w, h = (side * shrink for side in self.window)
         scale = np.array([[out_w / w, 0, -x * out_w / w], [0, out_h / h, -y * out_h / h]])
         out = cv2.warpAffine(
             image,

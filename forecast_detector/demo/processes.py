@@ -101,6 +101,11 @@ class Child:
         """Exit status; None while it runs."""
         return self._process.poll()
 
+    def said(self, mark: str) -> str:
+        """Return the rest of the first line in which it said this; '' if it did not yet."""
+        _, found, rest = self.log.read_text(errors='replace').partition(mark)
+        return rest.partition('\n')[0] if found else ''
+
     def tail(self) -> str:
         """Return the last lines that it said."""
         lines = self.log.read_text(errors='replace').splitlines()

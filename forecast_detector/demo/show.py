@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 import json
 from pathlib import Path
@@ -15,6 +15,8 @@ CAMERA = 'forecast_detector.ros.camera_node'
 DETECTOR = 'forecast_detector.ros.detector_node'
 RECORDER = 'forecast_detector.ros.recorder_node'
 IMAGE_TOPIC = '/camera/image_raw'
+# In the detector's log, before the sentence that says where it runs and why.
+DEVICE_MARK = 'device: '
 POLL_S = 0.2
 # Weak detections count in average precision; only those with SHOWN_SCORE are drawn.
 SCORE_THRESHOLD = 0.05
@@ -81,13 +83,15 @@ class Show:
         }
 
 
-def run(show: Show, say: Callable[[str], None]) -> Path:
+def run(show: Show, say: Callable[[str], None], note: Callable[[str], None]) -> Path:
     """
     Run the processes until the source is played and answered.
 
     :param say: given the live line whenever it changes.
+    :param note: given, once, where the detector runs and why.
     :returns: the file with the recorder's numbers.
-    :raises RuntimeError: if a process fails; shows the end of what it said.
+    :raises RuntimeError: if a process fails, or no image is answered; shows the end of what the
+        process said.
     """
     live_file = show.out / 'live.json'
     live_file.unlink(missing_ok=True)
@@ -96,12 +100,22 @@ def run(show: Show, say: Callable[[str], None]) -> Path:
         detector = children.start('detector', DETECTOR, show.detector())
         camera = children.start('camera', CAMERA, show.camera())
         say('starting camera, detector and recorder')
-        _watch(show, children, (camera, detector, recorder), live_file, say)
+        _watch(show, children, (camera, detector, recorder), live_file, say, note)
         for child in (recorder, detector):
             if child.stop() != 0:
                 raise child.failure('did not end well')
+        numbers = show.out / 'numbers.json'
+        check_answered(json.loads(numbers.read_text()), detector)
     live_file.unlink(missing_ok=True)
-    return show.out / 'numbers.json'
+    return numbers
+
+
+def check_answered(numbers: Mapping[str, Any], detector: Child) -> None:
+    """:raises RuntimeError: if no image came, or none was answered."""
+    if not numbers['images']:
+        raise detector.failure('got no image: the source has none, or they were lost')
+    if not numbers['answers']:
+        raise detector.failure(f'answered none of {numbers["images"]} images')
 
 
 def _watch(
@@ -110,6 +124,7 @@ def _watch(
     graph: tuple[Child, Child, Child],
     live_file: Path,
     say: Callable[[str], None],
+    note: Callable[[str], None],
 ) -> None:
     """Wait until the camera has ended and the answers have."""
     camera, detector, recorder = graph
@@ -122,6 +137,8 @@ def _watch(
             raise camera.failure(f'process ended with status {camera.status}')
         news = _read(live_file)
         if news != live:
+            if news.get('answers') and not live.get('answers'):
+                note(detector.said(DEVICE_MARK))
             live, changed_s = news, time.monotonic()
             say(live_line(live))
         quiet_s = time.monotonic() - changed_s

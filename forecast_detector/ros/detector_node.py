@@ -16,6 +16,7 @@ import torch
 from vision_msgs.msg import LabelInfo
 
 from ..checkpoint import find_weights, load_checkpoint
+from ..demo.show import DEVICE_MARK
 from ..memory import keep_freed_memory
 from ..streaming import StreamingDetector
 from . import parameters
@@ -25,6 +26,7 @@ from .pipeline import Pipeline, warm_up
 from .qos import LATCHED
 from .spin import spin
 
+TransitionPart = Callable[[LifecycleState], TransitionCallbackReturn]
 
 class DetectorNode(LifecycleNode):
     """Detects objects in the images of one or several cameras."""
@@ -53,27 +55,30 @@ class DetectorNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the weights and create the publishers."""
-        return self._transition('configure', self._configure, super().on_configure, state)
+        halves = (self._configure, super().on_configure)
+        return self._transition('configure', halves, state, undo=(self._clean_up,))
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe and detect."""
-        return self._transition('activate', super().on_activate, self._activate, state)
+        halves = (super().on_activate, self._activate)
+        undo = (self._deactivate, super().on_deactivate)
+        return self._transition('activate', halves, state, undo)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop detecting and unsubscribe; the weights stay loaded."""
-        return self._transition('deactivate', self._deactivate, super().on_deactivate, state)
+        return self._transition('deactivate', (self._deactivate, super().on_deactivate), state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Let go of the weights and the publishers."""
-        return self._transition('cleanup', self._clean_up, super().on_cleanup, state)
+        return self._transition('cleanup', (self._clean_up, super().on_cleanup), state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Let go of everything."""
-        return self._transition('shutdown', self._clean_up, super().on_shutdown, state)
+        return self._transition('shutdown', (self._clean_up, super().on_shutdown), state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Go back to unconfigured after an error of the middleware."""
-        return self._transition('error handling', self._clean_up, super().on_error, state)
+        return self._transition('error handling', (self._clean_up, super().on_error), state)
 
     def set_parameters(self, parameter_list: list[Parameter]) -> list[SetParametersResult]:
         """Set parameters one by one; they take effect at the next frame."""
@@ -105,17 +110,32 @@ class DetectorNode(LifecycleNode):
     def _transition(
         self,
         name: str,
-        first: Callable[[LifecycleState], TransitionCallbackReturn],
-        then: Callable[[LifecycleState], TransitionCallbackReturn],
+        parts: Sequence[TransitionPart],
         state: LifecycleState,
+        undo: Sequence[TransitionPart] = (),
     ) -> TransitionCallbackReturn:
-        """Run the two halves of a transition; an exception is logged, and the node lives on."""
+        """
+        Run the parts of a transition; an exception is logged, and the node lives on.
+
+        :param undo: run if a part fails, so that the node is what its state says.
+        """
+        result = self._run_parts(name, parts, state)
+        if result != TransitionCallbackReturn.SUCCESS and undo:
+            self._run_parts(f'undoing {name}', undo, state)
+        return result
+
+    def _run_parts(
+        self, name: str, parts: Sequence[TransitionPart], state: LifecycleState
+    ) -> TransitionCallbackReturn:
         try:
-            result = first(state)
-            return then(state) if result == TransitionCallbackReturn.SUCCESS else result
+            for part in parts:
+                result = part(state)
+                if result != TransitionCallbackReturn.SUCCESS:
+                    return result
         except Exception as error:  # rclpy would swallow it without a word
             self.get_logger().error(f'{name} failed: {error}')
             return TransitionCallbackReturn.FAILURE
+        return TransitionCallbackReturn.SUCCESS
 
     def _configure(self, _state: LifecycleState) -> TransitionCallbackReturn:
         values = parameters.current(self)
@@ -136,9 +156,9 @@ class DetectorNode(LifecycleNode):
         self._publish_label_info()
         self._diagnostics.watch('inactive')
         self.get_logger().info(
-            f'{checkpoint.path} ({checkpoint.sha256[:12]}), {len(detector.labels)} classes; '
-            f'{detector.device_note}'
+            f'{checkpoint.path} ({checkpoint.sha256[:12]}), {len(detector.labels)} classes'
         )
+        self.get_logger().info(f'{DEVICE_MARK}{detector.device_note}')
         return TransitionCallbackReturn.SUCCESS
 
     def _activate(self, _state: LifecycleState) -> TransitionCallbackReturn:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from ..checkpoint import check_info
 from ..config import model_config_from_dict, ModelConfig, preset_config
 
 T = TypeVar('T')
@@ -109,6 +110,10 @@ class TrainConfig:
     temporal: TemporalRecipe = field(default_factory=TemporalRecipe)
     loss: LossWeights = field(default_factory=LossWeights)
     info: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """:raises ValueError: for provenance that is not text: it is written at the very end."""
+        check_info(self.info)
 
 
 def _section(kind: type[T], values: Mapping[str, Any], where: str) -> T:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-import time
-from typing import Any
 
 import torch
 from torch import nn
@@ -16,12 +13,9 @@ from ..model.fuse import fuse_norms
 from ..model.network import ForecastNetwork
 from .config import TrainConfig
 from .losses import assign, detection_losses
-from .optim import adamw, moving_average, one_cycle
+from .optim import adamw, one_cycle
+from .progress import Log, LOG_EVERY, Phase
 from .samples import StillSampler
-
-SAVE_EVERY_S = 180.0
-LOG_EVERY = 20
-Log = Callable[[dict[str, Any]], None]
 
 
 def hold_norms(module: nn.Module) -> None:
@@ -54,68 +48,30 @@ def train_detector(
         [([network.neck, network.head], recipe.lr), ([network.backbone], recipe.backbone_lr)],
         recipe.weight_decay,
     )
-    lr_schedule = one_cycle(optimizer, recipe.steps)
-    average = moving_average(network, recipe.ema)
-    parts = {'network': network, 'average': average, 'optimizer': optimizer,
-             'lr_schedule': lr_schedule}
-    first = load_state(state_file, parts)
+    phase = Phase(
+        network, optimizer, one_cycle(optimizer, recipe.steps), recipe.ema, config, state_file
+    )
     anchors = network.anchors(config.model.input_size)
     sampler = StillSampler(
         dataset, config.model.input_size, recipe.mosaic, recipe.turns, config.seed
     )
     network.train()
     hold_norms(network.backbone)
-    saved = time.monotonic()
-    bar = tqdm(total=recipe.steps, initial=first, desc='detector', unit='step')
+    bar = tqdm(total=recipe.steps, initial=phase.first, desc='detector', unit='step')
     for step, (images, targets) in enumerate(
-        sampler.batches(recipe.batch_size, first, recipe.steps), first
+        sampler.batches(recipe.batch_size, phase.first, recipe.steps), phase.first
     ):
         with torch.no_grad():
             early = fused(network.backbone.normalize(images.to(device).float()))
         features = network.neck(network.backbone(early, first=recipe.frozen_stages))
-        head = network.head(features)
         assigned = assign(targets, anchors, recipe.match_iou).to(device)
-        loc, cls = detection_losses(head, assigned)
-        loss = config.loss.localisation * loc + config.loss.classification * cls
-        if not torch.isfinite(loss):
-            raise RuntimeError(
-                f'the loss is {loss.item()} at step {step}: lower the learning rate'
-            )
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 10.0)
-        optimizer.step()
-        lr_schedule.step()
-        average.update_parameters(network)
+        loc, cls = detection_losses(network.head(features), assigned)
+        phase.update(step, config.loss.localisation * loc + config.loss.classification * cls)
         bar.update()
         if step % LOG_EVERY == 0:
             rate = bar.format_dict['rate'] or 0.0
-            values = {'phase': 'detector', 'step': step, 'loc': loc.item(), 'cls': cls.item(),
-                      'lr': lr_schedule.get_last_lr()[0],
-                      'images_per_s': rate * recipe.batch_size}
+            log({'phase': 'detector', 'step': step, 'loc': loc.item(), 'cls': cls.item(),
+                 'lr': phase.lr, 'images_per_s': rate * recipe.batch_size})
             bar.set_postfix(loc=f'{loc.item():.2f}', cls=f'{cls.item():.2f}')
-            log(values)
-        if time.monotonic() - saved > SAVE_EVERY_S:
-            save_state(state_file, parts, step + 1)
-            saved = time.monotonic()
-    save_state(state_file, parts, recipe.steps)
-    network.load_state_dict(average.module.state_dict())
-    return network.requires_grad_(True)
-
-
-def save_state(path: Path, parts: dict[str, Any], step: int) -> None:
-    """Write everything that resuming needs, whole or not at all."""
-    state = {name: part.state_dict() for name, part in parts.items()}
-    scratch = path.with_suffix('.tmp')
-    torch.save({'step': step, **state}, scratch)
-    scratch.replace(path)
-
-
-def load_state(path: Path, parts: dict[str, Any]) -> int:
-    """Restore what :func:`save_state` wrote; returns the step to go on with (0 if none)."""
-    if not path.exists():
-        return 0
-    state = torch.load(path, weights_only=True, map_location='cpu')
-    for name, part in parts.items():
-        part.load_state_dict(state[name])
-    return int(state['step'])
+    phase.finish(recipe.steps)
+    return network

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-import time
 from typing import NamedTuple
 
 import torch
-from torch import nn, Tensor
+from torch import Tensor
 import torch.nn.functional as F
 from tqdm import tqdm
 
 from ..model.network import ForecastNetwork
 from .config import TemporalRecipe, TrainConfig
-from .detector import hold_norms, load_state, Log, LOG_EVERY, SAVE_EVERY_S, save_state
+from .detector import hold_norms
 from .feature_bank import draw_sequences, Segment, SequenceBatch
 from .losses import assign, detection_losses
-from .optim import adamw, delayed_cycles, moving_average
+from .optim import adamw, delayed_cycles
+from .progress import Log, LOG_EVERY, Phase
 from .success import forecast_serves
 
 
@@ -101,41 +101,22 @@ def train_temporal(
     # Two parameter groups a part: with weight decay, and without.
     starts = [0.0, 0.0, recipe.scheduler_from]
     lr_schedule = delayed_cycles(optimizer, [s for s in starts for _ in range(2)], recipe.steps)
-    average = moving_average(network, recipe.ema)
-    parts = {'network': network, 'average': average, 'optimizer': optimizer,
-             'lr_schedule': lr_schedule}
-    first = load_state(state_file, parts)
+    phase = Phase(network, optimizer, lr_schedule, recipe.ema, config, state_file)
     anchors = network.anchors(config.model.input_size)
     network.train()
     hold_norms(network.head)
-    saved = time.monotonic()
-    bar = tqdm(range(first, recipe.steps), initial=first, total=recipe.steps, desc='temporal',
-               unit='step')
+    bar = tqdm(range(phase.first, recipe.steps), initial=phase.first, total=recipe.steps,
+               desc='temporal', unit='step')
     for step in bar:
         batch = draw_sequences(bank, recipe, step, config.seed)
         losses = sequence_losses(network, batch, config, anchors, step, device)
-        loss = sum((weight * value for weight, value in losses.values()), torch.zeros(()))
-        assert isinstance(loss, Tensor)
-        if not torch.isfinite(loss):
-            raise RuntimeError(
-                f'the loss is {loss.item()} at step {step}: lower the learning rate'
-            )
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 10.0)
-        optimizer.step()
-        lr_schedule.step()
-        average.update_parameters(network)
+        phase.update(step, torch.stack([w * value for w, value in losses.values()]).sum())
         if step % LOG_EVERY == 0:
             values = {name: value.item() for name, (_, value) in losses.items()}
             bar.set_postfix({name: f'{value:.3f}' for name, value in values.items()})
             log({'phase': 'temporal', 'step': step, **values})
-        if time.monotonic() - saved > SAVE_EVERY_S:
-            save_state(state_file, parts, step + 1)
-            saved = time.monotonic()
-    save_state(state_file, parts, recipe.steps)
-    network.load_state_dict(average.module.state_dict())
-    return network.requires_grad_(True)
+    phase.finish(recipe.steps)
+    return network
 
 
 def sequence_losses(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from datetime import datetime, timezone
 import json
 from pathlib import Path
 import time
@@ -9,6 +11,7 @@ from typing import Any
 
 import torch
 
+from .. import __version__
 from ..checkpoint import save_checkpoint
 from ..data.base import ClipDataset
 from ..model.network import ForecastNetwork
@@ -60,5 +63,16 @@ def train(
     )
     network = train_temporal(network, bank, config, device, out / 'temporal.pt', log)
     path = out / f'{config.name}.safetensors'
-    save_checkpoint(path, network, {**config.info, 'imagenet_file': source})
+    save_checkpoint(path, network, {**config.info, **provenance(config, source)})
     return path
+
+
+def provenance(config: TrainConfig, imagenet_file: str) -> dict[str, str]:
+    """Say how weights came about: version, date, the whole recipe, where it started."""
+    recipe = {k: v for k, v in asdict(config).items() if k not in ('info', 'model')}
+    return {
+        'version': __version__,
+        'created': datetime.now(timezone.utc).date().isoformat(),
+        'recipe': json.dumps(recipe),
+        'imagenet_file': imagenet_file,
+    }

@@ -1,4 +1,4 @@
-"""The demo as a user runs it, short and with tiny weights."""
+"""The demo as a user runs it: short and with tiny weights, and once as it comes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import subprocess
 import sys
 
 import cv2
+import numpy as np
 import pytest
 
 pytest.importorskip('rclpy', reason='needs ROS 2: run `make test`')
 pytest.importorskip('forecast_detector.msg', reason='messages not built: run `make test`')
 
-from forecast_detector.bags import BagReader  # noqa: E402
+from forecast_detector.bags import BagReader, BagWriter  # noqa: E402
 
 FRAMES = 24
 
@@ -29,6 +30,7 @@ def test_the_demo_leaves_bag_video_and_summary(tiny_weights: Path, tmp_path: Pat
         '--frames', str(FRAMES), '--weights', str(tiny_weights), '--p', '1', '--out', str(out)
     )
     assert done.returncode == 0, done.stderr
+    assert done.stderr.count('running on') == 1  # which device, and why
     summary = json.loads((out / 'summary.json').read_text())
     assert (summary['source'], summary['p'], summary['frames']) == ('synthetic', 1.0, FRAMES)
     assert summary['read'] + summary['forecast'] + summary['dropped'] == FRAMES
@@ -50,3 +52,23 @@ def test_missing_weights_are_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "no file 'nowhere'" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_default_demo_reads_forecasts_and_finds_objects(tmp_path: Path) -> None:
+    done = demo('--rate', '8', '--out', str(tmp_path))  # slowly: a busy machine may be slow, too
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((tmp_path / 'summary.json').read_text())
+    assert (summary['source'], summary['weights']) == ('synthetic', 'synthetic')
+    assert summary['frames'] >= 100
+    assert summary['read'] > 0 and summary['forecast'] > 0
+    assert summary['map50'] >= 0.4
+
+
+def test_a_bag_that_the_detector_refuses_is_a_failure(tiny_weights: Path, tmp_path: Path) -> None:
+    bag = tmp_path / 'bag'
+    with BagWriter(bag) as writer:
+        WRITE
+    done = demo('--bag', str(bag), '--weights', str(tiny_weights), '--out', str(tmp_path / 'out'))
+    assert done.returncode == 1
+    assert 'answered none of 5 images' in done.stderr
+    assert '32FC1' in done.stderr  # the detector's own words
