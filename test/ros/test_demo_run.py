@@ -15,6 +15,7 @@ pytest.importorskip('rclpy', reason='needs ROS 2: run `make test`')
 pytest.importorskip('forecast_detector.msg', reason='messages not built: run `make test`')
 
 from forecast_detector.bags import BagReader, BagWriter  # noqa: E402
+from forecast_detector.bags.messages import default_typestore, IMAGE, make_header  # noqa: E402
 
 FRAMES = 24
 
@@ -67,7 +68,12 @@ def test_the_default_demo_reads_forecasts_and_finds_objects(tmp_path: Path) -> N
 def test_a_bag_that_the_detector_refuses_is_a_failure(tiny_weights: Path, tmp_path: Path) -> None:
     bag = tmp_path / 'bag'
     with BagWriter(bag) as writer:
-        WRITE
+        for stamp_ns in range(10**9, 2 * 10**9, 2 * 10**8):
+            depth = default_typestore().types[IMAGE](
+                header=make_header(stamp_ns, 'lens'), height=24, width=32, encoding='32FC1',
+                is_bigendian=0, step=128, data=np.zeros(24 * 128, np.uint8),
+            )
+            writer.write('/depth/image', IMAGE, depth, stamp_ns)
     done = demo('--bag', str(bag), '--weights', str(tiny_weights), '--out', str(tmp_path / 'out'))
     assert done.returncode == 1
     assert 'answered none of 5 images' in done.stderr

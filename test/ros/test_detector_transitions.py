@@ -1,0 +1,71 @@
+"""Transitions that fail half-way leave the node as its state says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2: run `make test`')
+pytest.importorskip('forecast_detector.msg', reason='messages not built: run `make test`')
+
+import rclpy  # noqa: E402
+from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
+from rclpy.parameter import Parameter  # noqa: E402
+
+from forecast_detector.ros.camera import Camera  # noqa: E402
+from forecast_detector.ros.detector_node import DetectorNode  # noqa: E402
+
+from .graph import Graph  # noqa: E402
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+
+
+@pytest.fixture
+def node(graph: Graph, tiny_weights: Path) -> Iterator[DetectorNode]:
+    """A detector in this process; its transitions are called, it does not spin."""
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    given = {'weights': str(tiny_weights), 'image_topics': ['/cam/image_raw'], 'autostart': False}
+    overrides = [Parameter(name, value=value) for name, value in given.items()]
+    node = DetectorNode(context=context, parameter_overrides=overrides)
+    yield node
+    node.close()
+    node.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+def broken(*_: Any, **__: Any) -> None:
+    raise RuntimeError('out of luck')
+
+
+def publishers(node: DetectorNode) -> list[Any]:
+    """The publishers of results."""
+    return [p for p in node.publishers if p.topic_name in ('/cam/detections', '/cam/decision')]
+
+
+def test_a_configure_that_fails_late_leaves_nothing(
+    node: DetectorNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(node, 'create_publisher', broken)  # label_info's
+        assert node.trigger_configure() == FAILURE
+    assert publishers(node) == []
+    # As an unconfigured node does, it takes what is read on configure.
+    assert node.set_parameters([Parameter('cpu_threads', value=1)])[0].successful
+    assert node.trigger_configure() == SUCCESS
+    assert len(publishers(node)) == 2
+
+
+def test_an_activate_that_fails_deactivates_the_publishers(
+    node: DetectorNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert node.trigger_configure() == SUCCESS
+    with monkeypatch.context() as patch:
+        patch.setattr(Camera, 'open', broken)
+        assert node.trigger_activate() == FAILURE
+    assert [p.is_activated for p in publishers(node)] == [False, False]
+    assert node.trigger_activate() == SUCCESS
+    assert [p.is_activated for p in publishers(node)] == [True, True]
