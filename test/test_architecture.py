@@ -32,7 +32,7 @@ ALLOWED = {
     'training': CORE | {'data'},
     'evaluation': CORE | {'data', 'streaming'},
     'demo': CORE | {'data', 'bags', 'annotate', 'evaluation', 'images'},
-    'ros': CORE | {'msg', 'streaming', 'images', 'bags', 'data', 'annotate', 'evaluation', 'demo'},
+    'ros': CORE | {'msg', 'streaming', 'images', 'bags', 'data', 'annotate', 'demo'},
     'cli': None,
     '__main__': {'cli'},
 }
