@@ -17,7 +17,7 @@ PYTEST_ARGS ?=
 export PYTHON TORCH_INDEX_URL
 
 python := .venv/bin/python
-sources := forecast_detector test scripts setup.py $(wildcard launch)
+sources := forecast_detector test benchmarks scripts setup.py $(wildcard launch)
 option = $(if $(strip $($(1))),--$(2) '$(strip $($(1)))')
 
 .PHONY: help setup demo test lint types format clean

@@ -19,6 +19,7 @@ from forecast_detector.training import progress as progress_module
 from forecast_detector.training.config import (
     DetectorRecipe,
     load_train_config,
+    SchedulerRecipe,
     TemporalRecipe,
     TrainConfig,
 )
@@ -28,6 +29,7 @@ from forecast_detector.training.losses import AnchorTargets, assign, detection_l
 from forecast_detector.training.matcher import match_anchors, pairwise_iou
 from forecast_detector.training.pretrained import imagenet_file
 from forecast_detector.training.samples import clip_indices, StillSampler
+from forecast_detector.training.scheduling import follow, train_scheduler
 from forecast_detector.training.success import serves
 from forecast_detector.training.temporal import sequence_losses, train_temporal, unroll
 from forecast_detector.types import Detections, WeightsError
@@ -233,10 +235,10 @@ def test_sequences_have_one_extra_frame_and_their_own_targets(world):
     config = tiny_config(world.labels)
     torch.manual_seed(0)
     bank = fill_bank(ForecastNetwork(config.model), world, config.temporal, False, 0, CPU)
-    batch = draw_sequences(bank, config.temporal, 0, 0)
+    batch = draw_sequences(bank, 2, 4, 2, (0,))
     assert batch.features.shape == (2, 4, 16, 2, 3)
     assert [len(targets) for targets in batch.targets] == [4, 4]
-    again = draw_sequences(bank, config.temporal, 0, 0)
+    again = draw_sequences(bank, 2, 4, 2, (0,))
     assert torch.equal(batch.features, again.features)
 
 
@@ -245,13 +247,43 @@ def test_the_scheduler_joins_late_and_does_not_bend_the_features(world):
     torch.manual_seed(0)
     network = make_tiny_network(labels=world.labels)
     bank = fill_bank(network, world, config.temporal, False, 0, CPU)
-    batch = draw_sequences(bank, config.temporal, 0, 0)
+    batch = draw_sequences(bank, 2, 4, 0, (0,))
     anchors = network.anchors(config.model.input_size)
     assert 'decision' not in sequence_losses(network, batch, config, anchors, 5, CPU)
     losses = sequence_losses(network, batch, config, anchors, 6, CPU)
     losses['decision'][1].backward()
     assert network.scheduler.fc.weight.grad.abs().sum() > 0
     assert network.encoder1.project.weight.grad is None
+
+
+def test_the_scheduler_alone_learns_on_streams_that_it_steers(world, tmp_path):
+    config = tiny_config(world.labels)
+    config = replace(config, scheduler=SchedulerRecipe(steps=15, frames=4, batch_size=2))
+    network = make_tiny_network(labels=world.labels)
+    bank = fill_bank(network, world, config.temporal, False, 0, CPU)
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    logged = []
+    train_scheduler(network, bank, config, CPU, tmp_path / 's.pt', logged.append)
+    changed = {key for key, value in network.state_dict().items()
+               if not torch.equal(value, before[key])}
+    assert changed
+    assert all(key.startswith('scheduler.') for key in changed)
+    assert 0 < logged[0]['read_share'] <= 1
+
+
+def test_streams_follow_their_threshold(world):
+    config = tiny_config(world.labels)
+    network = make_tiny_network(labels=world.labels)
+    bank = fill_bank(network, world, config.temporal, False, 0, CPU)
+    batch = draw_sequences(bank, 2, 5, 0, (0,))
+    anchors = network.anchors(config.model.input_size)
+    for p, expected in ((1.0, 1.0), (0.0, 0.25)):
+        both = torch.full((2,), p)
+        logits, labels, share = follow(
+            network, batch.features, batch.targets, both, anchors, config
+        )
+        assert (logits.shape, labels.shape) == ((8, 2), (8,))
+        assert share == expected
 
 
 def test_a_killed_run_goes_on_to_the_same_weights(world, tmp_path, monkeypatch):

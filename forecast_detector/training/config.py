@@ -90,6 +90,26 @@ class TemporalRecipe:
 
 
 @dataclass(frozen=True)
+class SchedulerRecipe:
+    """
+    Phase 3: the scheduler alone, on streams that it steers. The paper has no such phase.
+
+    :ivar steps: optimiser steps; 0 leaves the phase out.
+    :ivar frames: length of a stream, beside the one extra frame.
+    :ivar p: range of the thresholds, one drawn for each stream.
+    """
+
+    steps: int = 0
+    frames: int = 24
+    batch_size: int = 8
+    thinning: int = 0
+    lr: float = 1e-3
+    weight_decay: float = 1e-2
+    p: tuple[float, float] = (0.2, 1.0)
+    ema: float = 0.95
+
+
+@dataclass(frozen=True)
 class LossWeights:
     """The weights of Eq. 1."""
 
@@ -108,6 +128,7 @@ class TrainConfig:
     seed: int = 0
     detector: DetectorRecipe = field(default_factory=DetectorRecipe)
     temporal: TemporalRecipe = field(default_factory=TemporalRecipe)
+    scheduler: SchedulerRecipe = field(default_factory=SchedulerRecipe)
     loss: LossWeights = field(default_factory=LossWeights)
     info: Mapping[str, str] = field(default_factory=dict)
 
@@ -144,6 +165,7 @@ def load_train_config(path: str | Path, labels: tuple[str, ...]) -> TrainConfig:
             int(values.pop('seed', 0)),
             _section(DetectorRecipe, values.pop('detector', {}), 'detector'),
             _section(TemporalRecipe, values.pop('temporal', {}), 'temporal'),
+            _section(SchedulerRecipe, values.pop('scheduler', {}), 'scheduler'),
             _section(LossWeights, values.pop('loss', {}), 'loss'),
             values.pop('info', {}),
         )

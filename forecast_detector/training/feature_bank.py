@@ -108,15 +108,18 @@ def read_features(
 
 
 def draw_sequences(
-    bank: list[Segment], recipe: TemporalRecipe, step: int, seed: int
+    bank: list[Segment], count: int, frames: int, thinning: int, seed: tuple[int, ...]
 ) -> SequenceBatch:
-    """Draw the sequences of a step; they depend on the seed and the step alone."""
-    rng = np.random.default_rng((seed, 1, step))
-    thinning = recipe.thinning if step < recipe.steps * (1 - recipe.unthinned_share) else 0
+    """
+    Draw sequences of ``frames`` frames; the same seed gives the same ones.
+
+    :param thinning: largest frame stride minus one.
+    """
+    rng = np.random.default_rng(seed)
     features, targets = [], []
-    for _ in range(recipe.batch_size):
+    for _ in range(count):
         segment = bank[rng.integers(len(bank))]
-        indices = clip_indices(rng, len(segment), recipe.frames + 1, thinning)
+        indices = clip_indices(rng, len(segment), frames, thinning)
         features.append(segment.features[indices].float())
         targets.append([segment.targets[i] for i in indices])
     return SequenceBatch(torch.stack(features), targets)

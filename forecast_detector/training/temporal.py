@@ -108,7 +108,14 @@ def train_temporal(
     bar = tqdm(range(phase.first, recipe.steps), initial=phase.first, total=recipe.steps,
                desc='temporal', unit='step')
     for step in bar:
-        batch = draw_sequences(bank, recipe, step, config.seed)
+        unthinned = step >= recipe.steps * (1 - recipe.unthinned_share)
+        batch = draw_sequences(
+            bank,
+            recipe.batch_size,
+            recipe.frames + 1,
+            0 if unthinned else recipe.thinning,
+            (config.seed, 1, step),
+        )
         losses = sequence_losses(network, batch, config, anchors, step, device)
         phase.update(step, torch.stack([w * value for w, value in losses.values()]).sum())
         if step % LOG_EVERY == 0:

@@ -1,4 +1,4 @@
-"""A whole training: both phases, logs, resume, and the weights file at the end."""
+"""A whole training: its phases, logs, resume, and the weights file at the end."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from .detector import train_detector
 from .feature_bank import fill_bank
 from .frame_store import store_frames
 from .pretrained import start_from_imagenet
+from .scheduling import train_scheduler
 from .temporal import train_temporal
 
 
@@ -62,6 +63,8 @@ def train(
         network, stored, config.temporal, config.detector.turns, config.seed, device
     )
     network = train_temporal(network, bank, config, device, out / 'temporal.pt', log)
+    if config.scheduler.steps:
+        network = train_scheduler(network, bank, config, device, out / 'scheduler.pt', log)
     path = out / f'{config.name}.safetensors'
     save_checkpoint(path, network, {**config.info, **provenance(config, source)})
     return path

@@ -1,0 +1,110 @@
+"""Phase 3: train the scheduler alone, on streams that it steers itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+import torch.nn.functional as F
+from tqdm import tqdm
+
+from ..model.network import ForecastNetwork, RecurrentState
+from .config import TrainConfig
+from .feature_bank import draw_sequences, Segment
+from .losses import Target
+from .optim import adamw, one_cycle
+from .progress import Log, LOG_EVERY, Phase
+from .success import forecast_serves
+
+
+def train_scheduler(
+    network: ForecastNetwork,
+    bank: list[Segment],
+    config: TrainConfig,
+    device: torch.device,
+    state_file: Path,
+    log: Log,
+) -> ForecastNetwork:
+    """
+    Teach the scheduler what becomes of streams that follow it, at every threshold.
+
+    Sequences of training go on from few forecasts in a row. A scheduler that never saw a longer
+    run trusts it; here each stream draws a p and goes where the scheduler sends it.
+
+    :raises RuntimeError: if the loss is no longer finite; names the step.
+    """
+    recipe = config.scheduler
+    network = network.to(device).eval()
+    network.requires_grad_(False)
+    network.scheduler.requires_grad_(True)
+    optimizer = adamw([([network.scheduler], recipe.lr)], recipe.weight_decay)
+    schedule = one_cycle(optimizer, recipe.steps)
+    phase = Phase(network, optimizer, schedule, recipe.ema, config, state_file)
+    anchors = network.anchors(config.model.input_size).to(device)
+    bar = tqdm(range(phase.first, recipe.steps), initial=phase.first, total=recipe.steps,
+               desc='scheduler', unit='step')
+    for step in bar:
+        batch = draw_sequences(
+            bank, recipe.batch_size, recipe.frames + 1, recipe.thinning, (config.seed, 2, step)
+        )
+        rng = np.random.default_rng((config.seed, 3, step))
+        p = torch.from_numpy(rng.uniform(*recipe.p, recipe.batch_size)).float().to(device)
+        logits, labels, reads = follow(
+            network, batch.features.to(device), batch.targets, p, anchors, config
+        )
+        loss = F.cross_entropy(logits, labels)
+        phase.update(step, loss)
+        if step % LOG_EVERY == 0:
+            values = {'decision': loss.item(), 'serves': labels.float().mean().item(),
+                      'read_share': reads}
+            bar.set_postfix({name: f'{value:.2f}' for name, value in values.items()})
+            log({'phase': 'scheduler', 'step': step, **values})
+    phase.finish(recipe.steps)
+    return network
+
+
+def follow(
+    network: ForecastNetwork,
+    features: Tensor,
+    targets: list[list[Target]],
+    p: Tensor,
+    anchors: Tensor,
+    config: TrainConfig,
+) -> tuple[Tensor, Tensor, float]:
+    """
+    Run streams as inference would, and judge every forecast against reading instead.
+
+    :param features: read features, (B, n + 1, C, H, W).
+    :param p: threshold of each stream, (B,).
+    :returns: scheduler logits, (n B, 2); labels, (n B,); share of READs.
+    """
+    state = network.zero_state(features[:, 0])
+    read = torch.ones(len(p), dtype=torch.bool, device=p.device)
+    forecast = features[:, 0]
+    logits, labels, reads = [], [], 0.0
+    for t in range(features.shape[1] - 1):
+        reads += read.float().mean().item()
+        with torch.no_grad():
+            current = torch.where(read[:, None, None, None], features[:, t], forecast)
+            forecast, converted, state = network.encode(current, state)
+            labels.append(
+                forecast_serves(
+                    network,
+                    seen(network, forecast, state),
+                    seen(network, features[:, t + 1], state),
+                    [clip[t + 1] for clip in targets],
+                    anchors,
+                    config.temporal,
+                )
+            )
+        logits.append(network.scheduler(forecast, converted))
+        read = torch.softmax(logits[-1].detach(), dim=1)[:, 1] <= p
+    share = reads / (features.shape[1] - 1)
+    return torch.cat(logits), torch.cat(labels).to(p.device), share
+
+
+def seen(network: ForecastNetwork, features: Tensor, state: RecurrentState) -> Tensor:
+    """Make what the detector would see of a frame with these features, its state not kept."""
+    return network.combine(features, network.encode(features, state)[1])
