@@ -60,6 +60,11 @@ def spin(create: Callable[[], Closable], args: Sequence[str] | None = None) -> i
         return _run(node)
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
+    except Exception:
+        # A signal takes the context down at once, and what a callback was publishing then fails.
+        if rclpy.ok():
+            raise
+        return 0
     finally:
         rclpy.try_shutdown()
 
