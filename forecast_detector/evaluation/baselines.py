@@ -80,7 +80,9 @@ class BoxBaseline:
         self._size = watched.size or self._size
         start = time.perf_counter()
         detections = self.carrier.read(step.detections)
-        return Step(detections, Action.READ, step.latency_ms + _ms_since(start))
+        return Step(
+            detections, Action.READ, step.latency_ms + _ms_since(start), reason=step.reason
+        )
 
     def _skip(self) -> Step:
         start = time.perf_counter()

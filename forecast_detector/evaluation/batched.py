@@ -107,7 +107,10 @@ class Bench:
 
 def as_step(result: StepResult) -> Step:
     """Take down a result of a batched step, which has no time of its own."""
-    return Step(result.detections, result.decision.action, 0.0, result.decision.confidence)
+    decision = result.decision
+    return Step(
+        result.detections, decision.action, 0.0, decision.confidence, reason=decision.reason
+    )
 
 
 def read_share(runs: Sequence[ClipRun]) -> float:

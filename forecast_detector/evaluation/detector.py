@@ -57,5 +57,5 @@ class DetectorRunner:
         ahead, ahead_ms = anticipate(self.detector, STREAM) if self.anticipates else (None, 0.0)
         return Step(
             result.detections, decision.action, max(0.0, decision.inference_ms - timer.ms),
-            decision.confidence, ahead, ahead_ms,
+            decision.confidence, ahead, ahead_ms, decision.reason,
         )

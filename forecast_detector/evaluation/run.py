@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.base import Clip
-from ..types import Action, Detections, Frame
+from ..types import Action, Detections, Frame, Reason
 from .metrics import ScoredClip
 
 T = TypeVar('T')
@@ -29,6 +29,7 @@ class Step:
 
     :ivar latency_ms: time of the step without the decoding of its image, milliseconds.
     :ivar confidence: the scheduler's, computed one frame earlier; NaN where there is none.
+    :ivar reason: why it was READ or FORECAST; None where boxes were carried on instead.
     :ivar anticipated: what was detected on the forecast of the next frame, where asked for.
     :ivar anticipation_ms: time of that, on top of ``latency_ms``.
     """
@@ -39,6 +40,7 @@ class Step:
     confidence: float = math.nan
     anticipated: Detections | None = None
     anticipation_ms: float = 0.0
+    reason: Reason | None = None
 
 
 class Runner(Protocol):
