@@ -9,7 +9,7 @@ from typing import Any, get_args, Literal, TypeVar
 from .types import Policy
 
 Backbone = Literal['efficientnet_lite0', 'mobilenet_v2']
-Combination = Literal['mean', 'converted', 'features']
+Combination = Literal['mean', 'converted', 'features', 'recurrent']
 Resize = Literal['letterbox', 'stretch']
 T = TypeVar('T')
 
@@ -89,13 +89,16 @@ class ModelConfig:
     :ivar residual: an encoder adds its output to its input. At initialisation the forecast is
         then a copy of F, the strongest trivial forecast. The paper has no such shortcut.
     :ivar combination: what the detector sees: ``mean`` of F and Ft (the paper, 3.1),
-        ``converted`` Ft alone (its ablation w/o combination), or ``features`` F alone
-        (no encoder reaches the detector).
+        ``converted`` Ft alone (its ablation w/o combination), ``features`` F alone (no encoder
+        reaches the detector), or ``recurrent``: one encoder whose output the detector sees, no
+        forecast and no scheduler (the paper's baseline; it reads every frame).
     :ivar input_size: (height, width) of the network's input in pixels, multiples of 32.
     :ivar resize: ``letterbox`` keeps the aspect and pads, ``stretch`` does not.
     :ivar displacement: reach of the scheduler's correlation, in cells.
     :ivar scheduler_context: channels, made from Fc and Ft, that the scheduler sees beside their
         correlation, which is then that of unit vectors; 0 is the paper's scheduler.
+    :ivar peek: how many times smaller than the input the thumbnail is that corrects a forecast,
+        2 or 4; 0 (the paper): a FORECAST never touches the image.
     """
 
     labels: tuple[str, ...]
@@ -111,6 +114,7 @@ class ModelConfig:
     displacement: int = 4
     scheduler_channels: tuple[int, int] = (64, 32)
     scheduler_context: int = 32
+    peek: int = 0
 
     def __post_init__(self) -> None:
         """:raises ValueError: for a value outside its range."""
@@ -130,6 +134,11 @@ class ModelConfig:
         _require(
             self.feature_channels > 0 and self.lstm_channels > 0,
             'feature_channels and lstm_channels must be positive',
+        )
+        _require(self.peek in (0, 2, 4), f'peek: {self.peek} is none of 0 (no peek), 2 and 4')
+        _require(
+            self.combination != 'recurrent' or not self.peek,
+            "peek corrects forecasts, and combination 'recurrent' has none; leave one out",
         )
         _require(
             len(self.anchors.shapes) == len(self.extra_channels) + 1,

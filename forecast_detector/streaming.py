@@ -20,7 +20,7 @@ from .model.encoder import LSTMState
 from .model.fuse import fuse_norms
 from .model.network import RecurrentState, StepOutput
 from .postprocess import to_detections
-from .preprocess import lay_image
+from .reading import FrameReader, LoadedFrame
 from .types import (
     Action,
     BadFrameError,
@@ -34,12 +34,21 @@ from .types import (
 )
 
 
-@dataclass
-class _Memory:
-    """What a stream remembers between frames; gone after a reset."""
+@dataclass(frozen=True)
+class Memory:
+    """
+    What a stream remembers between frames; gone after a reset. A step replaces it whole.
+
+    :ivar forecast: Fc, for the next frame, (1, C, h, w); ``converted``: Ft, likewise.
+    :ivar look: features of the last thumbnail, (1, L, h, w), where the network peeks.
+    :ivar confidence: the scheduler's, for the next frame; NaN where the network peeks.
+    :ivar frame: the last one, its image released.
+    """
 
     recurrent: RecurrentState
     forecast: Tensor
+    converted: Tensor
+    look: Tensor | None
     confidence: float
     geometry: Geometry
     frame: Frame
@@ -51,25 +60,49 @@ class _Memory:
 class _Stream:
     """A stream: what it remembers, and the resets asked for since the last good frame."""
 
-    memory: _Memory | None = None
+    memory: Memory | None = None
     requests: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Plan:
-    """What will be done with one frame."""
+    """What will be done with one frame. The memory is None where the stream starts anew."""
 
     name: str
     frame: Frame
-    action: Action
-    reason: Reason
-    detail: str
-    memory: _Memory | None
-    confidence: float
-    image: NDArray[np.uint8] | None = None
+    memory: Memory | None
+    requested: int
+    action: Action = Action.READ
+    reason: Reason = Reason.FIRST_FRAME
+    detail: str = ''
+    confidence: float = math.nan
+    loaded: LoadedFrame | None = None
+    look: Tensor | None = None
+    features: Tensor | None = None
+
+    def load(self, reader: FrameReader) -> None:
+        """
+        Decode the image; a size that only this tells may start the stream anew.
+
+        :raises BadFrameError: if it cannot be used.
+        """
+        if self.loaded is not None:
+            return
+        self.loaded = reader.load(self.name, self.frame)
+        size = self.loaded.geometry.image_size
+        if self.memory is not None and size != self.memory.geometry.image_size:
+            self.start_anew(_changed('image size', self.memory.geometry.image_size, size))
+
+    def start_anew(self, detail: str) -> None:
+        """Make it the first frame after a reset."""
+        self.memory, self.confidence = None, math.nan
+        self.action, self.reason, self.detail = Action.READ, Reason.RESET, detail
 
     @property
     def geometry(self) -> Geometry:
+        """How the image lies in the input: this frame's, or that of the stream."""
+        if self.loaded is not None:
+            return self.loaded.geometry
         assert self.memory is not None
         return self.memory.geometry
 
@@ -84,6 +117,8 @@ class StreamingDetector:
     :ivar labels: class names, by label index.
     :ivar device: where the network runs.
     :ivar device_note: a sentence that says why.
+    :ivar network: norms folded, ready to run; ``anchors``: (A, 4), as its head wants them.
+    :ivar reader: turns frames into features.
     :ivar config: may be replaced at any time, from any thread; a step takes it up as it starts.
     """
 
@@ -112,10 +147,12 @@ class StreamingDetector:
             resize=resize or checkpoint.config.resize,
         )
         self.input_size = shape.input_size
-        self._letterbox = shape.resize == 'letterbox'
-        self._network = fuse_norms(checkpoint.network).to(self.device)
-        self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._anchors = self._network.anchors(self.input_size).to(self.device)
+        self.network = fuse_norms(checkpoint.network).to(self.device)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.anchors = self.network.anchors(self.input_size).to(self.device)
+        self.reader = FrameReader(
+            self.network, self.device, self.input_size, shape.resize == 'letterbox'
+        )
         self._streams: dict[str, _Stream] = {}
 
     def reset(self, stream: str | None = None, detail: str = 'reset requested') -> None:
@@ -136,6 +173,15 @@ class StreamingDetector:
         """Drop a stream that will not come back."""
         self._streams.pop(stream, None)
 
+    def memory(self, stream: str) -> Memory | None:
+        """Return what a stream remembers, None before its first frame."""
+        entry = self._streams.get(stream)
+        return entry.memory if entry else None
+
+    def restore(self, stream: str, memory: Memory) -> None:
+        """Put a stream back to what it remembered."""
+        self._streams.setdefault(stream, _Stream()).memory = memory
+
     @torch.inference_mode()
     def step(self, frames: Mapping[str, Frame]) -> dict[str, StepResult | StepFailure]:
         """
@@ -152,78 +198,102 @@ class StreamingDetector:
         results: dict[str, StepResult | StepFailure] = {}
         for name, frame in frames.items():
             try:
-                plans.append(self._plan(name, frame, config))
+                plans.append(self._open(name, frame, config))
             except BadFrameError as error:
                 results[name] = StepFailure(frame.stamp_ns, error)
+        self._glance(plans)
+        for plan in list(plans):
+            try:
+                self._settle(plan, config)
+            except BadFrameError as error:
+                plans.remove(plan)
+                results[plan.name] = StepFailure(plan.frame.stamp_ns, error)
         if not plans:
             return results
         plans.sort(key=lambda plan: plan.action)
-        features, reads = self._features(plans)
-        output = self._network.step(features, self._recurrent(plans, features))
+        features = self._features(plans)
+        output = self.network.step(features, self._recurrent(plans, features))
         detections = to_detections(
             output.head,
-            self._anchors,
+            self.anchors,
             config.score_threshold,
             config.nms_iou,
             config.max_detections,
         )
         confidences = output.confidence.tolist()
         for index, plan in enumerate(plans):
-            self._remember(index, plan, output, confidences[index], reads, config)
+            self._remember(index, plan, output, confidences[index], config)
         elapsed_ms = (time.perf_counter() - started) * 1e3
         for plan, found in zip(plans, detections):
             results[plan.name] = self._result(plan, found, config, elapsed_ms)
         return {name: results[name] for name in frames}
 
-    def _plan(self, name: str, frame: Frame, config: StreamConfig) -> _Plan:
+    def _open(self, name: str, frame: Frame, config: StreamConfig) -> _Plan:
         """
-        Decide READ or FORECAST for a frame, and decode the image of a READ.
+        See whether a frame continues its stream; where the network peeks, decode it.
 
-        Nothing is changed before the image has proved good.
+        :raises BadFrameError: for a frame that cannot be used. Nothing is changed by then.
         """
         stream = self._streams.setdefault(name, _Stream())
-        memory, requested = stream.memory, len(stream.requests)
-        action, reason, detail, confidence = Action.READ, Reason.FIRST_FRAME, '', math.nan
-        if memory is not None:
-            broken = stream.requests[-1] if requested else None
-            broken = broken or break_in_stream(memory.frame, frame, config)
-            if broken is None:
-                confidence = memory.confidence
-                action, reason, detail = decide(confidence, memory.frames_since_read, config)
+        plan = _Plan(name, frame, stream.memory, len(stream.requests))
+        if stream.memory is not None:
+            broken = stream.requests[-1] if plan.requested else None
+            broken = broken or break_in_stream(stream.memory.frame, frame, config)
+            if broken is not None:
+                plan.start_anew(broken)
             else:
-                memory, reason, detail = None, Reason.RESET, broken
-        image = None
-        if action is Action.READ:
-            image = load_image(frame)
-            size = (image.shape[1], image.shape[0])
-            if memory is not None and size != memory.geometry.image_size:
-                # Compressed images tell their size only now.
-                reason = Reason.RESET
-                detail = _changed('image size', memory.geometry.image_size, size)
-                memory, confidence = None, math.nan
-        del stream.requests[:requested]
-        return _Plan(name, frame, action, reason, detail, memory, confidence, image)
+                plan.confidence = stream.memory.confidence
+        if self.network.config.peek:
+            plan.load(self.reader)
+        return plan
 
-    def _features(self, plans: list[_Plan]) -> tuple[Tensor, dict[str, Geometry]]:
-        """Gather F for every plan: one batch through the backbone, and the forecasts."""
-        geometries: dict[str, Geometry] = {}
-        images = []
+    def _glance(self, plans: list[_Plan]) -> None:
+        """Peek: look at the thumbnails, correct the forecasts by them, and judge the results."""
+        if not self.network.config.peek or not plans:
+            return
+        looks = self.reader.look([plan.loaded for plan in plans if plan.loaded is not None])
+        for plan, look in zip(plans, looks.split(1)):
+            plan.look = look
+        going = [(p, p.memory, p.look) for p in plans if p.memory is not None]
+        if not going:
+            return
+        features, logits = self.network.glance(
+            torch.cat([memory.forecast for _, memory, _ in going]),
+            torch.cat([memory.converted for _, memory, _ in going]),
+            torch.cat([look for _, _, look in going if look is not None]),
+            torch.cat([memory.look for _, memory, _ in going if memory.look is not None]),
+        )
+        confidences = torch.softmax(logits, dim=1)[:, 1].tolist()
+        for index, (plan, _, _) in enumerate(going):
+            plan.features, plan.confidence = features[index:index + 1], confidences[index]
+
+    def _settle(self, plan: _Plan, config: StreamConfig) -> None:
+        """
+        Decide READ or FORECAST, and decode the image of a READ.
+
+        :raises BadFrameError: for an image that cannot be used. Nothing is changed by then.
+        """
+        if plan.memory is not None:
+            plan.action, plan.reason, plan.detail = decide(
+                plan.confidence, plan.memory.frames_since_read, config
+            )
+        if plan.action is Action.READ:
+            plan.load(self.reader)
+        del self._streams[plan.name].requests[:plan.requested]
+
+    def _features(self, plans: list[_Plan]) -> Tensor:
+        """Gather F for every plan, READs first: one batch through the backbone, and forecasts."""
+        reads = [p.loaded for p in plans if p.action is Action.READ and p.loaded is not None]
+        parts = [self.reader.read(reads)] if reads else []
         for plan in plans:
-            if plan.image is not None:
-                size = (plan.image.shape[1], plan.image.shape[0])
-                geometry = Geometry.fit(size, self.input_size, self._letterbox)
-                geometries[plan.name] = geometry
-                images.append(lay_image(plan.image, geometry, self.input_size))
-        parts = []
-        if images:
-            batch = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2)
-            parts.append(self._network.read(batch))
-        parts += [p.memory.forecast for p in plans if p.image is None and p.memory is not None]
-        return torch.cat(parts), geometries
+            if plan.action is Action.FORECAST and plan.memory is not None:
+                corrected = plan.features
+                parts.append(plan.memory.forecast if corrected is None else corrected)
+        return torch.cat(parts)
 
     def _recurrent(self, plans: list[_Plan], features: Tensor) -> RecurrentState:
         """Stack the streams' LSTM states; a stream without a past starts at zero."""
-        zero = self._network.zero_state(features[:1])
+        zero = self.network.zero_state(features[:1])
         states = [p.memory.recurrent if p.memory is not None else zero for p in plans]
         return RecurrentState(
             *(
@@ -238,7 +308,6 @@ class StreamingDetector:
         plan: _Plan,
         output: StepOutput,
         confidence: float,
-        geometries: Mapping[str, Geometry],
         config: StreamConfig,
     ) -> None:
         """Keep what the next frame of a stream needs."""
@@ -251,11 +320,13 @@ class StreamingDetector:
             recurrent = plan.memory.recurrent
         read = plan.action is Action.READ
         previous = plan.memory
-        self._streams[plan.name].memory = _Memory(
+        self._streams[plan.name].memory = Memory(
             recurrent,
             output.forecast[here],
+            output.converted[here],
+            plan.look,
             confidence,
-            geometries[plan.name] if read else plan.geometry,
+            plan.geometry,
             replace(plan.frame, load=_released),
             0 if read or previous is None else previous.frames_since_read + 1,
             plan.frame.stamp_ns if read or previous is None else previous.last_read_stamp_ns,
@@ -344,25 +415,3 @@ def _released() -> NDArray[np.uint8]:
 
 def _changed(what: str, was: object, now: object) -> str:
     return f'{what} changed from {was!r} to {now!r}'
-
-
-def load_image(frame: Frame) -> NDArray[np.uint8]:
-    """
-    Decode a frame and check what came.
-
-    :returns: (H, W, 3), uint8, RGB.
-    :raises BadFrameError: if it is no such image.
-    """
-    try:
-        image = frame.load()
-    except BadFrameError:
-        raise
-    except Exception as error:
-        # Whatever a decoder makes of damaged data, it must not take other streams along.
-        raise BadFrameError(f'image cannot be decoded: {type(error).__name__}: {error}') from error
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
-        raise BadFrameError(
-            f'image is {image.shape}, {image.dtype}; expected (height, width, 3), uint8, with '
-            'at least one pixel'
-        )
-    return image

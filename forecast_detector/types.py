@@ -50,8 +50,9 @@ class Frame:
     One image of a stream, not yet decoded.
 
     :ivar stamp_ns: time of capture in nanoseconds.
-    :ivar load: decodes the image: (H, W, 3), uint8, RGB. Called on READ only. It raises
-        :class:`BadFrameError` for an image that cannot be used.
+    :ivar load: decodes the image: (H, W, 3), uint8, RGB. Called on READ, and on every frame
+        where the network peeks. It raises :class:`BadFrameError` for an image that cannot be
+        used.
     :ivar size: (width, height) in pixels, or None where only decoding tells
         (compressed images).
     :ivar frame_id: coordinate frame of the camera.

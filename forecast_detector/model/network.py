@@ -6,12 +6,14 @@ from typing import NamedTuple
 
 import torch
 from torch import nn, Tensor
+import torch.nn.functional as F
 
 from ..config import ModelConfig
 from .anchors import make_anchors
-from .backbone import BackboneNetwork, ConvNormAct, OUT_CHANNELS, STRIDE
+from .backbone import BackboneNetwork, ConvNormAct, OUT_CHANNELS, SPECS, STRIDE
 from .encoder import Encoder, LSTMState
 from .head import HeadOutput, SSDLiteHead
+from .peek import Peek, STAGE_STRIDE, STAGES
 from .scheduler import Scheduler
 
 
@@ -29,7 +31,8 @@ class StepOutput(NamedTuple):
     :ivar head: raw detections of this frame.
     :ivar forecast: Fc, the forecast of the next frame's features, (B, C, H, W).
     :ivar converted: Ft, (B, C, H, W).
-    :ivar confidence: the scheduler's softmax of FORECAST for the next frame, (B,).
+    :ivar confidence: the scheduler's softmax of FORECAST for the next frame, (B,). Where the
+        network peeks it is NaN: there, :meth:`ForecastNetwork.glance` decides.
     """
 
     head: HeadOutput
@@ -60,6 +63,9 @@ class ForecastNetwork(nn.Module):
         self.scheduler = Scheduler(
             channels, config.displacement, config.scheduler_channels, config.scheduler_context
         )
+        self.peek: Peek | None = None
+        if config.peek:
+            self.peek = Peek(channels, self.look_channels)
         self.head = SSDLiteHead(
             channels, config.extra_channels, config.anchors, len(config.labels)
         )
@@ -84,6 +90,38 @@ class ForecastNetwork(nn.Module):
         features: Tensor = self.neck(self.backbone(self.backbone.normalize(images.float())))
         return features
 
+    @property
+    def look_channels(self) -> int:
+        """Channels of the features of a thumbnail, as many cells as F has."""
+        channels = SPECS[self.config.backbone].stages[STAGES - 2][1]
+        return channels * (STRIDE // (STAGE_STRIDE * self.config.peek)) ** 2
+
+    def look(self, thumbnails: Tensor) -> Tensor:
+        """
+        Extract the features of thumbnails, by the first stages of the backbone.
+
+        :param thumbnails: (B, 3, H / peek, W / peek), RGB, 0..255.
+        :returns: (B, L, H/32, W/32).
+        """
+        x = self.backbone(self.backbone.normalize(thumbnails.float()), last=STAGES)
+        return F.pixel_unshuffle(x, STRIDE // (STAGE_STRIDE * self.config.peek))
+
+    def glance(
+        self, forecast: Tensor, converted: Tensor, now: Tensor, before: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """
+        Correct the forecast of a frame by its thumbnail, and judge the result.
+
+        The scheduler then decides on this very frame; without a peek it decides one frame ahead.
+
+        :param forecast: Fc of the step before; ``converted``: Ft of it, (B, C, H, W).
+        :param now: :meth:`look` of this frame; ``before``: of the frame before.
+        :returns: F of the frame, if it is a FORECAST, and the scheduler's logits, (B, 2).
+        """
+        assert self.peek is not None
+        features = self.peek(forecast, now, before)
+        return features, self.scheduler(features, converted)
+
     def zero_state(self, features: Tensor) -> RecurrentState:
         """Return the state before the first frame, for features shaped like F."""
         return RecurrentState(
@@ -100,6 +138,8 @@ class ForecastNetwork(nn.Module):
         :returns: Fc, Ft and the new state.
         """
         forecast, forecaster = self.encoder1(features, state.forecaster)
+        if self.config.combination == 'recurrent':
+            return features, forecast, RecurrentState(forecaster, state.converter)
         converted, converter = self.encoder2(forecast, state.converter)
         return forecast, converted, RecurrentState(forecaster, converter)
 
@@ -107,7 +147,7 @@ class ForecastNetwork(nn.Module):
         """Make what the detector sees, Fm: the mean of F and Ft, or an ablation of it."""
         if self.config.combination == 'mean':
             return (features + converted) / 2
-        return converted if self.config.combination == 'converted' else features
+        return features if self.config.combination == 'features' else converted
 
     def step(self, features: Tensor, state: RecurrentState) -> StepOutput:
         """
@@ -116,11 +156,12 @@ class ForecastNetwork(nn.Module):
         :param features: F: read from the image, or the forecast made one frame earlier.
         """
         forecast, converted, state = self.encode(features, state)
-        logits = self.scheduler(forecast, converted)
+        if self.peek is not None:
+            confidence = features.new_full((len(features),), torch.nan)
+        elif self.config.combination == 'recurrent':
+            confidence = features.new_zeros(len(features))
+        else:
+            confidence = torch.softmax(self.scheduler(forecast, converted), dim=1)[:, 1]
         return StepOutput(
-            self.head(self.combine(features, converted)),
-            forecast,
-            converted,
-            torch.softmax(logits, dim=1)[:, 1],
-            state,
+            self.head(self.combine(features, converted)), forecast, converted, confidence, state
         )
