@@ -1,0 +1,128 @@
+"""Small pictures for a trace: a JPEG, and the boxes beside it, so that they stay sharp."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.base import Clip, Truth
+from ..types import Action, BadFrameError, Detections
+from .matching import in_crowd, match_frame, Rule
+from .run import Step
+
+# At most about 25 kB a picture.
+LONG_SIDE = 384
+QUALITY = 78
+# Weaker detections are measured, not drawn.
+DRAWN_SCORE = 0.3
+DRAWN_BOXES = 40
+
+
+def shrink(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Make the longer side at most ``LONG_SIDE`` pixels."""
+    factor = LONG_SIDE / max(image.shape[:2])
+    if factor >= 1:
+        return image
+    size = (max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def to_jpeg(image: NDArray[np.uint8]) -> str:
+    """
+    Encode an image as it is to be put into JSON.
+
+    :param image: (H, W, 3), uint8, RGB.
+    :returns: JPEG in base64.
+    """
+    done, data = cv2.imencode(
+        '.jpg', cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
+    )
+    if not done:
+        raise RuntimeError(f'OpenCV cannot encode an image of shape {image.shape} as JPEG')
+    return base64.b64encode(data.tobytes()).decode('ascii')
+
+
+def show_frame(
+    kind: str, clip: Clip, index: int, step: Step, age: int, labels: Sequence[str],
+    truth: Truth | None = None, loss: float | None = None,
+) -> dict[str, Any] | None:
+    """
+    Show what a frame gave.
+
+    :param age: frames since the last READ.
+    :param truth: given, its boxes are shown too, and which of them were found.
+    :returns: the picture, None for a frame whose image cannot be decoded: a forecast never
+        looked at it.
+    """
+    try:
+        image = clip.read(index)
+    except BadFrameError:
+        return None
+    small = shrink(image)
+    drawn = step.detections.above(DRAWN_SCORE)
+    boxes = _boxes(drawn, labels, truth)
+    scale = small.shape[1] / image.shape[1]
+    for box in boxes:
+        box['xyxy'] = [round(float(v) * scale, 1) for v in box['xyxy']]
+    return {
+        'kind': kind, 'clip': clip.name, 'index': index, 'action': step.action.name,
+        'caption': _caption(step.action, age, truth, boxes, loss),
+        'size': [small.shape[1], small.shape[0]], 'boxes': boxes[:DRAWN_BOXES],
+        'jpeg': to_jpeg(small),
+    }
+
+
+def _caption(
+    action: Action, age: int, truth: Truth | None, boxes: Sequence[dict[str, Any]],
+    loss: float | None,
+) -> str:
+    words = ['read' if action is Action.READ else _forecast(age)]
+    if truth is not None:
+        missed = sum(box['role'] == 'missed' for box in boxes)
+        false = sum(box['role'] == 'false' for box in boxes)
+        words.append(f'{missed} of {len(truth)} objects missed')
+        if false:
+            words.append(f'{false} false')
+    if loss is not None:
+        words.append(f'loss {loss:.2f}')
+    return ', '.join(words)
+
+
+def _forecast(age: int) -> str:
+    return 'first forecast after a read' if age == 1 else f'forecast {age} after a read'
+
+
+def _boxes(
+    detections: Detections, labels: Sequence[str], truth: Truth | None
+) -> list[dict[str, Any]]:
+    """List the boxes with what they are; ``detected`` where truth does not say more."""
+    if truth is None:
+        return [_box(detections, i, labels, 'detected') for i in range(len(detections))]
+    found, _ = match_frame(detections, truth, Rule.PLAIN)
+    listed = [
+        {'xyxy': truth.boxes[i], 'name': _name(labels, int(truth.labels[i])), 'score': None,
+         'role': 'true' if i in found else 'missed'}
+        for i in range(len(truth))
+    ]
+    spared = in_crowd(detections, truth, Rule.PLAIN)
+    roles = np.where(found >= 0, 'found', np.where(spared, 'detected', 'false')).tolist()
+    return listed + [_box(detections, i, labels, role) for i, role in enumerate(roles)]
+
+
+def _box(
+    detections: Detections, index: int, labels: Sequence[str], role: str
+) -> dict[str, Any]:
+    return {
+        'xyxy': detections.boxes[index],
+        'name': _name(labels, int(detections.labels[index])),
+        'score': round(float(detections.scores[index]), 3), 'role': role,
+    }
+
+
+def _name(labels: Sequence[str], label: int) -> str:
+    return labels[label] if 0 <= label < len(labels) else f'class {label}'
