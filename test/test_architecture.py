@@ -21,6 +21,7 @@ ALLOWED = {
     'images': {'types'},
     'memory': set(),
     'shipped': set(),
+    'topics': set(),
     'preprocess': {'boxes'},
     'model': BASE,
     'postprocess': BASE | {'model'},
@@ -33,14 +34,16 @@ ALLOWED = {
     'training': CORE | {'data'},
     'evaluation': CORE | {'data', 'reading', 'streaming'},
     'demo': CORE | {'data', 'bags', 'annotate', 'evaluation', 'images'},
-    'ros': CORE | {'msg', 'streaming', 'images', 'bags', 'data', 'annotate', 'demo'},
+    'replay': CORE | {'bags', 'data', 'demo', 'evaluation', 'streaming', 'topics'},
+    'ros': CORE | {'msg', 'streaming', 'images', 'bags', 'data', 'annotate', 'demo', 'replay',
+                   'topics'},
     'cli': None,
     '__main__': {'cli'},
 }
 ROS_MODULES = {
     'rclpy', 'cv_bridge', 'sensor_msgs', 'std_msgs', 'std_srvs', 'vision_msgs', 'diagnostic_msgs',
     'lifecycle_msgs', 'rcl_interfaces', 'builtin_interfaces', 'ament_index_python', 'launch',
-    'launch_ros',
+    'launch_ros', 'rosgraph_msgs',
 }
 
 

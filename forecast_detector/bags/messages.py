@@ -7,7 +7,8 @@ import math
 from typing import Any
 
 import numpy as np
-from rosbags.typesys import get_types_from_msg, get_typestore, Stores
+from rosbags.interfaces import Connection, MessageDefinitionFormat
+from rosbags.typesys import get_types_from_idl, get_types_from_msg, get_typestore, Stores
 from rosbags.typesys.store import Typestore
 
 from ..types import Decision, Detections
@@ -55,6 +56,24 @@ def default_typestore() -> Typestore:
     types: dict[str, Any] = {}
     for name, text in _DEFINITIONS.items():
         types.update(get_types_from_msg(text, name))
+    store.register(types)
+    return store
+
+
+def embedded_typestore(connection: Connection) -> Typestore | None:
+    """Build the types from the definition that the bag carries for a topic, if it does."""
+    text = connection.msgdef.data
+    if connection.msgdef.format == MessageDefinitionFormat.NONE or not text.strip():
+        return None
+    types: dict[str, Any] = {}
+    if connection.msgdef.format == MessageDefinitionFormat.MSG:
+        types.update(get_types_from_msg(text, connection.msgtype))
+    else:
+        for part in text.split('=' * 80 + '\n'):
+            if part.strip():
+                types.update(get_types_from_idl(part.split('\n', 1)[1]
+                                                if part.startswith('IDL: ') else part))
+    store = get_typestore(Stores.EMPTY)
     store.register(types)
     return store
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from rosbags.interfaces import Connection, MessageDefinitionFormat
+from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader
-from rosbags.typesys import get_types_from_idl, get_types_from_msg, get_typestore, Stores
 from rosbags.typesys.store import Typestore
 
 from ..images import decode_compressed, decode_image
 from ..types import BadFrameError, Frame
-from .messages import COMPRESSED_IMAGE, default_typestore, IMAGE, stamp_to_ns
+from .closing import Closing
+from .messages import (
+    COMPRESSED_IMAGE,
+    default_typestore,
+    embedded_typestore,
+    IMAGE,
+    stamp_to_ns,
+)
 
 IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
 
@@ -24,22 +30,34 @@ class BagError(ValueError):
     """Raised when a bag cannot be read: missing, broken, truncated, without the topic."""
 
 
-def _embedded_typestore(connection: Connection) -> Typestore | None:
-    """Build the types from the definition that the bag carries for a topic, if it does."""
-    text = connection.msgdef.data
-    if connection.msgdef.format == MessageDefinitionFormat.NONE or not text.strip():
-        return None
-    types: dict[str, Any] = {}
-    if connection.msgdef.format == MessageDefinitionFormat.MSG:
-        types.update(get_types_from_msg(text, connection.msgtype))
-    else:
-        for part in text.split('=' * 80 + '\n'):
-            if part.strip():
-                types.update(get_types_from_idl(part.split('\n', 1)[1]
-                                                if part.startswith('IDL: ') else part))
-    store = get_typestore(Stores.EMPTY)
-    store.register(types)
-    return store
+@dataclass(frozen=True)
+class Record:
+    """
+    A message as it was recorded.
+
+    :ivar log_ns: time of recording in nanoseconds.
+    :ivar data: the message, serialized (CDR).
+    """
+
+    topic: str
+    msgtype: str
+    log_ns: int
+    data: bytes
+    store: Typestore
+
+    def message(self) -> Any:
+        """
+        Parse it; arrays of numbers are views of ``data``.
+
+        :raises BagError: if it is not a message of its type.
+        """
+        try:
+            return self.store.deserialize_cdr(self.data, self.msgtype)
+        except Exception as error:
+            raise BagError(
+                f'{self.topic} at {self.log_ns} ns: not a {self.msgtype} ({error}): truncated, or '
+                f'recorded with another definition; record it again'
+            ) from error
 
 
 def frame_from_message(message: Any, msgtype: str, where: str) -> Frame:
@@ -69,7 +87,7 @@ def frame_from_message(message: Any, msgtype: str, where: str) -> Frame:
     return Frame(stamp_ns, load, size, frame_id, encoding)
 
 
-class BagReader:
+class BagReader(Closing):
     """
     One bag: a rosbag2 folder, or an ``.mcap`` or ``.db3`` file. Use it in a ``with`` statement.
 
@@ -101,15 +119,6 @@ class BagReader:
             raise self._broken(error) from error
         self._reader = reader
         self.topics: dict[str, str] = {c.topic: c.msgtype for c in reader.connections}
-
-    def __enter__(self) -> BagReader:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -173,7 +182,7 @@ class BagReader:
         name = connection.msgtype
         if name not in self._stores:
             try:
-                embedded = _embedded_typestore(connection)
+                embedded = embedded_typestore(connection)
             except Exception:
                 embedded = None
             store = embedded if embedded is not None else default_typestore()
@@ -185,29 +194,39 @@ class BagReader:
             self._stores[name] = store
         return self._stores[name]
 
-    def messages(
-        self, topic: str, start_ns: int | None = None, stop_ns: int | None = None
-    ) -> Iterator[tuple[int, Any]]:
+    def records(
+        self, topics: Sequence[str], start_ns: int | None = None, stop_ns: int | None = None
+    ) -> Iterator[Record]:
         """
-        Read the messages of a topic in the order of recording.
+        Read the messages of some topics in the order of recording, not yet parsed.
 
         :param start_ns: earliest time of recording; None starts at the beginning.
         :param stop_ns: time of recording at which to stop; None goes on to the end.
-        :returns: (time of recording in nanoseconds, message).
-        :raises BagError: if the topic is not there, or the bag is damaged.
+        :raises BagError: if a topic is not there, or the bag is damaged.
         """
-        connections = self._connections(topic)
+        connections = [c for topic in topics for c in self._connections(topic)]
         assert self._reader is not None
         try:
             for connection, time_ns, data in self._reader.messages(
                 connections, start_ns, stop_ns
             ):
                 store = self._typestore(connection)
-                yield time_ns, store.deserialize_cdr(data, connection.msgtype)
+                yield Record(connection.topic, connection.msgtype, time_ns, data, store)
         except (BagError, GeneratorExit):
             raise
         except Exception as error:
             raise self._broken(error) from error
+
+    def messages(
+        self, topic: str, start_ns: int | None = None, stop_ns: int | None = None
+    ) -> Iterator[tuple[int, Any]]:
+        """
+        Read the messages of a topic in the order of recording, see :meth:`records`.
+
+        :returns: (time of recording in nanoseconds, message).
+        """
+        for record in self.records([topic], start_ns, stop_ns):
+            yield record.log_ns, record.message()
 
     def frames(self, topic: str) -> Iterator[Frame]:
         """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal
 
 import cv2
@@ -22,6 +21,7 @@ from rosbags.interfaces import (
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from ..types import Decision, Detections
+from .closing import Closing
 from .messages import (
     COMPRESSED_IMAGE,
     DECISION,
@@ -45,7 +45,7 @@ def _qos(latched: bool) -> Qos:
                _NO_TIME, _NO_TIME, QosLiveliness.AUTOMATIC, _NO_TIME, False)
 
 
-class BagWriter:
+class BagWriter(Closing):
     """
     A new bag. Use it in a ``with`` statement: leaving it writes index and metadata.
 
@@ -74,15 +74,6 @@ class BagWriter:
         self._writer.open()
         self._connections: dict[str, Connection] = {}
 
-    def __enter__(self) -> BagWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
         """Write index and metadata; after that the bag can be read."""
         if self._writer.storage is not None:
@@ -93,6 +84,18 @@ class BagWriter:
         Write any message of the standard types or of ours.
 
         :param log_ns: time of recording in nanoseconds.
+        :raises ValueError: if the topic has another type already.
+        """
+        self.write_raw(
+            topic, msgtype, default_typestore().serialize_cdr(message, msgtype), log_ns
+        )
+
+    def write_raw(
+        self, topic: str, msgtype: str, data: bytes | memoryview, log_ns: int,
+    ) -> None:
+        """
+        Write a message that is serialized already, such as one read from another bag.
+
         :raises ValueError: if the topic has another type already.
         """
         connection = self._connections.get(topic)
@@ -107,7 +110,7 @@ class BagWriter:
                 f'{self.path}: topic {topic} carries {connection.msgtype}, not {msgtype}; use '
                 f'another topic'
             )
-        self._writer.write(connection, log_ns, default_typestore().serialize_cdr(message, msgtype))
+        self._writer.write(connection, log_ns, data)
 
     def image(
         self, topic: str, image: NDArray[np.uint8], stamp_ns: int, frame_id: str = '',

@@ -19,29 +19,38 @@ from .frames import PackedTruth
 from .labels import label_indices
 
 
+def truth_candidates(bag: BagReader) -> list[str]:
+    """
+    List the topics that could have the truth: of type Detection2DArray, not a detector's output.
+
+    Topics beside a ForecastDecision topic are output. Where some have ``truth`` in their name,
+    only those count.
+    """
+    detectors = {topic.rpartition('/')[0] for topic in bag.of_type(DECISION)}
+    found = [topic for topic in bag.of_type(DETECTIONS)
+             if topic.rpartition('/')[0] not in detectors or 'truth' in topic]
+    return [topic for topic in found if 'truth' in topic] or found
+
+
 def choose_truth_topic(bag: BagReader, wanted: str | None = None) -> str | None:
     """
     Choose the topic that has the truth.
 
-    Without a name it is the only Detection2DArray topic, or the only one that has ``truth`` in
-    its name. Topics beside a ForecastDecision topic are a detector's output, not truth.
-
+    :param wanted: its name; None takes the only candidate, '' none at all.
     :returns: None if none is named and the bag has none.
     :raises BagError: if the named one is not there or of another type, or several could be meant.
     """
-    found = bag.of_type(DETECTIONS)
+    if wanted == '':
+        return None
     if wanted is not None:
+        found = bag.of_type(DETECTIONS)
         if wanted not in found:
             raise BagError(
                 f'{bag.path}: no truth topic {wanted} of type {DETECTIONS}; the bag has {found} '
                 f'of that type'
             )
         return wanted
-    detectors = {topic.rpartition('/')[0] for topic in bag.of_type(DECISION)}
-    found = [topic for topic in found if topic.rpartition('/')[0] not in detectors
-             or 'truth' in topic]
-    named = [topic for topic in found if 'truth' in topic]
-    found = named or found
+    found = truth_candidates(bag)
     if len(found) > 1:
         raise BagError(f'{bag.path}: several topics could be the truth, {found}; name one')
     return found[0] if found else None

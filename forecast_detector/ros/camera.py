@@ -15,6 +15,7 @@ from vision_msgs.msg import Detection2DArray
 
 from forecast_detector.msg import ForecastDecision
 
+from ..topics import CameraTopics
 from ..types import BadFrameError, Frame, StepFailure, StepResult
 from .conversions import decision_message, detections_message, frame_from_message
 from .health import CameraHealth
@@ -22,7 +23,6 @@ from .mailbox import Mailbox
 from .qos import result_qos
 from .subscription import ImageSubscription
 from .throttle import Throttle
-from .topics import CameraTopics
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray
 
+from ..topics import beside
 from .playback import open_source, Source
 from .spin import Done, ending_on_errors, spin
-from .topics import beside
 
 PARAMETERS = {
     'source': ('synthetic', 'synthetic, a video file, or a rosbag2 folder or .mcap file.'),

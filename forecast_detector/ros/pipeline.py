@@ -9,12 +9,12 @@ import numpy as np
 from rclpy.lifecycle import LifecycleNode
 
 from ..streaming import StreamingDetector
+from ..topics import camera_topics
 from ..types import Frame, StepFailure, StepResult
 from .camera import Camera, Waiting
 from .mailbox import Mailbox
 from .parameters import NodeConfig
 from .throttle import Throttle
-from .topics import camera_topics
 from .worker import Worker
 
 

@@ -23,11 +23,11 @@ from ..annotate import annotate, VideoWriter
 from ..bags import BagWriter
 from ..bags.messages import DECISION, default_typestore, DETECTIONS, IMAGE, stamp_to_ns
 from ..bags.reader import frame_from_message
+from ..topics import beside
 from ..types import Action, BadFrameError
 from .qos import keep_all
 from .recording import Answered, decision_of, detections_of, Joiner, numbers_of, objects_of
 from .spin import ending_on_errors, spin
-from .topics import beside
 
 PARAMETERS = {
     'image_topic': ('camera/image_raw', 'The images; answers and truth are found beside them.'),

@@ -14,10 +14,10 @@ from rclpy.qos import QoSPolicyKind, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage, Image
 
+from ..topics import CameraTopics
 from .conversions import to_ns
 from .parameters import given
 from .qos import image_qos, keep_all, subscription_events
-from .topics import CameraTopics
 
 FOLLOW_S = 0.1
 # For so long after a hand-over images may be known already; a bag may loop in that time.

@@ -20,7 +20,7 @@ import yaml  # noqa: E402
 from forecast_detector.config import StreamConfig  # noqa: E402
 from forecast_detector.ros import conversions, parameters  # noqa: E402
 from forecast_detector.ros.mailbox import Mailbox  # noqa: E402
-from forecast_detector.ros.topics import beside, camera_topics  # noqa: E402
+from forecast_detector.topics import beside, camera_topics  # noqa: E402
 from forecast_detector.types import (  # noqa: E402
     Action,
     BadFrameError,

@@ -15,7 +15,7 @@ from rclpy.qos import ReliabilityPolicy  # noqa: E402
 
 from forecast_detector.ros import subscription  # noqa: E402
 from forecast_detector.ros.subscription import ImageSubscription  # noqa: E402
-from forecast_detector.ros.topics import camera_topics  # noqa: E402
+from forecast_detector.topics import camera_topics  # noqa: E402
 
 from .graph import make_image  # noqa: E402
 
