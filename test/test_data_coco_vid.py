@@ -119,6 +119,18 @@ def test_frames_are_ordered_and_category_ids_sorted(root):
     assert b.read(1)[0, 0].tolist() == [101, 0, 0]
 
 
+def test_crowds_stand_apart_and_an_image_may_say_that_nobody_annotated_it(root, content):
+    clip = load_coco_vid(root, 'val').clips[0]
+    truth = clip.truth(3)
+    assert (len(truth), truth.annotated) == (0, True)
+    assert truth.crowd_boxes.tolist() == [[0, 0, 9, 9]]
+    assert truth.crowd_labels.tolist() == [0]
+    content['images'][0]['annotated'] = False
+    save(root, content)
+    clip = load_coco_vid(root, 'val').clips[0]
+    assert [clip.truth(k).annotated for k in (8, 9)] == [True, False]
+
+
 def test_boxes_are_clipped_and_those_without_area_dropped(root):
     dataset = load_coco_vid(root, 'val')
     truth = dataset.clips[0].truth(2)

@@ -17,17 +17,27 @@ class Truth:
     """
     The annotated objects of one frame.
 
+    Crowds (COCO's ``iscrowd``) stand apart, so that nothing takes them for objects: they are no
+    targets, have no speed and need not be found; a detection inside one counts neither way.
+
     :ivar boxes: (N, 4), float32, xyxy in image pixels.
     :ivar labels: (N,), int64, index into the data set's labels.
     :ivar tracks: (N,), int64, identity of the object within its clip; -1 is unknown.
+    :ivar annotated: False for a frame that nobody looked at: it has no truth to score by, and
+        that it has no boxes says nothing.
+    :ivar crowd_boxes: (K, 4), as ``boxes``: regions of many objects that are not told apart.
+    :ivar crowd_labels: (K,), as ``labels``.
     """
 
     boxes: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
     labels: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     tracks: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    annotated: bool = True
+    crowd_boxes: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    crowd_labels: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __len__(self) -> int:
-        """Return the number of objects."""
+        """Return the number of objects, without the crowds."""
         return len(self.labels)
 
 
@@ -57,7 +67,11 @@ class Clip(ABC):
 
     @abstractmethod
     def truth(self, index: int) -> Truth:
-        """Return a frame's annotated objects (none is an empty :class:`Truth`)."""
+        """
+        Return a frame's annotated objects.
+
+        None is an empty :class:`Truth`; a frame that was not annotated says so.
+        """
 
     def image_id(self, index: int) -> int:
         """Return the frame's id in detection dumps, unique within the data set."""

@@ -21,6 +21,9 @@ from .video import VideoReader
 VIDEO_SUFFIXES = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.ts')
 KEYS = ('categories', 'videos', 'images', 'annotations')
 Entry = dict[str, Any]
+Columns = tuple[
+    NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]
+]
 
 
 @dataclass(frozen=True)
@@ -146,8 +149,7 @@ class ImageTruths:
                     f'{path}: annotation {row.get("id")} names image {image_id}, which is not '
                     f"in 'images'; remove it, or add the image"
                 )
-            if not row.get('iscrowd'):
-                self.rows[image_id].append(row)
+            self.rows[image_id].append(row)
 
     def _box(self, row: Entry) -> NDArray[np.float32]:
         box = np.array(_value(row, 'bbox', 'annotation', self.path), np.float32).reshape(-1)
@@ -160,18 +162,28 @@ class ImageTruths:
 
     def of(self, image: Entry) -> Truth:
         """Turn an image's annotations into its :class:`Truth`."""
+        if not image.get('annotated', True):
+            return Truth(annotated=False)
         rows = self.rows.get(image['id'], [])
         if not rows:
             return Truth()
+        boxes, labels, tracks, crowd = self._columns(rows, image)
+        return Truth(
+            boxes[~crowd], labels[~crowd], tracks[~crowd],
+            crowd_boxes=boxes[crowd], crowd_labels=labels[crowd],
+        )
+
+    def _columns(self, rows: list[Entry], image: Entry) -> Columns:
+        """Boxes cut at the image's border, labels, tracks, and which are crowds."""
         boxes = xywh_to_xyxy(np.stack([self._box(row) for row in rows]))
         size = (_value(image, 'width', 'image', self.path),
                 _value(image, 'height', 'image', self.path))
         boxes, keep = clip_boxes(boxes, size)
         self.dropped += int((~keep).sum())
-        labels = [self.label_of[row['category_id']] for row in rows]
-        tracks = [row.get('instance_id', -1) for row in rows]
-        return Truth(boxes[keep], np.array(labels, np.int64)[keep],
-                     np.array(tracks, np.int64)[keep])
+        labels = np.array([self.label_of[row['category_id']] for row in rows], np.int64)
+        tracks = np.array([row.get('instance_id', -1) for row in rows], np.int64)
+        crowd = np.array([bool(row.get('iscrowd')) for row in rows])
+        return boxes[keep], labels[keep], tracks[keep], crowd[keep]
 
 
 def number_categories(
@@ -228,7 +240,9 @@ def load_coco_vid(
 
     A frame is the image file ``root/SPLIT/<file_name>`` or, where ``file_name`` is a video,
     frame ``frame_id`` (from 0) of it. Boxes are clipped to their image; those that have no
-    area then are dropped and counted, annotations with ``iscrowd`` are left out.
+    area then are dropped and counted. Annotations with ``iscrowd`` are crowds, see
+    :class:`Truth`. An image without annotations is empty; one with ``"annotated": false`` (not
+    part of CocoVID, readers that do not know it pass over it) was never looked at.
 
     :param stride: keep every ``stride``-th frame of each video, from its first.
     :param labels: the weights' class names, to number the categories by; without them the

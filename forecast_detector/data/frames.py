@@ -46,15 +46,19 @@ def clip_boxes(
 @dataclass(frozen=True)
 class PackedTruth:
     """
-    The truth of many frames in four arrays, so that a million frames stay small.
+    The truth of many frames in a few arrays, so that a million frames stay small.
 
     :ivar starts: (frames + 1,); frame i owns the rows ``starts[i]:starts[i + 1]``.
+    :ivar annotated: (frames,)
+    :ivar crowds: frame to the boxes and labels of its crowds, where it has any.
     """
 
     boxes: NDArray[np.float32]
     labels: NDArray[np.int64]
     tracks: NDArray[np.int64]
     starts: NDArray[np.int64]
+    annotated: NDArray[np.bool_]
+    crowds: dict[int, tuple[NDArray[np.float32], NDArray[np.int64]]]
 
     @classmethod
     def pack(cls, truths: Iterable[Truth]) -> PackedTruth:
@@ -65,6 +69,11 @@ class PackedTruth:
             np.concatenate([t.labels for t in truths]).astype(np.int64),
             np.concatenate([t.tracks for t in truths]).astype(np.int64),
             np.cumsum([len(t) for t in truths]).astype(np.int64),
+            np.array([t.annotated for t in truths[1:]], bool),
+            {
+                index: (t.crowd_boxes, t.crowd_labels)
+                for index, t in enumerate(truths[1:]) if len(t.crowd_labels)
+            },
         )
 
     def __len__(self) -> int:
@@ -74,4 +83,8 @@ class PackedTruth:
     def __getitem__(self, index: int) -> Truth:
         """Return a frame's truth (a view)."""
         rows = slice(self.starts[index], self.starts[index + 1])
-        return Truth(self.boxes[rows], self.labels[rows], self.tracks[rows])
+        crowd = self.crowds.get(index, ())
+        return Truth(
+            self.boxes[rows], self.labels[rows], self.tracks[rows], bool(self.annotated[index]),
+            *crowd,
+        )

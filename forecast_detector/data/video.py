@@ -140,8 +140,8 @@ class VideoClip(Clip):
         return self.reader.read(index)
 
     def truth(self, index: int) -> Truth:
-        """Return no objects: a bare video has none annotated."""
-        return Truth()
+        """Return no objects, not annotated: a bare video has no truth."""
+        return Truth(annotated=False)
 
     def image_id(self, index: int) -> int:
         """Count frames from 0."""

@@ -7,7 +7,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from ..boxes import iou
+from ..boxes import area, iou
 from ..data.base import Truth
 from ..types import Detections
 
@@ -75,3 +75,24 @@ def match_frame(
         if free[best] >= 0:
             found[row], taken[best] = best, True
     return found, shared
+
+
+def in_crowd(detections: Detections, truth: Truth, rule: Rule) -> NDArray[np.bool_]:
+    """
+    Tell which detections lie in a crowd of their class; COCO's rule for ``iscrowd``.
+
+    A crowd holds any number of detections: those of which the share that the rule asks as IoU
+    lies inside. Unless it found an object, such a detection counts neither way.
+
+    :returns: (N,)
+    """
+    if not len(truth.crowd_labels):
+        return np.zeros(len(detections), bool)
+    boxes, crowds = _counted(detections.boxes, rule), _counted(truth.crowd_boxes, rule)
+    top_left = np.maximum(boxes[:, None, :2], crowds[None, :, :2])
+    bottom_right = np.minimum(boxes[:, None, 2:], crowds[None, :, 2:])
+    inside = np.clip(bottom_right - top_left, 0, None).prod(axis=2)
+    whole = np.asarray(area(boxes), np.float64)[:, None]
+    enough = (whole > 0) & (inside >= thresholds(truth.crowd_boxes, rule) * whole)
+    same_class = detections.labels[:, None] == truth.crowd_labels[None, :]
+    return np.asarray((enough & same_class).any(axis=1))

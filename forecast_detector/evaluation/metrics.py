@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..data.base import Truth
 from ..types import Detections
 from .average_precision import class_average_precisions, mean_average_precision, Outcomes
-from .matching import FloatArray, match_frame, Rule
+from .matching import FloatArray, in_crowd, match_frame, Rule
 from .motion import false_weights, in_range, motion_iou, SPEEDS
 
 ALL = 'all'
@@ -36,6 +36,11 @@ class ScoredClip:
                 f'clip {self.name}: detections of {len(self.detections)} frames, truth of '
                 f'{len(self.truths)}; give one Detections a frame, empty where nothing is seen'
             )
+
+    @property
+    def annotated(self) -> int:
+        """Number of frames that have a truth, be it empty, and are scored."""
+        return sum(truth.annotated for truth in self.truths)
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,8 @@ def outcomes(
     """
     Judge every detection once, for all objects and for those of each speed.
 
+    Frames that were not annotated are left out.
+
     :param classes: number of class names that labels index.
     :returns: ``all`` and each of the speeds to its outcomes.
     :raises ValueError: for a label outside the classes.
@@ -78,17 +85,17 @@ def outcomes(
     frames = list(_frames(clips, classes))
     for at, index, detections, truth in frames:
         found, shared = match_frame(detections, truth, rule)
-        hit = found >= 0
+        neither = (found >= 0) | in_crowd(detections, truth, rule)
         chosen: NDArray[np.bool_]
         false: FloatArray
         for name, column in columns.items():
             if name == ALL:
-                chosen, false = np.ones(len(truth), bool), np.ones(len(hit))
+                chosen, false = np.ones(len(truth), bool), np.ones(len(found))
             else:
                 chosen = in_range(motion[at][index], name)
                 false = false_weights(shared, chosen, share[name])
             column.true.append(_hits_in(found, chosen))
-            column.false.append(np.where(hit, 0.0, false))
+            column.false.append(np.where(neither, 0.0, false))
             np.add.at(column.positives[at], truth.labels[chosen], 1)
     return _assemble(frames, columns)
 
@@ -113,6 +120,8 @@ def _frames(
 ) -> Iterator[tuple[int, int, Detections, Truth]]:
     for at, clip in enumerate(clips):
         for index, (detections, truth) in enumerate(zip(clip.detections, clip.truths)):
+            if not truth.annotated:
+                continue
             for kind, labels in (('detected', detections.labels), ('true', truth.labels)):
                 if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
                     raise ValueError(
@@ -147,7 +156,16 @@ def evaluate(clips: Sequence[ScoredClip], labels: Sequence[str]) -> Metrics:
 
     :param labels: class names that detections and truth index.
     """
-    judged = {rule: outcomes(clips, len(labels), rule) for rule in Rule}
+    return summarise(judge(clips, len(labels)), labels)
+
+
+def judge(clips: Sequence[ScoredClip], classes: int) -> dict[Rule, dict[str, Outcomes]]:
+    """Judge every detection by both rules, see :func:`outcomes`."""
+    return {rule: outcomes(clips, classes, rule) for rule in Rule}
+
+
+def summarise(judged: Mapping[Rule, Mapping[str, Outcomes]], labels: Sequence[str]) -> Metrics:
+    """Turn what :func:`judge` gave into average precisions."""
     keys = {'map50': Rule.PLAIN, 'map50_tolerant': Rule.TOLERANT}
     means = {
         name: {key: mean_average_precision(judged[rule][name]) for key, rule in keys.items()}
