@@ -24,7 +24,7 @@ from forecast_detector.training.config import (
     TrainConfig,
 )
 from forecast_detector.training.detector import train_detector
-from forecast_detector.training.feature_bank import draw_sequences, fill_bank
+from forecast_detector.training.feature_bank import draw_sequences, fill_bank, Segment
 from forecast_detector.training.losses import AnchorTargets, assign, detection_losses, Target
 from forecast_detector.training.matcher import match_anchors, pairwise_iou
 from forecast_detector.training.pretrained import imagenet_file
@@ -199,8 +199,8 @@ def test_unrolling_without_draws_equals_stepping():
     features = torch.randn(2, 5, 16, 2, 3, generator=torch.Generator().manual_seed(0))
     recipe = TemporalRecipe(seen=(0, 0, 1))
     with torch.no_grad():
-        run = unroll(network, features, recipe, 0.0, torch.Generator().manual_seed(0))
-        own = unroll(network, features, recipe, 1.0, torch.Generator().manual_seed(0))
+        run = unroll(network, features, None, recipe, 0.0, torch.Generator().manual_seed(0))
+        own = unroll(network, features, None, recipe, 1.0, torch.Generator().manual_seed(0))
         state = free = network.zero_state(features[:, 0])
         forecast = features[:, 0]
         for t in range(4):
@@ -212,6 +212,52 @@ def test_unrolling_without_draws_equals_stepping():
             rolled = network.step(forecast, free)
             free, forecast = rolled.state, rolled.forecast
             assert torch.allclose(own.forecasts[t], forecast, atol=1e-6)
+
+
+def test_unrolled_peeks_equal_steps_that_peek():
+    network = make_tiny_network(peek=4)
+    torch.nn.init.normal_(network.peek.project.weight, std=0.3)
+    draw = torch.Generator().manual_seed(0)
+    features = torch.randn(2, 5, 16, 2, 3, generator=draw)
+    looks = torch.randn(2, 5, network.look_channels, 2, 3, generator=draw)
+    with torch.no_grad():
+        run = unroll(network, features, looks, TemporalRecipe(seen=(0, 0, 1)), 1.0, draw)
+        state, current = network.zero_state(features[:, 0]), features[:, 0]
+        for t in range(4):
+            step = network.step(current, state)
+            current, logits = network.glance(
+                step.forecast, step.converted, looks[:, t + 1], looks[:, t]
+            )
+            state = step.state
+            assert torch.allclose(run.forecasts[t], step.forecast, atol=1e-6)
+            assert torch.allclose(run.corrected[t], current, atol=1e-6)
+            assert torch.allclose(run.scheduler_logits[t], logits, atol=1e-5)
+
+
+def test_a_peek_learns_what_no_forecast_can_know(tmp_path):
+    config = tiny_config(TINY.labels, steps=60, lr=2e-2)
+    config = replace(config, model=replace(config.model, peek=4))
+    torch.manual_seed(0)
+    network = ForecastNetwork(config.model)
+    # Every frame is new; its features are those of its thumbnail.
+    looks = torch.rand(8, network.look_channels, 2, 3) * 2
+    nothing = Target(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
+    bank = [Segment(looks[:, :16], [nothing] * 8, looks)]
+    logged = []
+    train_temporal(network, bank, config, CPU, tmp_path / 't.pt', logged.append)
+    assert logged[-1]['peek'] < 0.9 * logged[0]['peek']
+    assert logged[-1]['peek'] < 0.9 * logged[-1]['forecast']
+
+
+@pytest.mark.parametrize('peek', [0, 4])
+def test_a_bank_keeps_looks_for_networks_that_peek(world, peek):
+    config = tiny_config(world.labels)
+    network = ForecastNetwork(replace(config.model, peek=peek))
+    segment = fill_bank(network, world, config.temporal, False, 0, CPU)[0]
+    if peek:
+        assert segment.looks.shape == (len(segment), network.look_channels, 2, 3)
+    else:
+        assert segment.looks is None
 
 
 def test_both_phases_learn_and_give_finite_weights(world, tmp_path):
@@ -280,7 +326,7 @@ def test_streams_follow_their_threshold(world):
     for p, expected in ((1.0, 1.0), (0.0, 0.25)):
         both = torch.full((2,), p)
         logits, labels, share = follow(
-            network, batch.features, batch.targets, both, anchors, config
+            network, batch.features, None, batch.targets, both, anchors, config
         )
         assert (logits.shape, labels.shape) == ((8, 2), (8,))
         assert share == expected

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -12,11 +15,13 @@ from tqdm import tqdm
 from ..data.base import ClipDataset
 from ..model.fuse import fuse_norms
 from ..model.network import ForecastNetwork
+from . import distributed
 from .config import TemporalRecipe
 from .losses import Target
 from .samples import clip_indices, draw_transform, images_to_tensor, to_target
 
 READ_BATCH = 11
+Image = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -26,10 +31,14 @@ class Segment:
 
     :ivar features: F of every frame, (L, C, H, W), half precision.
     :ivar targets: objects of every frame, input pixels.
+    :ivar looks: features of every thumbnail, (L, C', H, W), where the network peeks.
+    :ivar clip: name of the clip.
     """
 
     features: Tensor
     targets: list[Target]
+    looks: Tensor | None = None
+    clip: str = ''
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -43,10 +52,14 @@ class SequenceBatch:
 
     :ivar features: (B, n + 1, C, H, W), single precision.
     :ivar targets: of each frame of each sequence.
+    :ivar looks: (B, n + 1, L, H, W), single precision, where the network peeks.
+    :ivar clips: names of the sequences' clips.
     """
 
     features: Tensor
     targets: list[list[Target]]
+    looks: Tensor | None = None
+    clips: list[str] = field(default_factory=list)
 
 
 def fill_bank(
@@ -85,23 +98,40 @@ def fill_bank(
                     around=boxes[rng.integers(len(boxes))] if len(boxes) else None,
                 )
                 pairs = [transform(image, truth) for image, truth in zip(images, truths)]
+                laid = [pair[0] for pair in pairs]
                 segments.append(
                     Segment(
-                        read_features(reader, [p[0] for p in pairs], device),
-                        [to_target(p[1]) for p in pairs],
+                        in_batches(reader.read, laid, device),
+                        [to_target(pair[1]) for pair in pairs],
+                        look_features(reader, laid, device),
+                        clip.name,
                     )
                 )
                 bar.update()
     return segments
 
 
+def look_features(
+    reader: ForecastNetwork, images: list[Image], device: torch.device
+) -> Tensor | None:
+    """Look at thumbnails of images of the input's size, if the network peeks."""
+    if not reader.config.peek:
+        return None
+    height, width = (side // reader.config.peek for side in reader.config.input_size)
+    small = [
+        np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+        for image in images
+    ]
+    return in_batches(reader.look, small, device)
+
+
 @torch.inference_mode()
-def read_features(
-    reader: ForecastNetwork, images: list[np.ndarray], device: torch.device
+def in_batches(
+    extract: Callable[[Tensor], Tensor], images: list[Image], device: torch.device
 ) -> Tensor:
-    """Read F of images of the input's size, (L, C, H, W), half precision, on the CPU."""
+    """Extract features of images of one size, (L, C, H, W), half precision, on the CPU."""
     parts = [
-        reader.read(images_to_tensor(images[i:i + READ_BATCH]).to(device)).half().cpu()
+        extract(images_to_tensor(images[i:i + READ_BATCH]).to(device)).half().cpu()
         for i in range(0, len(images), READ_BATCH)
     ]
     return torch.cat(parts).contiguous()
@@ -113,13 +143,22 @@ def draw_sequences(
     """
     Draw sequences of ``frames`` frames; the same seed gives the same ones.
 
+    :param count: of all processes together; each gets its share.
     :param thinning: largest frame stride minus one.
     """
     rng = np.random.default_rng(seed)
-    features, targets = [], []
-    for _ in range(count):
+    features, targets, looks, clips = [], [], [], []
+    mine = distributed.own(range(count))
+    for number in range(count):
         segment = bank[rng.integers(len(bank))]
         indices = clip_indices(rng, len(segment), frames, thinning)
+        if number not in mine:
+            continue
+        clips.append(segment.clip)
         features.append(segment.features[indices].float())
+        if segment.looks is not None:
+            looks.append(segment.looks[indices].float())
         targets.append([segment.targets[i] for i in indices])
-    return SequenceBatch(torch.stack(features), targets)
+    return SequenceBatch(
+        torch.stack(features), targets, torch.stack(looks) if looks else None, clips
+    )

@@ -51,8 +51,9 @@ def train_scheduler(
         )
         rng = np.random.default_rng((config.seed, 3, step))
         p = torch.from_numpy(rng.uniform(*recipe.p, recipe.batch_size)).float().to(device)
+        looks = None if batch.looks is None else batch.looks.to(device)
         logits, labels, reads = follow(
-            network, batch.features.to(device), batch.targets, p, anchors, config
+            network, batch.features.to(device), looks, batch.targets, p, anchors, config
         )
         loss = F.cross_entropy(logits, labels)
         phase.update(step, loss)
@@ -68,6 +69,7 @@ def train_scheduler(
 def follow(
     network: ForecastNetwork,
     features: Tensor,
+    looks: Tensor | None,
     targets: list[list[Target]],
     p: Tensor,
     anchors: Tensor,
@@ -76,7 +78,7 @@ def follow(
     """
     Run streams as inference would, and judge every forecast against reading instead.
 
-    :param features: read features, (B, n + 1, C, H, W).
+    :param features: read features, (B, n + 1, C, H, W); ``looks``: as in ``unroll``.
     :param p: threshold of each stream, (B,).
     :returns: scheduler logits, (n B, 2); labels, (n B,); share of READs.
     """
@@ -89,6 +91,8 @@ def follow(
         with torch.no_grad():
             current = torch.where(read[:, None, None, None], features[:, t], forecast)
             forecast, converted, state = network.encode(current, state)
+            if network.peek is not None and looks is not None:
+                forecast = network.peek(forecast, looks[:, t + 1], looks[:, t])
             labels.append(
                 forecast_serves(
                     network,

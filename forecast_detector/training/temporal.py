@@ -10,7 +10,8 @@ from torch import Tensor
 import torch.nn.functional as F
 from tqdm import tqdm
 
-from ..model.network import ForecastNetwork
+from ..model.network import ForecastNetwork, RecurrentState
+from . import distributed
 from .config import TemporalRecipe, TrainConfig
 from .detector import hold_norms
 from .feature_bank import draw_sequences, Segment, SequenceBatch
@@ -26,17 +27,21 @@ class Unrolled(NamedTuple):
 
     :ivar seen: what the detector sees, (n, B, C, H, W).
     :ivar forecasts: Fc, (n, B, C, H, W).
+    :ivar corrected: what a FORECAST of the next frame would start from, (n, B, C, H, W): Fc, or
+        Fc corrected by a peek.
     :ivar scheduler_logits: (n, B, 2).
     """
 
     seen: Tensor
     forecasts: Tensor
+    corrected: Tensor
     scheduler_logits: Tensor
 
 
 def unroll(
     network: ForecastNetwork,
     features: Tensor,
+    looks: Tensor | None,
     recipe: TemporalRecipe,
     forecast_share: float,
     generator: torch.Generator,
@@ -45,30 +50,53 @@ def unroll(
     Run the encoders over a batch of sequences, with the draws of training.
 
     :param features: read features, (B, n + 1, C, H, W); the last frame is only a target.
+    :param looks: features of the thumbnails, (B, n + 1, L, H, W), for a network that peeks.
     :param forecast_share: probability that a step goes on from its own forecast.
     """
     batch, length = features.shape[:2]
     state = network.zero_state(features[:, 0])
     probabilities = torch.tensor(recipe.seen, dtype=torch.float32)
-    choices = torch.multinomial(probabilities, batch * (length - 1), True, generator=generator)
-    choices = choices.view(length - 1, batch, 1, 1, 1)
-    own = torch.rand(length - 1, batch, 1, 1, 1, generator=generator) < forecast_share
+    # Drawn for the whole batch, also where this process has only its share of it.
+    whole = batch * distributed.world()
+    choices = torch.multinomial(probabilities, whole * (length - 1), True, generator=generator)
+    choices = distributed.own_part(choices.view(length - 1, whole, 1, 1, 1), 1)
+    own = torch.rand(length - 1, whole, 1, 1, 1, generator=generator) < forecast_share
+    own = distributed.own_part(own, 1)
     choices, own = choices.to(features.device), own.to(features.device)
     seen: list[Tensor] = []
     forecasts: list[Tensor] = []
+    corrected: list[Tensor] = []
     logits: list[Tensor] = []
     for t in range(length - 1):
         current = features[:, t]
         if t > 0:
-            current = torch.where(own[t], forecasts[-1], current)
+            current = torch.where(own[t], corrected[-1], current)
+            if recipe.truncate and t % recipe.truncate == 0:
+                state = detached(state)
         forecast, converted, state = network.encode(current, state)
         options = torch.stack([current, converted, network.combine(current, converted)])
         index = choices[t].expand_as(current).unsqueeze(0)
         seen.append(options.gather(0, index)[0])
         forecasts.append(forecast)
-        # The scheduler judges features; it must not bend them to its liking.
-        logits.append(network.scheduler(forecast.detach(), converted.detach()))
-    return Unrolled(torch.stack(seen), torch.stack(forecasts), torch.stack(logits))
+        following = forecast
+        if network.peek is not None and looks is not None:
+            following = network.peek(forecast, looks[:, t + 1], looks[:, t])
+        corrected.append(following)
+        judged = (following.float(), converted.float())
+        if recipe.detach_scheduler:
+            # The scheduler judges features; it must not bend them to its liking.
+            judged = (judged[0].detach(), judged[1].detach())
+        # Its correlation is a sum of small differences, too coarse in 16 bits.
+        with torch.autocast(features.device.type, enabled=False):
+            logits.append(network.scheduler(*judged))
+    return Unrolled(
+        torch.stack(seen), torch.stack(forecasts), torch.stack(corrected), torch.stack(logits)
+    )
+
+
+def detached(state: RecurrentState) -> RecurrentState:
+    """Cut a state off from the steps that made it."""
+    return RecurrentState(*(type(lstm)(*(x.detach() for x in lstm)) for lstm in state))
 
 
 def train_temporal(
@@ -92,7 +120,8 @@ def train_temporal(
     network.neck.requires_grad_(False)
     optimizer = adamw(
         [
-            ([network.encoder1, network.encoder2], recipe.lr),
+            ([network.encoder1, network.encoder2, *([network.peek] if network.peek else [])],
+             recipe.lr),
             ([network.head], recipe.head_lr),
             ([network.scheduler], recipe.scheduler_lr),
         ],
@@ -137,26 +166,30 @@ def sequence_losses(
     """Compute the terms of Eq. 1 on a batch, each with its weight."""
     recipe, weights = config.temporal, config.loss
     features = batch.features.to(device)
+    looks = None if batch.looks is None else batch.looks.to(device)
     progress = step / recipe.steps
     share = recipe.forecast_share * min(1.0, 2 * progress)
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
-    run = unroll(network, features, recipe, share, generator)
+    run = unroll(network, features, looks, recipe, share, generator)
     length = len(run.seen)
     # Time first, then batch, as the unrolled maps lie.
     now = [targets[t] for t in range(length) for targets in batch.targets]
     assigned = assign(now, anchors, config.detector.match_iou).to(device)
     loc, cls = detection_losses(network.head(run.seen.flatten(0, 1)), assigned)
-    following = features[:, 1:].transpose(0, 1)
+    # Without a gradient: else the backbone learns features that are easy to forecast.
+    following = features[:, 1:].transpose(0, 1).detach()
     losses = {
         'localisation': (weights.localisation, loc),
         'classification': (weights.classification, cls),
         'forecast': (weights.forecast, F.mse_loss(run.forecasts, following)),
     }
+    if looks is not None:
+        losses['peek'] = (weights.forecast, F.mse_loss(run.corrected, following))
     if progress >= recipe.scheduler_from:
         nexts = [targets[t + 1] for t in range(length) for targets in batch.targets]
         serves = forecast_serves(
             network,
-            run.forecasts.detach().flatten(0, 1),
+            run.corrected.detach().flatten(0, 1),
             following.flatten(0, 1) if recipe.relative else None,
             nexts,
             anchors.to(device),
