@@ -20,6 +20,7 @@ from forecast_detector.bags.messages import (
     parse_detection,
 )
 from forecast_detector.data.rosbag import find_bags, load_rosbag, RosbagClip
+from forecast_detector.data.rosbag_truth import match_stamps
 from forecast_detector.types import Action, BadFrameError, Decision, Detections, Reason
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -226,9 +227,36 @@ def test_images_without_truth_are_counted_and_truth_without_images_refused(tmp_p
     clip = RosbagClip(tmp_path / 'b')
     assert clip.unmatched == 2
     assert [len(clip.truth(k)) for k in range(3)] == [0, 1, 0]
-    with pytest.raises(BagError, match='no message of /cam/truth has the stamp'):
-        RosbagClip(write_bag(tmp_path / 'c', shift_ns=1))
-    assert RosbagClip(write_bag(tmp_path / 'd', truth=None)).truth_topic is None
+    assert [clip.truth(k).annotated for k in range(3)] == [False, True, False]
+    with pytest.raises(BagError, match='/cam/truth: no message has the stamp of an image, give'):
+        RosbagClip(write_bag(tmp_path / 'c', shift_ns=6_000_000))
+    bare = RosbagClip(write_bag(tmp_path / 'd', truth=None))
+    assert (bare.truth_topic, bare.unmatched, bare.truth(0).annotated) == (None, 6, False)
+
+
+def test_a_truth_a_little_late_is_still_its_images(tmp_path):
+    path = write_bag(tmp_path / 'b', shift_ns=4_000_000)
+    clip = RosbagClip(path)
+    assert (clip.unmatched, clip.truth(3).boxes[0, 0]) == (0, 3)
+    with pytest.raises(BagError, match='give or take 3 ms'):
+        RosbagClip(path, tolerance_ns=3_000_000)
+
+
+@pytest.mark.parametrize(('images', 'truths', 'expected'), [
+    ([0, 10, 20], [0, 10, 20], [0, 10, 20]),
+    # An equal stamp goes before a near one, and serves every image that has it.
+    ([0, 10, 10], [9, 10], [None, 10, 10]),
+    # Each is the other's nearest, or they do not belong together; 4 is the limit.
+    ([0, 10, 20], [3, 13], [3, 13, None]),
+    ([10, 12], [11], [11, None]),
+    ([0, 10], [5], [None, None]),
+    ([0, 10], [2, 3], [2, None]),
+    ([20, 0], [21, 1], [21, 1]),
+    ([5], [], [None]),
+    ([], [5], []),
+])
+def test_stamps_are_matched_to_the_nearest_within_the_tolerance(images, truths, expected):
+    assert match_stamps(images, truths, 4) == expected
 
 
 def test_a_detectors_own_output_is_not_taken_for_truth(tmp_path):
@@ -252,8 +280,33 @@ def test_a_folder_of_bags_shares_labels_and_numbers_images_on(tmp_path):
     dataset = load_rosbag(tmp_path)
     assert dataset.labels == LABELS and len(dataset) == 4
     assert dataset.clips[0].labels == LABELS
-    assert [clip.image_id(0) for clip in dataset.clips] == [0, 1]
+    assert [clip.image_id(2) for clip in dataset.clips] == [2, 10_000_002]
     assert [path.name for path in find_bags(tmp_path)] == ['one', 'two']
+
+
+def test_a_bag_that_cannot_be_used_is_told_of_and_leaves_the_others_their_numbers(tmp_path):
+    write_bag(tmp_path / 'a')
+    (tmp_path / 'b.mcap').write_bytes(b'no bag')
+    write_bag(tmp_path / 'c')
+    with pytest.raises(BagError, match='b.mcap'):
+        load_rosbag(tmp_path)
+    told = []
+    dataset = load_rosbag(tmp_path, on_bad=lambda path, error: told.append((path.name, error)))
+    assert [clip.path.name for clip in dataset.clips] == ['a', 'c']
+    assert [clip.image_id(0) for clip in dataset.clips] == [0, 20_000_000]
+    assert told[0][0] == 'b.mcap' and isinstance(told[0][1], BagError)
+    with pytest.raises(BagError, match='none of its 1 bags'):
+        load_rosbag(tmp_path / 'b.mcap', on_bad=lambda path, error: None)
+
+
+def test_bags_with_classes_of_their_own_share_one_list(tmp_path):
+    for name, label in (('a', 0), ('b', 1)):
+        with BagWriter(tmp_path / name) as bag:
+            bag.image('/cam', flat(0), 0)
+            bag.detections('/truth', one([1, 1, 5, 5], label), ('zebra', 'ant'), 0)
+    dataset = load_rosbag(tmp_path)
+    assert dataset.labels == ('ant', 'zebra')
+    assert [int(clip.truth(0).labels[0]) for clip in dataset.clips] == [1, 0]
 
 
 def test_a_bad_image_among_good_ones_names_bag_topic_and_image(tmp_path):

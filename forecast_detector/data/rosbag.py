@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 import os
 from pathlib import Path
 from typing import Any
@@ -11,79 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bags import BagError, BagReader
-from ..bags.messages import DECISION, DETECTIONS, parse_detection, stamp_to_ns
+from ..bags.messages import stamp_to_ns
 from ..bags.reader import frame_from_message
 from ..types import BadFrameError, Frame
 from .base import Clip, ClipDataset, Truth
 from .frames import PackedTruth
 from .labels import label_indices
+from .rosbag_truth import choose_truth_topic, truth_candidates, TruthMessages
 
+__all__ = [
+    'choose_truth_topic', 'find_bags', 'load_rosbag', 'RosbagClip', 'truth_candidates',
+]
 
-def truth_candidates(bag: BagReader) -> list[str]:
-    """
-    List the topics that could have the truth: of type Detection2DArray, not a detector's output.
-
-    Topics beside a ForecastDecision topic are output. Where some have ``truth`` in their name,
-    only those count.
-    """
-    detectors = {topic.rpartition('/')[0] for topic in bag.of_type(DECISION)}
-    found = [topic for topic in bag.of_type(DETECTIONS)
-             if topic.rpartition('/')[0] not in detectors or 'truth' in topic]
-    return [topic for topic in found if 'truth' in topic] or found
-
-
-def choose_truth_topic(bag: BagReader, wanted: str | None = None) -> str | None:
-    """
-    Choose the topic that has the truth.
-
-    :param wanted: its name; None takes the only candidate, '' none at all.
-    :returns: None if none is named and the bag has none.
-    :raises BagError: if the named one is not there or of another type, or several could be meant.
-    """
-    if wanted == '':
-        return None
-    if wanted is not None:
-        found = bag.of_type(DETECTIONS)
-        if wanted not in found:
-            raise BagError(
-                f'{bag.path}: no truth topic {wanted} of type {DETECTIONS}; the bag has {found} '
-                f'of that type'
-            )
-        return wanted
-    found = truth_candidates(bag)
-    if len(found) > 1:
-        raise BagError(f'{bag.path}: several topics could be the truth, {found}; name one')
-    return found[0] if found else None
-
-
-class _Objects:
-    """The objects of a truth topic by stamp, with names and ids as they stand in the bag."""
-
-    def __init__(self, bag: BagReader, topic: str) -> None:
-        self.by_stamp: dict[int, list[tuple[tuple[float, ...], str, str]]] = {}
-        for _, message in bag.messages(topic):
-            stamp_ns = stamp_to_ns(message.header.stamp)
-            rows = self.by_stamp.setdefault(stamp_ns, [])
-            for detection in message.detections:
-                box, name, _, track = parse_detection(detection)
-                if not name or not np.isfinite(box).all():
-                    raise BagError(
-                        f'{bag.path}: {topic} at {stamp_ns} ns has an object with class '
-                        f'{name!r} and box {box}; expected a class_id in results and a finite '
-                        f'bbox; correct the labels'
-                    )
-                rows.append((box, name, track))
-        self.names = sorted({name for rows in self.by_stamp.values() for _, name, _ in rows})
-
-
-def _track_numbers(objects: _Objects) -> dict[str, int]:
-    """Number the ids of a bag: as they are if all are numbers, else as they come."""
-    ids = list(dict.fromkeys(
-        track for rows in objects.by_stamp.values() for _, _, track in rows if track
-    ))
-    if all(track.isdecimal() for track in ids):
-        return {track: int(track) for track in ids}
-    return {track: k for k, track in enumerate(ids)}
+# Truth that was not made from the images themselves may miss their stamps by a little.
+TOLERANCE_NS = 5_000_000
+# Image ids tell the bag by its place in the folder, so that a bag that cannot be used leaves the
+# ids of the others alone.
+IDS_A_BAG = 10_000_000
 
 
 class RosbagClip(Clip):
@@ -93,20 +39,21 @@ class RosbagClip(Clip):
     The bag is looked through once to learn the stamps; images are read again when asked for, in
     order best. It is opened again after a fork or in another process.
 
-    :ivar unmatched: number of images that no truth message has the stamp of; their truth is
-        empty.
+    :ivar unmatched: number of images that no truth message belongs to: not annotated.
     :ivar truth_topic: None if there is no truth.
     """
 
     def __init__(
         self, path: str | Path, image_topic: str | None = None, truth_topic: str | None = None,
         labels: Sequence[str] | None = None, first_image_id: int = 0,
+        tolerance_ns: int = TOLERANCE_NS,
     ) -> None:
         """
         Look a bag through.
 
         :param labels: class names to number the truth by; without them the names in the bag,
             sorted.
+        :param tolerance_ns: how far the stamp of a truth may be from that of its image.
         :raises BagError: if the bag or a topic cannot be used; names it.
         :raises ValueError: if the truth has classes foreign to ``labels``.
         """
@@ -115,45 +62,46 @@ class RosbagClip(Clip):
             self.image_topic = bag.image_topic(image_topic)
             self._image_type = bag.topics[self.image_topic]
             self.truth_topic = choose_truth_topic(bag, truth_topic)
-            times = [(log_ns, stamp_to_ns(message.header.stamp))
-                     for log_ns, message in bag.messages(self.image_topic)]
+            times = array('q')
+            for log_ns, message in bag.messages(self.image_topic):
+                times.extend((log_ns, stamp_to_ns(message.header.stamp)))
             if not times:
                 raise BagError(
                     f'{self.path}: topic {self.image_topic} has no images; record again, or name '
                     f'another topic'
                 )
-            self._log_ns, self._stamps_ns = np.array(times, np.int64).T
-            objects = _Objects(bag, self.truth_topic) if self.truth_topic else None
+            self._log_ns, self._stamps_ns = np.array(times, np.int64).reshape(-1, 2).T
+            told = TruthMessages(bag, self.truth_topic) if self.truth_topic else None
         self.name = f'{self.path.name}:{self.image_topic}'
         steps = np.diff(self._stamps_ns)
         step_ns = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
         self.fps = 1e9 / step_ns if step_ns else 30.0
         self.first_image_id = first_image_id
-        self._take_truth(objects, labels)
+        self._take_truth(told, labels, tolerance_ns)
         self._forget_position()
 
-    def _take_truth(self, objects: _Objects | None, labels: Sequence[str] | None) -> None:
+    def _take_truth(
+        self, told: TruthMessages | None, labels: Sequence[str] | None, tolerance_ns: int
+    ) -> None:
         """Join truth and images by stamp."""
-        names = objects.names if objects else []
+        names = told.names if told else []
         self.labels, index = label_indices(names, labels, f'{self.path} {self.truth_topic}')
-        self.unmatched = len(self)
-        if objects is None:
-            self._truth = PackedTruth.pack(Truth() for _ in range(len(self)))
-            return
-        numbers = _track_numbers(objects)
-        stamps: list[int] = self._stamps_ns.tolist()
-        matched = [stamp in objects.by_stamp for stamp in stamps]
-        if objects.by_stamp and not any(matched):
-            raise BagError(
-                f'{self.path}: no message of {self.truth_topic} has the stamp of an image of '
-                f'{self.image_topic} (first stamps {next(iter(objects.by_stamp))} and '
-                f'{stamps[0]} ns); the truth must carry the header of its image: name the other '
-                f'topic, or correct the stamps'
-            )
-        self.unmatched = matched.count(False)
-        self._truth = PackedTruth.pack(
-            _truth(objects.by_stamp.get(stamp, []), index, numbers) for stamp in stamps
-        )
+        truths = [Truth(annotated=False)] * len(self)
+        if told is not None:
+            truths = told.truths(self._stamps_ns.tolist(), index, tolerance_ns)
+        self.unmatched = sum(not truth.annotated for truth in truths)
+        self._truth = PackedTruth.pack(truths)
+
+    def number(self, labels: Sequence[str]) -> None:
+        """
+        Number the truth by another list of class names.
+
+        :raises ValueError: if the truth has classes foreign to it.
+        """
+        self.labels, index = label_indices(self.labels, labels, f'{self.path} {self.truth_topic}')
+        if index:
+            places = np.array(list(index.values()), np.int64)
+            self._truth = replace(self._truth, labels=places[self._truth.labels])
 
     def _forget_position(self) -> None:
         self._bag: BagReader | None = None
@@ -236,19 +184,6 @@ class RosbagClip(Clip):
         return int(self._stamps_ns[index])
 
 
-def _truth(
-    rows: list[tuple[tuple[float, ...], str, str]], index: dict[str, int],
-    numbers: dict[str, int],
-) -> Truth:
-    """Turn the objects of one image into a :class:`Truth`; those without area are left out."""
-    rows = [row for row in rows if row[0][2] > row[0][0] and row[0][3] > row[0][1]]
-    return Truth(
-        np.array([box for box, _, _ in rows], np.float32).reshape(-1, 4),
-        np.array([index[name] for _, name, _ in rows], np.int64),
-        np.array([numbers.get(track, -1) for _, _, track in rows], np.int64),
-    )
-
-
 def find_bags(path: str | Path) -> list[Path]:
     """
     List the bags of a folder, sorted: bag folders, ``.mcap`` and ``.db3`` files; or a bag itself.
@@ -277,24 +212,36 @@ def find_bags(path: str | Path) -> list[Path]:
 
 def load_rosbag(
     path: str | Path, image_topic: str | None = None, truth_topic: str | None = None,
-    labels: Sequence[str] | None = None,
+    labels: Sequence[str] | None = None, tolerance_ns: int = TOLERANCE_NS,
+    on_bad: Callable[[Path, Exception], None] | None = None,
 ) -> ClipDataset:
     """
     Load a bag, or every bag of a folder, as clips.
 
     :param labels: class names to number the truth by; without them all names in the bags,
         sorted.
+    :param tolerance_ns: see :class:`RosbagClip`.
+    :param on_bad: told of each bag that cannot be used, which is then left out; without it the
+        first such bag raises.
     :raises FileNotFoundError: if there is no bag.
-    :raises BagError: for the first bag that cannot be used.
+    :raises BagError: for a bag that cannot be used, or if none can.
     :raises ValueError: if the truth has classes foreign to ``labels``.
     """
+    clips: list[RosbagClip] = []
     bags = find_bags(path)
-    clips = [RosbagClip(bag, image_topic, truth_topic, labels) for bag in bags]
-    if labels is None and len(clips) > 1:
+    for number, bag in enumerate(bags):
+        try:
+            clips.append(RosbagClip(
+                bag, image_topic, truth_topic, labels, number * IDS_A_BAG, tolerance_ns
+            ))
+        except (ValueError, OSError) as error:
+            if on_bad is None:
+                raise
+            on_bad(bag, error)
+    if not clips:
+        raise BagError(f'{path}: none of its {len(bags)} bags can be used; see above')
+    if labels is None:
         labels = tuple(sorted({name for clip in clips for name in clip.labels}))
-        clips = [RosbagClip(bag, image_topic, truth_topic, labels) for bag in bags]
-    first = 0
-    for clip in clips:
-        clip.first_image_id = first
-        first += len(clip)
+        for clip in clips:
+            clip.number(labels)
     return ClipDataset(clips[0].labels, clips)
