@@ -178,6 +178,12 @@ class BagReader(Closing):
         """Return the number of messages of a topic, as the bag's index says."""
         return sum(c.msgcount for c in self._connections(topic))
 
+    def span_ns(self) -> tuple[int, int]:
+        """Return the times of recording of the first and the last message."""
+        if self._reader is None:
+            raise RuntimeError(f'{self.path}: the bag is closed; open a new BagReader')
+        return int(self._reader.start_time), int(self._reader.end_time)
+
     def _typestore(self, connection: Connection) -> Typestore:
         name = connection.msgtype
         if name not in self._stores:

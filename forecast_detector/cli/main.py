@@ -15,6 +15,7 @@ COMMANDS = {
     'detect': 'detect in a video or bag: annotated video and JSON out',
     'evaluate': 'measure weights on annotated video',
     'info': 'show what is in a weights file',
+    'replay': 'replay a bag offline or through the live node: bag and report out',
     'sweep': 'trade accuracy against READ share, beside every baseline',
     'train': 'train weights on annotated video',
 }

@@ -1,0 +1,1 @@
+"""Replaying bags, offline or through the live node: the same answers, the same report."""

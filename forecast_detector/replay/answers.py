@@ -1,0 +1,59 @@
+"""What a replay gives, image by image, and the offline way to get it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..bags import BagReader
+from ..bags.reader import frame_from_message
+from ..streaming import StreamingDetector
+from ..types import StepFailure, StepResult
+from .recording import Recording
+
+
+@dataclass(frozen=True)
+class Answer:
+    """
+    What became of one image.
+
+    :ivar topic: image topic.
+    :ivar turn: how often the bag was played before, where it is looped.
+    :ivar index: of the image among those of its topic, the same in every turn.
+    :ivar log_ns: time of recording of the image, later by a period with every turn.
+    :ivar frame_id: of the image's header.
+    :ivar answer_ms: live, from publishing the image to hearing its answers.
+    """
+
+    topic: str
+    turn: int
+    index: int
+    log_ns: int
+    frame_id: str
+    outcome: StepResult | StepFailure
+    answer_ms: float | None = None
+
+
+def answer_offline(
+    recording: Recording, detector: StreamingDetector, turns: int = 1
+) -> Iterator[Answer]:
+    """
+    Step every image of a bag through the detector, in the order of recording.
+
+    Each camera is a stream of its own. An image is held only while it is stepped.
+
+    :param turns: how often the bag is played; stamps go back at its beginning, as they do live.
+    :raises BagError: if the bag is damaged.
+    """
+    for turn in range(turns):
+        counts: Counter[str] = Counter()
+        with BagReader(recording.path) as bag:
+            for record in bag.records(list(recording.cameras)):
+                index = counts[record.topic]
+                counts[record.topic] += 1
+                where = f'{recording.path} {record.topic} image {index}'
+                frame = frame_from_message(record.message(), record.msgtype, where)
+                outcome = detector.step({record.topic: frame})[record.topic]
+                log_ns = record.log_ns + turn * recording.period_ns
+                yield Answer(record.topic, turn, index, log_ns, frame.frame_id, outcome)
