@@ -14,8 +14,6 @@ from forecast_detector.data.transforms import CropAndTurn, draw_window, Photomet
 from forecast_detector.model.head import HeadOutput
 from forecast_detector.model.network import ForecastNetwork
 from forecast_detector.shipped import find
-from forecast_detector.training import detector as detector_module
-from forecast_detector.training import progress as progress_module
 from forecast_detector.training.config import (
     DetectorRecipe,
     load_train_config,
@@ -161,8 +159,8 @@ def test_thinning_draws_equal_intervals_within_the_clip():
 
 def test_a_batch_depends_on_the_seed_and_its_step_alone(world):
     sampler = StillSampler(world, (64, 96), 0.5, False, seed=3)
-    whole = [images for images, _ in sampler.batches(2, 0, 4)]
-    resumed = [images for images, _ in sampler.batches(2, 2, 4)]
+    whole = [batch.images for batch in sampler.batches(2, 0, 4)]
+    resumed = [batch.images for batch in sampler.batches(2, 2, 4)]
     assert torch.equal(whole[2], resumed[0])
     assert torch.equal(whole[3], resumed[1])
     assert not torch.equal(whole[0], whole[1])
@@ -332,33 +330,6 @@ def test_streams_follow_their_threshold(world):
         assert share == expected
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(world, tmp_path, monkeypatch):
-    config = tiny_config(world.labels, steps=4)
-
-    def run(folder, log):
-        torch.manual_seed(0)
-        network = ForecastNetwork(config.model)
-        return train_detector(network, world, config, CPU, folder / 'state.pt', log)
-
-    def kill(values):
-        if values['step'] == 2:
-            raise KeyboardInterrupt
-
-    (tmp_path / 'a').mkdir()
-    (tmp_path / 'b').mkdir()
-    whole = run(tmp_path / 'a', ignore)
-    monkeypatch.setattr(detector_module, 'LOG_EVERY', 1)
-    monkeypatch.setattr(progress_module, 'SAVE_EVERY_S', 0.0)
-    with pytest.raises(KeyboardInterrupt):
-        run(tmp_path / 'b', kill)
-    steps = []
-    resumed = run(tmp_path / 'b', lambda values: steps.append(values['step']))
-    # The state is saved before the log is told.
-    assert steps == [3]
-    for key, value in whole.state_dict().items():
-        assert torch.allclose(value.float(), resumed.state_dict()[key].float(), atol=1e-6), key
-
-
 def test_the_state_of_another_recipe_is_refused(world, tmp_path):
     for steps, message in ((2, None), (3, 'another recipe')):
         config = tiny_config(world.labels, steps=steps)
@@ -383,7 +354,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_step(world, tmp_path):
     network = ForecastNetwork(config.model)
     with torch.no_grad():
         network.head.classification[0][-1].bias.fill_(float('nan'))
-    with pytest.raises(RuntimeError, match='at step 0: lower'):
+    with pytest.raises(RuntimeError, match=r'step 0 \(clips: synthetic_0, synthetic_1\): lower'):
         train_detector(network, world, config, CPU, tmp_path / 's.pt', ignore)
 
 

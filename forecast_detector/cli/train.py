@@ -1,7 +1,12 @@
 """
-Train weights: a single-frame detector first, then forecast and scheduler on sequences.
+Train weights, phase by phase as the recipe says.
 
-A run that is stopped goes on where it was when it is started again with the same --out.
+A run that is stopped goes on where it was when it is started again with the same --out; SIGTERM
+and Ctrl-C stop it between two steps, its state saved. On many GPUs or machines:
+
+  torchrun --nproc-per-node 4 -m forecast_detector train ...
+
+shares every batch among the processes; the recipe's batch_size is that of all together.
 """
 
 from __future__ import annotations
@@ -9,52 +14,71 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 import sys
-from typing import TYPE_CHECKING
 
 from . import common
-
-if TYPE_CHECKING:
-    from ..data.base import ClipDataset
-
-SYNTHETIC_CLIPS = 96
-SYNTHETIC_LENGTH = 45
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``train``."""
+    from ..training.datasets import DATASETS, STILLS
+
     parser.add_argument(
         '--config', required=True, help='recipe: a file, or a shipped one by name (foda)'
     )
     parser.add_argument(
-        '--dataset', default='coco_vid', choices=('coco_vid', 'synthetic'),
-        help='default: %(default)s',
+        '--dataset', default='coco_vid', choices=DATASETS,
+        help='voc and coco are still images, made into clips; default: %(default)s',
     )
     parser.add_argument('--root', help='folder of the data set')
     parser.add_argument('--split', default='train', help='default: %(default)s')
+    parser.add_argument(
+        '--stills', metavar='NAME[=ROOT[:SPLIT]]',
+        help=f'still images to mix in, if the recipe has a share for them: {", ".join(STILLS)}; '
+        'default for imagenet_vid: imagenet_det of the same root',
+    )
     parser.add_argument('--out', required=True, help='folder for log, states and weights')
     parser.add_argument('--imagenet', help="file of the backbone's ImageNet weights")
+    parser.add_argument(
+        '--workers', type=int, default=2,
+        help='processes that prepare clips ahead, for phases baseline and joint; '
+        'default: %(default)s',
+    )
     common.add_device(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run ``train``."""
-    from ..data.synthetic import load_synthetic
+    from ..training import interrupt
+
+    try:
+        with interrupt.graceful():
+            return _train(args)
+    except interrupt.InterruptedTraining as stopped:
+        print(f'forecast-detector: {stopped}', file=sys.stderr)
+        return 128 + stopped.signum
+
+
+def _train(args: argparse.Namespace) -> int:
     from ..device import select_device
-    from ..evaluation.datasets import open_dataset
     from ..shipped import find
+    from ..training import distributed
     from ..training.config import load_train_config
+    from ..training.datasets import open_stills, open_training_set
     from ..training.trainer import train
 
     recipe = find('recipes', args.config)
-    device, note = select_device(args.device)
-    print(note, file=sys.stderr)
-    dataset: ClipDataset
-    if args.dataset == 'synthetic':
-        # Many short worlds teach more than few long ones.
-        dataset = load_synthetic(args.split, clips=SYNTHETIC_CLIPS, length=SYNTHETIC_LENGTH)
-    else:
-        dataset = open_dataset(args.dataset, args.root, args.split, 1, None)
-    config = load_train_config(recipe, dataset.labels)
-    weights = train(config, dataset, Path(args.out), device, args.imagenet)
-    print(weights)
+    with distributed.process_group(args.device) as name:
+        device, note = select_device(name)
+        print(note, file=sys.stderr)
+        dataset = open_training_set(args.dataset, args.root, args.split)
+        config = load_train_config(recipe, dataset.labels)
+        named = args.stills
+        if named is None and args.dataset == 'imagenet_vid' and config.mixes_stills:
+            named = 'imagenet_det'
+        stills = open_stills(named, args.root, dataset.labels)
+        weights = train(
+            config, dataset, Path(args.out), device, args.imagenet, stills, args.workers
+        )
+        if distributed.rank() == 0:
+            print(weights)
     return 0

@@ -11,8 +11,11 @@ import yaml
 
 from ..checkpoint import check_info
 from ..config import model_config_from_dict, ModelConfig, preset_config
+from .precision import check_precision, Precision
+from .sequence_recipe import SequenceRecipe
 
 T = TypeVar('T')
+PHASES = ('detector', 'baseline', 'joint', 'temporal', 'scheduler')
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,11 @@ class DetectorRecipe:
     mosaic: float = 0.5
     turns: bool = False
     ema: float = 0.998
+    precision: Precision = 'fp32'
+
+    def __post_init__(self) -> None:
+        """:raises ValueError: for an unknown precision."""
+        check_precision(self.precision)
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,11 @@ class TemporalRecipe:
         (the paper: one third each).
     :ivar forecast_share: probability that a step's F is the forecast and not the read features,
         ramped up over the first half (the paper: 0).
+    :ivar truncate: frames after which gradients no longer flow back through the LSTMs' states;
+        0 is never.
     :ivar scheduler_from: share of the steps after which the scheduler trains (paper: 24/40).
+    :ivar detach_scheduler: keep the decision loss from everything but the scheduler (the paper
+        trains end to end).
     :ivar relative: ask of the forecast only the objects that reading would have found: a READ
         that fails too is wasted (the paper asks for all objects).
     :ivar success_iou: a forecast serves if every object is found with more than this overlap
@@ -81,12 +93,19 @@ class TemporalRecipe:
     unthinned_share: float = 0.05
     seen: tuple[float, float, float] = (1 / 3, 1 / 3, 1 / 3)
     forecast_share: float = 0.0
+    truncate: int = 0
     scheduler_from: float = 0.6
+    detach_scheduler: bool = True
     relative: bool = False
     success_iou: float = 0.7
     success_score: float = 0.3
     false_alarm_score: float = 0.5
     ema: float = 0.998
+    precision: Precision = 'fp32'
+
+    def __post_init__(self) -> None:
+        """:raises ValueError: for an unknown precision."""
+        check_precision(self.precision)
 
 
 @dataclass(frozen=True)
@@ -121,11 +140,22 @@ class LossWeights:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """A whole recipe."""
+    """
+    A whole recipe.
+
+    :ivar phases: what is trained, in this order: ``detector`` (single frames), ``temporal`` (on
+        cached features) and ``scheduler``; or, end to end on sequences of images, ``baseline``
+        (the recurrent one) and ``joint``.
+    :ivar frames_in_memory: read all frames once and keep them; else each when it is needed.
+    """
 
     name: str
     model: ModelConfig
     seed: int = 0
+    phases: tuple[str, ...] = ('detector', 'temporal', 'scheduler')
+    frames_in_memory: bool = True
+    baseline: SequenceRecipe = field(default_factory=SequenceRecipe)
+    joint: SequenceRecipe = field(default_factory=SequenceRecipe)
     detector: DetectorRecipe = field(default_factory=DetectorRecipe)
     temporal: TemporalRecipe = field(default_factory=TemporalRecipe)
     scheduler: SchedulerRecipe = field(default_factory=SchedulerRecipe)
@@ -133,8 +163,26 @@ class TrainConfig:
     info: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """:raises ValueError: for provenance that is not text: it is written at the very end."""
+        """:raises ValueError: for unknown phases, and for provenance that is not text."""
+        unknown = sorted(set(self.phases) - set(PHASES))
+        if unknown or len(set(self.phases)) < max(1, len(self.phases)):
+            raise ValueError(f'phases: {self.phases}; expected some of {PHASES}, each once')
+        # It is written at the very end; a run of hours must not fail there.
         check_info(self.info)
+
+    @property
+    def mixes_stills(self) -> bool:
+        """Whether a phase mixes still images with the videos."""
+        return any(
+            name in self.phases and recipe.stills > 0
+            for name, recipe in (('baseline', self.baseline), ('joint', self.joint))
+        )
+
+
+SECTIONS: Mapping[str, type] = {
+    'detector': DetectorRecipe, 'baseline': SequenceRecipe, 'joint': SequenceRecipe,
+    'temporal': TemporalRecipe, 'scheduler': SchedulerRecipe, 'loss': LossWeights,
+}
 
 
 def _section(kind: type[T], values: Mapping[str, Any], where: str) -> T:
@@ -142,7 +190,14 @@ def _section(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     unknown = sorted(set(values) - known)
     if unknown:
         raise ValueError(f'{where}: unknown settings {unknown}; known are {sorted(known)}')
-    return kind(**values)
+    for f in fields(kind):  # type: ignore[arg-type]
+        value = values.get(f.name)
+        if f.type in ('int', 'float') and isinstance(value, str):
+            raise ValueError(
+                f'{where}: {f.name}: {value!r} is text; YAML wants a point in a number such as '
+                '1.0e-3'
+            )
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 
 def load_train_config(path: str | Path, labels: tuple[str, ...]) -> TrainConfig:
@@ -159,15 +214,12 @@ def load_train_config(path: str | Path, labels: tuple[str, ...]) -> TrainConfig:
         preset = preset_config(model.pop('preset', 'default'), labels)
         base = {f.name: getattr(preset, f.name) for f in fields(ModelConfig)}
         base['anchors'] = asdict(preset.anchors)
-        return TrainConfig(
-            values.pop('name', path.stem),
-            model_config_from_dict({**base, **model}),
-            int(values.pop('seed', 0)),
-            _section(DetectorRecipe, values.pop('detector', {}), 'detector'),
-            _section(TemporalRecipe, values.pop('temporal', {}), 'temporal'),
-            _section(SchedulerRecipe, values.pop('scheduler', {}), 'scheduler'),
-            _section(LossWeights, values.pop('loss', {}), 'loss'),
-            values.pop('info', {}),
+        values = {'name': path.stem, **values}
+        for section, kind in SECTIONS.items():
+            if section in values:
+                values[section] = _section(kind, values[section], section)
+        return _section(
+            TrainConfig, {**values, 'model': model_config_from_dict({**base, **model})}, 'recipe'
         )
     except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f'{path}: {error}') from error

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from ..data.base import ClipDataset
 from ..model.fuse import fuse_norms
@@ -14,7 +13,7 @@ from ..model.network import ForecastNetwork
 from .config import TrainConfig
 from .losses import assign, detection_losses
 from .optim import adamw, one_cycle
-from .progress import Log, LOG_EVERY, Phase
+from .progress import Log, Phase
 from .samples import StillSampler
 
 
@@ -49,7 +48,8 @@ def train_detector(
         recipe.weight_decay,
     )
     phase = Phase(
-        network, optimizer, one_cycle(optimizer, recipe.steps), recipe.ema, config, state_file
+        network, optimizer, one_cycle(optimizer, recipe.steps), recipe.ema, config, state_file,
+        recipe.precision,
     )
     anchors = network.anchors(config.model.input_size)
     sampler = StillSampler(
@@ -57,21 +57,17 @@ def train_detector(
     )
     network.train()
     hold_norms(network.backbone)
-    bar = tqdm(total=recipe.steps, initial=phase.first, desc='detector', unit='step')
-    for step, (images, targets) in enumerate(
-        sampler.batches(recipe.batch_size, phase.first, recipe.steps), phase.first
-    ):
-        with torch.no_grad():
-            early = fused(network.backbone.normalize(images.to(device).float()))
-        features = network.neck(network.backbone(early, first=recipe.frozen_stages))
-        assigned = assign(targets, anchors, recipe.match_iou).to(device)
-        loc, cls = detection_losses(network.head(features), assigned)
-        phase.update(step, config.loss.localisation * loc + config.loss.classification * cls)
-        bar.update()
-        if step % LOG_EVERY == 0:
-            rate = bar.format_dict['rate'] or 0.0
-            log({'phase': 'detector', 'step': step, 'loc': loc.item(), 'cls': cls.item(),
-                 'lr': phase.lr, 'images_per_s': rate * recipe.batch_size})
-            bar.set_postfix(loc=f'{loc.item():.2f}', cls=f'{cls.item():.2f}')
+    steps = phase.steps('detector', recipe.steps, recipe.batch_size)
+    batches = sampler.batches(recipe.batch_size, phase.first, recipe.steps)
+    for step, batch in zip(steps, batches):
+        with phase.autocast():
+            with torch.no_grad():
+                early = fused(network.backbone.normalize(batch.images.to(device).float()))
+            features = network.neck(network.backbone(early, first=recipe.frozen_stages))
+            assigned = assign(batch.targets, anchors, recipe.match_iou).to(device)
+            loc, cls = detection_losses(network.head(features), assigned)
+        total = config.loss.localisation * loc + config.loss.classification * cls
+        phase.update(step, total, batch.clips)
+        phase.report(step, log, {'loc': loc, 'cls': cls})
     phase.finish(recipe.steps)
     return network

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from ..model.anchors import cxcywh_to_xyxy, encode_boxes
 from ..model.head import HeadOutput
+from . import distributed
 from .matcher import match_anchors
 
 
@@ -69,12 +70,15 @@ def detection_losses(
     """
     Compute SSD's localisation and classification losses, divided by the M matched boxes.
 
+    With several processes M is their mean, so that the mean of their losses is the loss of the
+    whole batch.
+
     Negatives are mined: per image the hardest, three for each positive.
 
     :returns: (localisation, classification), scalars; both 0 (with a gradient) if M = 0.
     """
     positive = targets.classes > 0
-    matched = positive.sum()
+    matched = distributed.mean(positive.sum())
     cross_entropy = F.cross_entropy(
         head.cls_logits.flatten(0, 1), targets.classes.flatten(), reduction='none'
     ).view_as(targets.classes)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 import math
+from typing import Any
 
 import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+Groups = Iterable[tuple[Iterable[nn.Module], float]]
 
 
 def moving_average(model: nn.Module, decay: float) -> AveragedModel:
@@ -15,10 +18,8 @@ def moving_average(model: nn.Module, decay: float) -> AveragedModel:
     return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
 
 
-def adamw(
-    groups: Iterable[tuple[Iterable[nn.Module], float]], weight_decay: float
-) -> torch.optim.AdamW:
-    """Make an optimiser of (modules, learning rate) groups; norms and biases do not decay."""
+def parameter_groups(groups: Groups, weight_decay: float) -> list[dict[str, Any]]:
+    """Make two groups of each (modules, learning rate): norms and biases do not decay."""
     parameters = []
     for modules, lr in groups:
         decayed: list[nn.Parameter] = []
@@ -29,7 +30,17 @@ def adamw(
                     (decayed if parameter.ndim > 1 else plain).append(parameter)
         parameters.append({'params': decayed, 'lr': lr, 'weight_decay': weight_decay})
         parameters.append({'params': plain, 'lr': lr, 'weight_decay': 0.0})
-    return torch.optim.AdamW(parameters)
+    return parameters
+
+
+def adamw(groups: Groups, weight_decay: float) -> torch.optim.AdamW:
+    """Make an optimiser of (modules, learning rate) groups; norms and biases do not decay."""
+    return torch.optim.AdamW(parameter_groups(groups, weight_decay))
+
+
+def sgd(groups: Groups, momentum: float, weight_decay: float) -> torch.optim.SGD:
+    """Likewise, with momentum."""
+    return torch.optim.SGD(parameter_groups(groups, weight_decay), lr=0.0, momentum=momentum)
 
 
 def delayed_cycles(
@@ -64,3 +75,27 @@ def one_cycle(
         pct_start=0.05,
         cycle_momentum=False,
     )
+
+
+def epoch_decays(
+    optimizer: torch.optim.Optimizer,
+    parts: Sequence[tuple[int, Sequence[int]]],
+    factor: float,
+    steps_per_epoch: int,
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """
+    Let the learning rates of parts fall by a factor from given epochs on (section 4.2).
+
+    :param parts: of each (modules, learning rate) of the optimiser: the epoch, from 1, in which
+        it starts, and those from which on it is slower.
+    """
+    def decay(start: int, epochs: Sequence[int]) -> Callable[[int], float]:
+        def at(step: int) -> float:
+            epoch = step // steps_per_epoch + 1
+            return 0.0 if epoch < start else float(factor ** sum(epoch >= e for e in epochs))
+
+        return at
+
+    # Two parameter groups a part: with weight decay, and without.
+    curves = [decay(start, epochs) for start, epochs in parts for _ in range(2)]
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, curves)

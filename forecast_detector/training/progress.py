@@ -1,25 +1,30 @@
-"""The state of one training phase: one optimiser step, and resuming where a run stopped."""
+"""One training phase: its steps, its figures, and resuming where a run stopped."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 import hashlib
 import json
 from pathlib import Path
+import signal
 import time
 from typing import Any
 
 import torch
 from torch import nn, Tensor
+from tqdm import tqdm
 
+from . import distributed, interrupt
 from .config import TrainConfig
+from .logs import Log as Log
 from .optim import moving_average
+from .precision import MixedPrecision, Precision
 
 SAVE_EVERY_S = 180.0
 LOG_EVERY = 20
 MAX_GRADIENT_NORM = 10.0
-Log = Callable[[dict[str, Any]], None]
+NAMED_CLIPS = 12
 
 
 def fingerprint(config: TrainConfig) -> str:
@@ -32,6 +37,19 @@ class Phase:
     """
     Network, moving average, optimiser and learning rate schedule, saved and restored together.
 
+    ::
+
+        phase = Phase(network, optimizer, lr_schedule, ema, config, file, precision)
+        for step in phase.steps('temporal', recipe.steps, images_per_step):
+            with phase.autocast():
+                losses = ...
+            phase.update(step, total, clips)
+            phase.report(step, log, losses)
+        phase.finish(recipe.steps)
+
+    With several processes each computes the losses of its share of the batch; gradients and
+    figures are their average.
+
     :ivar first: the step to go on with; 0 in a new run.
     """
 
@@ -43,6 +61,7 @@ class Phase:
         ema: float,
         config: TrainConfig,
         state_file: Path,
+        precision: Precision = 'fp32',
     ) -> None:
         """
         Take the parts, and go on from the state file where there is one.
@@ -51,61 +70,141 @@ class Phase:
         """
         self._network, self._optimizer, self._lr_schedule = network, optimizer, lr_schedule
         self._average = moving_average(network, ema)
+        self._mixed = MixedPrecision(precision, next(network.parameters()).device)
+        self.autocast = self._mixed.autocast
         self._parts: dict[str, Any] = {
             'network': network, 'average': self._average, 'optimizer': optimizer,
-            'lr_schedule': lr_schedule,
+            'lr_schedule': lr_schedule, 'scaler': self._mixed.scaler,
         }
         self._file, self._fingerprint = state_file, fingerprint(config)
         self.first = self._restore()
-        self._saved_s = time.monotonic()
+        distributed.share_norms(network)
+        self._saved_s = self._reported_s = time.monotonic()
+        self._reported_step = self.first - 1
+        self._bar: tqdm | None = None
+        self._name, self._images = '', 0
+        interrupt.defer(True)
 
-    def update(self, step: int, loss: Tensor) -> None:
+    def steps(self, name: str, last: int, images: int) -> Iterator[int]:
+        """
+        Count the steps that are left, with a bar.
+
+        :param name: of the phase, for bar and log.
+        :param last: the step before which the phase ends.
+        :param images: images or frames a step, of all processes.
+        """
+        self._name, self._images = name, images
+        with tqdm(total=last, initial=self.first, desc=name, unit='step',
+                  disable=distributed.rank() > 0) as self._bar:
+            for step in range(self.first, last):
+                yield step
+                self._bar.update()
+
+    def update(self, step: int, loss: Tensor, clips: Sequence[str] = ()) -> None:
         """
         Take one optimiser step; the state is saved every few minutes.
 
-        :raises RuntimeError: if the loss is not finite; names the step.
+        :param clips: names of the clips of the batch, for the error.
+        :raises RuntimeError: if the loss is not finite; names the step and the clips.
+        :raises InterruptedTraining: if a signal asked to stop; the state is saved.
         """
-        if not torch.isfinite(loss):
-            raise RuntimeError(
-                f'the loss is {loss.item()} at step {step}: lower the learning rate'
-            )
+        stop = interrupt.requested()
+        # One message for both: every process has to end after the same step.
+        facts = distributed.mean(torch.stack([loss.detach().float(),
+                                              loss.new_tensor(stop or 0).float()]))
+        if not torch.isfinite(facts[0]):
+            raise RuntimeError(self._not_finite(step, loss, clips))
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        scaler = self._mixed.scaler
+        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        distributed.average_gradients(self._network.parameters())
+        scaler.unscale_(self._optimizer)
         nn.utils.clip_grad_norm_(self._network.parameters(), MAX_GRADIENT_NORM)
-        self._optimizer.step()
+        scaler.step(self._optimizer)
+        scaler.update()
         self._lr_schedule.step()
         self._average.update_parameters(self._network)
+        if facts[1] > 0:
+            self.save(step + 1)
+            signum = stop or signal.SIGTERM
+            raise interrupt.InterruptedTraining(
+                signum, f'{signal.Signals(signum).name} after step {step}: the state is in '
+                f'{self._file}; the same command goes on from there'
+            )
         if time.monotonic() - self._saved_s > SAVE_EVERY_S:
             self.save(step + 1)
 
+    def _not_finite(self, step: int, loss: Tensor, clips: Sequence[str]) -> str:
+        names = sorted(set(clips))
+        shown = ', '.join(names[:NAMED_CLIPS]) + (', …' if len(names) > NAMED_CLIPS else '')
+        of = f' (clips: {shown})' if names else ''
+        return (
+            f'the loss is {loss.item()} at step {step}{of}: lower the learning rate, or look at '
+            'these clips'
+        )
+
+    def report(self, step: int, log: Log, values: Mapping[str, Tensor | float]) -> None:
+        """Log figures, every module's learning rate and images a second, every few steps."""
+        if step % LOG_EVERY:
+            return
+        stacked = torch.stack([torch.as_tensor(v).detach().float().cpu() for v in values.values()])
+        device = next(self._network.parameters()).device
+        figures = dict(zip(values, distributed.mean(stacked.to(device)).tolist()))
+        now = time.monotonic()
+        images = (step - self._reported_step) * self._images
+        rate = images / max(now - self._reported_s, 1e-9)
+        self._reported_s, self._reported_step = now, step
+        log({'phase': self._name, 'step': step, **figures, 'lr': self.learning_rates,
+             'images_per_s': round(rate, 2)})
+        if self._bar is not None:
+            self._bar.set_postfix({name: f'{value:.3f}' for name, value in figures.items()})
+
     def save(self, next_step: int) -> None:
         """Write everything that resuming needs, whole or not at all."""
+        self._saved_s = time.monotonic()
+        if distributed.rank() > 0:
+            return
         state = {name: part.state_dict() for name, part in self._parts.items()}
         scratch = self._file.with_suffix('.tmp')
         torch.save({'step': next_step, 'recipe': self._fingerprint, **state}, scratch)
         scratch.replace(self._file)
-        self._saved_s = time.monotonic()
 
     def finish(self, steps: int) -> None:
         """Save, and give the network its averaged weights."""
         self.save(steps)
         self._network.load_state_dict(self._average.module.state_dict())
         self._network.requires_grad_(True)
+        interrupt.defer(False)
 
     @property
     def lr(self) -> float:
         """Return the learning rate of the first parameter group."""
         return float(self._lr_schedule.get_last_lr()[0])
 
+    @property
+    def learning_rates(self) -> dict[str, float]:
+        """Return the learning rate of every part of the network that the optimiser holds."""
+        rates = {
+            id(parameter): float(group['lr'])
+            for group in self._optimizer.param_groups for parameter in group['params']
+        }
+        return {
+            name.removeprefix('network.').split('.')[0]: rates[id(parameter)]
+            for name, parameter in self._network.named_parameters() if id(parameter) in rates
+        }
+
     def _restore(self) -> int:
-        if not self._file.exists():
+        state = None
+        if distributed.rank() == 0 and self._file.exists():
+            state = torch.load(self._file, weights_only=True, map_location='cpu')
+        state = distributed.from_first(state)
+        if state is None:
             return 0
-        state = torch.load(self._file, weights_only=True, map_location='cpu')
         if state['recipe'] != self._fingerprint:
             raise ValueError(
                 f'{self._file}: the state of a run with another recipe or other labels; choose '
                 'another --out, or remove the file to start anew'
             )
         for name, part in self._parts.items():
-            part.load_state_dict(state[name])
+            part.load_state_dict(state.get(name, {}))
         return int(state['step'])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,25 @@ from torch import Tensor
 
 from ..data.base import ClipDataset, Truth
 from ..data.transforms import ClipTransform, CropAndTurn, draw_window, Photometric
+from . import distributed
 from .losses import Target
 
 Sample = tuple[NDArray[np.uint8], Truth]
+
+
+@dataclass(frozen=True)
+class StillBatch:
+    """
+    This process's share of a batch of single images.
+
+    :ivar images: (B, 3, H, W), uint8.
+    :ivar targets: objects of each image.
+    :ivar clips: names of the clips that they come from.
+    """
+
+    images: Tensor
+    targets: list[Target]
+    clips: list[str]
 
 
 def draw_transform(
@@ -38,10 +55,6 @@ def draw_transform(
     return ClipTransform(geometry, Photometric.draw(rng), size)
 
 
-def _image_size(image: NDArray[np.uint8]) -> tuple[int, int]:
-    return image.shape[1], image.shape[0]
-
-
 class StillSampler:
     """Single frames, clips drawn uniformly (a long clip has no more to say than a short one)."""
 
@@ -52,25 +65,30 @@ class StillSampler:
         self._mosaic, self._turns = mosaic, turns
         self._seed = seed
 
-    def _frame(self, rng: np.random.Generator) -> Sample:
-        clip = self._dataset.clips[int(rng.integers(len(self._dataset.clips)))]
-        index = int(rng.integers(len(clip)))
-        return clip.read(index), clip.truth(index)
-
     def _crop(
-        self, rng: np.random.Generator, size: tuple[int, int], scale: tuple[float, float]
+        self, rng: np.random.Generator, size: tuple[int, int], scale: tuple[float, float],
+        clips: list[str],
     ) -> Sample:
-        image, truth = self._frame(rng)
+        """Crop from a frame of some clip, whose name joins ``clips``."""
+        clip = self._dataset.clips[int(rng.integers(len(self._dataset.clips)))]
+        clips.append(clip.name)
+        index = int(rng.integers(len(clip)))
+        image, truth = clip.read(index), clip.truth(index)
         around = truth.boxes[rng.integers(len(truth))] if len(truth) else None
         transform = draw_transform(
-            rng, _image_size(image), size, turns=self._turns, scale=scale, around=around
+            rng, (image.shape[1], image.shape[0]), size, turns=self._turns, scale=scale,
+            around=around,
         )
         return transform(image, truth)
 
-    def sample(self, rng: np.random.Generator) -> Sample:
-        """Draw one augmented image, either one frame or a mosaic of four crops."""
+    def sample(self, rng: np.random.Generator, clips: list[str]) -> Sample:
+        """
+        Draw one augmented image, either one frame or a mosaic of four crops.
+
+        :param clips: the names of the clips that it comes from are added here.
+        """
         if rng.random() >= self._mosaic:
-            return self._crop(rng, self._size, (0.55, 1.4))
+            return self._crop(rng, self._size, (0.55, 1.4), clips)
         height, width = self._size
         half = (height // 2, width // 2)
         image = np.empty((height, width, 3), np.uint8)
@@ -78,29 +96,39 @@ class StillSampler:
         for row in range(2):
             for column in range(2):
                 # Half the window on half the output: objects keep their scale, give or take.
-                tile, truth = self._crop(rng, half, (0.3, 0.9))
+                tile, truth = self._crop(rng, half, (0.3, 0.9), clips)
                 y, x = row * half[0], column * half[1]
                 image[y:y + half[0], x:x + half[1]] = tile
                 boxes = truth.boxes + np.array([x, y, x, y], np.float32)
-                truths.append(Truth(boxes, truth.labels, truth.tracks))
+                truths.append(Truth(boxes, truth.labels, truth.tracks, truth.annotated))
         return image, Truth(
             np.concatenate([t.boxes for t in truths]),
             np.concatenate([t.labels for t in truths]),
             np.concatenate([t.tracks for t in truths]),
+            all(t.annotated for t in truths),
         )
 
-    def batches(
-        self, batch_size: int, first: int, last: int
-    ) -> Iterator[tuple[Tensor, list[Target]]]:
+    def batches(self, batch_size: int, first: int, last: int) -> Iterator[StillBatch]:
         """
         Give the batches of steps ``first`` to ``last``; one is prepared ahead in a thread.
 
-        A batch depends on the seed and its step alone, so a resumed run sees the same ones.
+        An image depends on the seed, its step and its place in the batch alone, so a resumed
+        run sees the same ones, and several processes together see what one would.
+
+        :param batch_size: of all processes together.
         """
-        def make(step: int) -> tuple[Tensor, list[Target]]:
-            rng = np.random.default_rng((self._seed, step))
-            samples = [self.sample(rng) for _ in range(batch_size)]
-            return images_to_tensor([s[0] for s in samples]), [to_target(s[1]) for s in samples]
+        places = distributed.own(range(batch_size))
+
+        def make(step: int) -> StillBatch:
+            clips: list[str] = []
+            samples = [
+                self.sample(np.random.default_rng((self._seed, step, place)), clips)
+                for place in places
+            ]
+            return StillBatch(
+                images_to_tensor([s[0] for s in samples]), [to_target(s[1]) for s in samples],
+                clips,
+            )
 
         with ThreadPoolExecutor(1) as pool:
             ahead = pool.submit(make, first) if first < last else None
@@ -117,7 +145,16 @@ def images_to_tensor(images: list[NDArray[np.uint8]]) -> Tensor:
 
 
 def to_target(truth: Truth) -> Target:
-    """Convert annotated objects in input pixels to tensors."""
+    """
+    Convert annotated objects in input pixels to tensors; crowds are none.
+
+    :raises ValueError: for a frame that was not annotated.
+    """
+    if not truth.annotated:
+        raise ValueError(
+            'a frame of the training data was not annotated: training would take it for empty; '
+            'annotate it, or leave it out of the data set'
+        )
     return Target(torch.from_numpy(truth.boxes), torch.from_numpy(truth.labels))
 
 

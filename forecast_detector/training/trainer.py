@@ -6,8 +6,6 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 import json
 from pathlib import Path
-import time
-from typing import Any
 
 import torch
 
@@ -15,27 +13,104 @@ from .. import __version__
 from ..checkpoint import save_checkpoint
 from ..data.base import ClipDataset
 from ..model.network import ForecastNetwork
+from . import distributed
+from .bank_file import cached_bank, weights_digest
+from .check import checked
 from .config import TrainConfig
 from .detector import train_detector
-from .feature_bank import fill_bank
+from .end_to_end import train_baseline, train_joint
+from .feature_bank import fill_bank, Segment
 from .frame_store import store_frames
+from .logs import open_logs
 from .pretrained import start_from_imagenet
+from .progress import fingerprint
 from .scheduling import train_scheduler
 from .temporal import train_temporal
 
 
-class JsonLog:
-    """One JSON object a line, each with the time since the start of the run."""
+class Training:
+    """One run: data, network, and its phases by name."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open('a', encoding='utf-8')
-        self._start = time.monotonic()
+    def __init__(
+        self,
+        config: TrainConfig,
+        dataset: ClipDataset,
+        out: Path,
+        device: torch.device,
+        imagenet: str | None = None,
+        stills: ClipDataset | None = None,
+        workers: int = 0,
+    ) -> None:
+        """Start from ImageNet weights; see :func:`train`."""
+        out.mkdir(parents=True, exist_ok=True)
+        self._config, self._out, self._device, self._workers = config, out, device, workers
+        self._stills = None if stills is None else checked(stills)
+        self._videos = checked(dataset)
+        self._log = open_logs(out, lead=distributed.rank() == 0)
+        torch.manual_seed(config.seed)
+        self._network = ForecastNetwork(config.model)
+        self._source = start_from_imagenet(self._network, imagenet)
+        if config.frames_in_memory:
+            self._videos = store_frames(self._videos)
 
-    def __call__(self, values: dict[str, Any]) -> None:
-        """Append values."""
-        seconds = round(time.monotonic() - self._start, 1)
-        self._file.write(json.dumps({'seconds': seconds, **values}) + '\n')
-        self._file.flush()
+    def run(self) -> Path:
+        """Go through the phases; returns the weights file."""
+        for name in self._config.phases:
+            getattr(self, f'_{name}')(self._out / f'{name}.pt')
+        path = self._save(self._network, self._config.name)
+        self._bank_file.unlink(missing_ok=True)
+        return path
+
+    def _save(self, network: ForecastNetwork, name: str) -> Path:
+        path = self._out / f'{name}.safetensors'
+        if distributed.rank() == 0:
+            info = {**self._config.info, **provenance(self._config, self._source)}
+            save_checkpoint(path, network, info)
+        return path
+
+    def _detector(self, state: Path) -> None:
+        train_detector(
+            self._network, self._videos, self._config, self._device, state, self._log
+        )
+
+    def _baseline(self, state: Path) -> None:
+        baseline = train_baseline(
+            self._network, self._videos, self._stills, self._config, self._device, state,
+            self._log, self._workers,
+        )
+        self._save(baseline, f'{self._config.name}_baseline')
+
+    def _joint(self, state: Path) -> None:
+        train_joint(
+            self._network, self._videos, self._stills, self._config, self._device, state,
+            self._log, self._workers,
+        )
+
+    def _temporal(self, state: Path) -> None:
+        bank = self._bank()
+        train_temporal(self._network, bank, self._config, self._device, state, self._log)
+
+    def _scheduler(self, state: Path) -> None:
+        if self._config.scheduler.steps:
+            bank = self._bank()
+            train_scheduler(self._network, bank, self._config, self._device, state, self._log)
+
+    @property
+    def _bank_file(self) -> Path:
+        return self._out / 'bank.pt'
+
+    def _bank(self) -> list[Segment]:
+        """Read or fill the feature bank of the backbone and neck as they are now."""
+        config, network = self._config, self._network
+        key = f'{fingerprint(config)} {weights_digest([network.backbone, network.neck])}'
+
+        def fill() -> list[Segment]:
+            return fill_bank(
+                network, self._videos, config.temporal, config.detector.turns, config.seed,
+                self._device,
+            )
+
+        return cached_bank(self._bank_file, key, fill)
 
 
 def train(
@@ -44,30 +119,20 @@ def train(
     out: Path,
     device: torch.device,
     imagenet: str | None = None,
+    stills: ClipDataset | None = None,
+    workers: int = 0,
 ) -> Path:
     """
     Train from ImageNet weights to a weights file; goes on where an earlier run stopped.
 
     :param out: folder for the log, the states to resume from, and the weights.
     :param imagenet: file of the backbone's ImageNet weights.
+    :param stills: still images as clips, for recipes that mix them in.
+    :param workers: processes that prepare clips ahead, for the phases on images.
     :returns: the weights file, ``out/<name>.safetensors``.
+    :raises ValueError: for data that cannot be trained on; names the clip and the frame.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    log = JsonLog(out / 'log.jsonl')
-    torch.manual_seed(config.seed)
-    network = ForecastNetwork(config.model)
-    source = start_from_imagenet(network, imagenet)
-    stored = store_frames(dataset)
-    network = train_detector(network, stored, config, device, out / 'detector.pt', log)
-    bank = fill_bank(
-        network, stored, config.temporal, config.detector.turns, config.seed, device
-    )
-    network = train_temporal(network, bank, config, device, out / 'temporal.pt', log)
-    if config.scheduler.steps:
-        network = train_scheduler(network, bank, config, device, out / 'scheduler.pt', log)
-    path = out / f'{config.name}.safetensors'
-    save_checkpoint(path, network, {**config.info, **provenance(config, source)})
-    return path
+    return Training(config, dataset, out, device, imagenet, stills, workers).run()
 
 
 def provenance(config: TrainConfig, imagenet_file: str) -> dict[str, str]:

@@ -1,0 +1,79 @@
+"""The feature bank on disk, so that a run that was stopped need not read every frame again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+import hashlib
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from . import distributed
+from .feature_bank import Segment
+from .losses import Target
+
+_logger = logging.getLogger(__name__)
+
+
+def weights_digest(modules: Iterable[nn.Module]) -> str:
+    """Hash the weights and buffers of modules."""
+    digest = hashlib.sha256()
+    for module in modules:
+        for name, value in module.state_dict().items():
+            digest.update(name.encode())
+            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def cached_bank(path: Path, key: str, fill: Callable[[], list[Segment]]) -> list[Segment]:
+    """
+    Read a bank from a file, or fill it and keep it there.
+
+    The features stay on disk until they are drawn.
+
+    :param key: what the bank follows from; a file with another key is replaced.
+    """
+    stored = _read(path, key)
+    if stored is not None:
+        return stored
+    bank = fill()
+    if distributed.rank() == 0:
+        scratch = path.with_suffix('.tmp')
+        torch.save({'key': key, 'segments': [_pack(segment) for segment in bank]}, scratch)
+        scratch.replace(path)
+    return bank
+
+
+def _read(path: Path, key: str) -> list[Segment] | None:
+    if not path.is_file():
+        return None
+    try:
+        content = torch.load(path, weights_only=True, mmap=True)
+        if content['key'] == key:
+            return [_unpack(values) for values in content['segments']]
+    except Exception as error:  # whatever a damaged file raises: the bank can be made again
+        _logger.warning('%s: cannot be read (%s); reading the frames again', path, error)
+    return None
+
+
+def _pack(segment: Segment) -> dict[str, Any]:
+    return {
+        'clip': segment.clip,
+        'features': segment.features,
+        'looks': segment.looks,
+        'counts': torch.tensor([len(target.labels) for target in segment.targets]),
+        'boxes': torch.cat([target.boxes for target in segment.targets]),
+        'labels': torch.cat([target.labels for target in segment.targets]),
+    }
+
+
+def _unpack(values: dict[str, Any]) -> Segment:
+    counts = values['counts'].tolist()
+    targets = [
+        Target(boxes, labels)
+        for boxes, labels in zip(values['boxes'].split(counts), values['labels'].split(counts))
+    ]
+    return Segment(values['features'], targets, values['looks'], values['clip'])

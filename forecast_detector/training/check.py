@@ -1,0 +1,80 @@
+"""Training data that cannot be trained on is told by name, before it becomes a NaN."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.base import Clip, ClipDataset, Truth
+
+
+class CheckedClip(Clip):
+    """A clip whose truth is checked whenever it is asked for."""
+
+    def __init__(self, clip: Clip, classes: int) -> None:
+        self._clip, self._classes = clip, classes
+        self.name, self.fps = clip.name, clip.fps
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return len(self._clip)
+
+    def read(self, index: int) -> NDArray[np.uint8]:
+        """Decode a frame."""
+        image = self._clip.read(index)
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+            raise ValueError(
+                f'{self.name}, frame {index}: an image of shape {image.shape} and type '
+                f'{image.dtype}; expected (H, W, 3), uint8'
+            )
+        return image
+
+    def truth(self, index: int) -> Truth:
+        """
+        Return a frame's annotated objects.
+
+        :raises ValueError: for boxes that are not finite or have no area, for labels that are
+            no class, and for a frame that was not annotated; names clip and frame.
+        """
+        truth = self._clip.truth(index)
+        where = f'{self.name}, frame {index}'
+        if not truth.annotated:
+            raise ValueError(
+                f'{where} was not annotated: training would take it for empty; annotate it, or '
+                'leave it out of the data set'
+            )
+        boxes, labels = truth.boxes, truth.labels
+        sides = boxes[:, 2:] - boxes[:, :2]
+        bad = ~(np.isfinite(boxes).all(axis=1) & (sides > 0).all(axis=1))
+        if bad.any():
+            raise ValueError(
+                f'{where}: box {boxes[bad][0].tolist()} is not finite or has no area; correct '
+                'the annotation'
+            )
+        foreign = (labels < 0) | (labels >= self._classes)
+        if foreign.any():
+            raise ValueError(
+                f'{where}: label {int(labels[foreign][0])} is none of the {self._classes} '
+                'classes of the data set; correct the annotation'
+            )
+        return truth
+
+    def stamp_ns(self, index: int) -> int:
+        """Return the frame's time in nanoseconds."""
+        return self._clip.stamp_ns(index)
+
+
+def checked(dataset: ClipDataset) -> ClipDataset:
+    """
+    Wrap a data set so that what cannot be trained on is an error that names it.
+
+    :raises ValueError: if there is no clip, or one without frames.
+    """
+    empty = [clip.name for clip in dataset.clips if len(clip) == 0]
+    if empty or not dataset.clips:
+        raise ValueError(
+            f'clips without frames: {empty[:10]}; leave them out of the data set' if empty
+            else 'the data set has no clips; check --root and --split'
+        )
+    classes = len(dataset.labels)
+    return ClipDataset(dataset.labels, [CheckedClip(clip, classes) for clip in dataset.clips])

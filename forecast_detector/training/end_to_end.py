@@ -1,0 +1,186 @@
+"""The paper's training: sequences of images, end to end through the backbone (section 3.4)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from ..data.base import ClipDataset
+from ..model.network import ForecastNetwork
+from .clip_batches import ClipSampler
+from .config import TrainConfig
+from .detector import hold_norms
+from .feature_bank import SequenceBatch
+from .logs import Log
+from .optim import epoch_decays, sgd
+from .progress import Phase
+from .sequence_recipe import SequenceRecipe
+from .temporal import sequence_losses
+
+
+def train_baseline(
+    network: ForecastNetwork,
+    videos: ClipDataset,
+    stills: ClipDataset | None,
+    config: TrainConfig,
+    device: torch.device,
+    state_file: Path,
+    log: Log,
+    workers: int = 0,
+) -> ForecastNetwork:
+    """
+    Phase 1 of section 4.2: train the recurrent SSDLite that the modules are injected into.
+
+    :param network: gets its backbone, neck and head; its encoders stay as they are.
+    :returns: the baseline itself, a network of its own with combination ``recurrent``.
+    """
+    baseline = ForecastNetwork(replace(network.config, combination='recurrent'))
+    transplant(network, baseline)
+    # It sees what its one encoder gives, and forecasts and schedules nothing.
+    alone = replace(
+        config,
+        model=baseline.config,
+        temporal=replace(config.temporal, seen=(0.0, 1.0, 0.0), forecast_share=0.0),
+        loss=replace(config.loss, forecast=0.0, decision=0.0),
+    )
+    recipe = replace(config.baseline, scheduler_from=config.baseline.epochs + 1)
+    sampler = ClipSampler(videos, stills, recipe, config.model, config.seed)
+    train_sequences('baseline', baseline, sampler, recipe, alone, device, state_file, log, workers)
+    transplant(baseline, network)
+    return baseline
+
+
+def train_joint(
+    network: ForecastNetwork,
+    videos: ClipDataset,
+    stills: ClipDataset | None,
+    config: TrainConfig,
+    device: torch.device,
+    state_file: Path,
+    log: Log,
+    workers: int = 0,
+) -> ForecastNetwork:
+    """
+    Phase 2 of section 4.2: train everything together; the scheduler joins late.
+
+    :returns: the network with averaged weights.
+    :raises ValueError: for a network that peeks.
+    """
+    if config.model.peek:
+        raise ValueError(
+            'peek: phase joint trains no peek; use phases detector, temporal, scheduler'
+        )
+    sampler = ClipSampler(videos, stills, config.joint, config.model, config.seed + 1)
+    train_sequences(
+        'joint', network, sampler, config.joint, config, device, state_file, log, workers
+    )
+    return network
+
+
+def transplant(source: ForecastNetwork, target: ForecastNetwork) -> None:
+    """Copy backbone, neck and head from a network to another."""
+    for name in ('backbone', 'neck', 'head'):
+        getattr(target, name).load_state_dict(getattr(source, name).state_dict())
+
+
+def train_sequences(
+    name: str,
+    network: ForecastNetwork,
+    sampler: ClipSampler,
+    recipe: SequenceRecipe,
+    config: TrainConfig,
+    device: torch.device,
+    state_file: Path,
+    log: Log,
+    workers: int,
+) -> None:
+    """
+    Train a network on clips, all parts at once, each at its own learning rate.
+
+    :raises RuntimeError: if the loss is no longer finite; names the step and the clips.
+    """
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = sgd(
+        [
+            ([network.encoder1, network.encoder2], recipe.lr),
+            ([network.backbone, network.neck, network.head], recipe.detector_lr),
+            ([network.scheduler], recipe.scheduler_lr),
+        ],
+        recipe.momentum,
+        recipe.weight_decay,
+    )
+    lr_schedule = epoch_decays(
+        optimizer,
+        [
+            (1, recipe.decay_epochs),
+            (1, recipe.decay_epochs),
+            (recipe.scheduler_from, recipe.scheduler_decay_epochs),
+        ],
+        recipe.decay,
+        sampler.steps_per_epoch,
+    )
+    config = replace(config, temporal=replace(
+        config.temporal, steps=sampler.steps, scheduler_from=(recipe.scheduler_from - 1)
+        / recipe.epochs,
+    ))
+    phase = Phase(
+        network, optimizer, lr_schedule, recipe.ema, config, state_file, recipe.precision
+    )
+    anchors = network.anchors(config.model.input_size)
+    prepare(network, name)
+    frames = recipe.batch_size * (recipe.frames + 1)
+    batches = sampler.batches(phase.first, workers)
+    for step, batch in zip(phase.steps(name, sampler.steps, frames), batches):
+        with phase.autocast():
+            features = read_clips(network, batch.images.to(device), recipe.recompute)
+            losses = sequence_losses(
+                network, SequenceBatch(features, batch.targets), config, anchors, step, device
+            )
+            total = torch.stack([w * value.float() for w, value in losses.values()]).sum()
+        phase.update(step, total, batch.clips)
+        phase.report(step, log, {
+            'loss': total, 'epoch': step // sampler.steps_per_epoch + 1,
+            **{key: value for key, (_, value) in losses.items()},
+        })
+    phase.finish(sampler.steps)
+
+
+def prepare(network: ForecastNetwork, name: str) -> None:
+    """
+    Set modes: what is new learns its norms, what has been trained keeps their statistics.
+
+    The frames of a batch look alike, and the backbone's statistics are ImageNet's.
+    """
+    network.train()
+    hold_norms(network.backbone)
+    if name != 'baseline':
+        hold_norms(network.neck)
+        hold_norms(network.head)
+
+
+def read_clips(network: ForecastNetwork, images: Tensor, recompute: int) -> Tensor:
+    """
+    Read F of every frame, with gradients.
+
+    :param images: (B, n, 3, H, W), uint8.
+    :param recompute: see the recipe.
+    :returns: (B, n, C, H/32, W/32).
+    """
+    flat = images.flatten(0, 1).float().contiguous(memory_format=torch.channels_last)
+
+    def extract(part: Tensor) -> Tensor:
+        maps: Tensor = network.backbone(network.backbone.normalize(part))
+        return maps
+
+    if recompute:
+        parts = [checkpoint(extract, part, use_reentrant=False) for part in flat.split(recompute)]
+        maps = torch.cat(parts)
+    else:
+        maps = extract(flat)
+    # In single precision, so that the LSTMs' states, which are made like them, are too.
+    features: Tensor = network.neck(maps).float()
+    return features.unflatten(0, images.shape[:2])
