@@ -1,4 +1,4 @@
-"""Passes over cached features, the oracle, and the sweep: equal to running frame by frame."""
+"""Runs over features read once, the oracle, and the sweep: equal to running frame by frame."""
 
 import argparse
 import csv
@@ -10,27 +10,34 @@ from test_evaluation_average_precision import found, there
 from test_evaluation_cli import weights  # noqa: F401 (a fixture)
 import torch
 
-from forecast_detector.checkpoint import load_checkpoint
+from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.cli import sweep as sweep_command
+from forecast_detector.config import ModelConfig
 from forecast_detector.data.base import Clip
-from forecast_detector.evaluation.baselines import HoldBoxes
-from forecast_detector.evaluation.batched import Bench, read_share
+from forecast_detector.evaluation.baselines import BoxBaseline, HoldBoxes, ScheduledBoxes
 from forecast_detector.evaluation.detector import DetectorRunner, evaluation_config
+from forecast_detector.evaluation.kalman import KalmanBoxes
 from forecast_detector.evaluation.oracle import frame_loss, run_oracle
+from forecast_detector.evaluation.points import differences, recommend
 from forecast_detector.evaluation.policies import make_runner
+from forecast_detector.evaluation.rollout import read_share, run_settings, Setting
 from forecast_detector.evaluation.run import run_clips
-from forecast_detector.evaluation.sweep import BASELINES, carry, differences, recommend, Sweep
-from forecast_detector.evaluation.taps import FeatureCache
+from forecast_detector.evaluation.store import FeatureStore
+from forecast_detector.evaluation.sweep import BASELINES, carry, Replay, Sweep
+from forecast_detector.evaluation.thresholds import ShareCurve
+from forecast_detector.evaluation.timing import time_steps
+from forecast_detector.model.network import ForecastNetwork
 from forecast_detector.streaming import StreamingDetector
-from forecast_detector.types import Action, Policy
+from forecast_detector.types import Action, Policy, Reason
 
 
 class NoisyClip(Clip):
-    """Random images, their decodings counted; one object that moves by two pixels a frame."""
+    """Random patches, their decodings counted; one object that moves by two pixels a frame."""
 
     def __init__(self, name, seed, length):
         self.name, self.length, self.decoded = name, length, 0
-        self.images = np.random.default_rng(seed).integers(0, 255, (length, 64, 80, 3), np.uint8)
+        patches = np.random.default_rng(seed).integers(0, 255, (length, 4, 5, 3), np.uint8)
+        self.images = patches.repeat(16, axis=1).repeat(16, axis=2)
 
     def __len__(self):
         return self.length
@@ -63,41 +70,94 @@ def assert_same(runs, others):
                 same.detections.scores[:count], abs=1e-4)
 
 
-@pytest.mark.parametrize(('policy', 'every'), [('read', 1), ('alternate', 3), ('copy', 2)])
-def test_a_cached_pass_side_by_side_is_as_frame_by_frame(detector, weights, clips, policy, every):  # noqa: F811,E501
-    config = evaluation_config(
-        Policy.READ if policy == 'read' else Policy.ALTERNATE, read_every=every)
-    bench = Bench(detector, clips, width=2)
-    first = bench.run(config, policy == 'copy')
-    again = bench.run(config, policy == 'copy')
-    other = StreamingDetector(load_checkpoint(weights), device='cpu')
-    direct = run_clips(make_runner(policy, other, read_every=every), clips)
-    assert_same(first, direct)
-    assert_same(again, direct)
+def test_settings_side_by_side_are_as_each_frame_by_frame(detector, clips):
+    store = FeatureStore(detector, clips)
+    cases = [('read', 1), ('alternate', 3), ('copy', 2), ('alternate', 2)]
+    together = run_settings(store, [
+        Setting(evaluation_config(
+            Policy.READ if policy == 'read' else Policy.ALTERNATE, read_every=every
+        ), policy == 'copy') for policy, every in cases
+    ])
+    for (policy, every), runs in zip(cases, together):
+        if policy != 'copy':
+            assert_same(runs, run_clips(make_runner(policy, detector, read_every=every), clips))
+    # The last, because it changes the detector.
+    assert_same(together[2], run_clips(make_runner('copy', detector, read_every=2), clips))
 
 
-def test_a_second_pass_decodes_nothing_and_forecasts_never_do(detector, clips):
-    bench = Bench(detector, clips)
-    bench.run(evaluation_config(Policy.ALTERNATE, read_every=3))
-    assert [clip.decoded for clip in clips] == [3, 2, 4]
-    bench.run(evaluation_config(Policy.READ))
-    assert [clip.decoded for clip in clips] == [9, 6, 12]
-    bench.run(evaluation_config(Policy.READ))
-    assert [clip.decoded for clip in clips] == [9, 6, 12]
+@pytest.fixture(params=[0, 4], ids=['blind', 'peek'])
+def steered(request, tmp_path):
+    """A network whose scheduler differs from frame to frame, with and without a peek."""
+    torch.manual_seed(1)
+    network = ForecastNetwork(ModelConfig(
+        ('bolt', 'nut'), feature_channels=16, lstm_channels=16, input_size=(96, 96),
+        extra_channels=(16, 16, 16, 16), peek=request.param,
+    ))
+    with torch.no_grad():
+        # Untrained norms let next to nothing of the image through.
+        network.train()
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.momentum = None
+        images = torch.randint(0, 255, (8, 3, 6, 6)).repeat_interleave(16, 2)
+        network.read(images.repeat_interleave(16, 3))
+        network.scheduler.fc.weight.mul_(30)
+        for part in (network.encoder1, network.encoder2):
+            for value in part.parameters():
+                value.add_(0.1 * torch.randn_like(value))
+        for predictor in network.head.classification:
+            # Few detections, or suppression takes most of the time.
+            predictor[-1].weight.mul_(20)
+            predictor[-1].bias.view(-1, 3)[:, 0] += 3
+        if network.peek is not None:
+            network.peek.project.weight.normal_(0, 0.3)
+    save_checkpoint(tmp_path / 'w.safetensors', network)
+    return StreamingDetector(load_checkpoint(tmp_path / 'w.safetensors'), device='cpu')
 
 
-def test_a_full_cache_costs_time_and_changes_nothing(detector, clips):
-    bench = Bench(detector, clips)
-    whole = bench.run(evaluation_config(Policy.READ))
-    bench.tap.cache = FeatureCache(limit_bytes=5 * 16 * 9 * 4)
-    assert_same(bench.run(evaluation_config(Policy.READ)), whole)
-    assert_same(bench.run(evaluation_config(Policy.READ)), whole)
+def test_the_scheduler_steers_batched_streams_as_it_steers_one(steered, clips):
+    store = FeatureStore(steered, clips)
+    everything = run_settings(store, [Setting(evaluation_config(Policy.SCHEDULER, 1.0))])[0]
+    seen = sorted(s.confidence for run in everything for s in run.steps[1:])
+    assert seen[-1] - seen[0] > 1e-3
+    thresholds = [seen[0] / 2] + [(seen[i] + seen[i + 1]) / 2 for i in (3, 8, 16)]
+    together = run_settings(
+        store, [Setting(evaluation_config(Policy.SCHEDULER, p)) for p in thresholds])
+    for p, runs in zip(thresholds, together):
+        direct = run_clips(make_runner('scheduler', steered, p), clips)
+        assert_same(runs, direct)
+        for run, other in zip(runs, direct):
+            assert [s.confidence for s in run.steps] == pytest.approx(
+                [s.confidence for s in other.steps], abs=1e-4, nan_ok=True)
+            assert [s.reason for s in run.steps] == [s.reason for s in other.steps]
+    assert 0 < read_share(together[2]) < 1
+
+
+def test_a_change_of_image_size_within_a_clip_is_a_reset_as_in_a_stream(steered, clips):
+    clips[0].images = [image if i < 4 else image[:48, :56]
+                       for i, image in enumerate(clips[0].images)]
+    direct = run_clips(make_runner('alternate', steered, read_every=2), clips)
+    runs = run_settings(
+        FeatureStore(steered, clips), [Setting(evaluation_config(Policy.ALTERNATE))])[0]
+    assert_same(runs, direct)
+    assert Reason.RESET in [step.reason for step in runs[0].steps]
+    assert [s.reason for s in runs[0].steps] == [s.reason for s in direct[0].steps]
+
+
+def test_every_frame_is_decoded_once_and_beyond_the_limit_kept_in_a_file(detector, clips):
+    in_memory = FeatureStore(detector, clips)
+    in_file = FeatureStore(detector, clips, limit_bytes=0)
+    assert [clip.decoded for clip in clips] == [18, 12, 24]
+    assert torch.equal(in_memory.features(range(27)), in_file.features(range(27)))
+    setting = [Setting(evaluation_config(Policy.READ))]
+    assert_same(run_settings(in_memory, setting)[0], run_settings(in_file, setting)[0])
+    assert [clip.decoded for clip in clips] == [18, 12, 24]
 
 
 def test_copy_sees_the_features_of_the_last_read_on_every_frame_until_the_next(detector, clips):
     seen = []
     runner = make_runner('copy', detector, read_every=3)
-    inner = detector._network._inner
+    inner = detector.network._inner
     step = inner.step
 
     def spy(features, state):
@@ -120,23 +180,54 @@ def test_loss_of_a_frame_counts_misses_and_false_detections_by_score():
     assert frame_loss(found(), there()) == 0
 
 
-def test_the_oracle_reads_all_or_nothing_at_the_ends_of_its_threshold(detector, clips):
-    bench = Bench(detector, clips)
-    everything, regrets = run_oracle(bench, -1e9)
+def test_the_oracle_reads_all_or_nothing_at_the_ends_of_its_threshold(steered, clips):
+    store = FeatureStore(steered, clips)
+    everything, regrets = run_oracle(store, -1e9)
     assert read_share(everything) == 1.0
-    assert_same(everything, bench.run(evaluation_config(Policy.READ)))
+    assert_same(everything, run_settings(store, [Setting(evaluation_config(Policy.READ))])[0])
     assert len(regrets) == sum(len(clip) - 1 for clip in clips)
-    nothing, _ = run_oracle(bench, 1e9)
+    nothing, _ = run_oracle(store, 1e9)
     assert read_share(nothing) == pytest.approx(3 / 27)
-    assert_same(nothing, bench.run(evaluation_config(Policy.SCHEDULER, p=0.0)))
+    never = Setting(evaluation_config(Policy.ALTERNATE, read_every=100))
+    assert_same(nothing, run_settings(store, [never])[0])
 
 
-def test_held_boxes_of_replayed_reads_are_as_run_directly(detector, weights, clips):  # noqa: F811
-    shown = Bench(detector, clips).run(evaluation_config(Policy.READ), every=2)
+def test_the_oracle_reads_where_forecasting_costs_most(steered, clips):
+    runs, regrets = run_oracle(FeatureStore(steered, clips), 0.0)
+    actions = [step.action for run in runs for step in run.steps[1:]]
+    assert len(actions) == len(regrets)
+    assert {Action.READ, Action.FORECAST} == set(actions)
+    assert actions.count(Action.READ) == sum(regret > 0 for regret in regrets)
+
+
+def test_held_boxes_of_replayed_reads_are_as_run_directly(detector, clips):
+    store = FeatureStore(detector, clips)
+    shown = run_settings(store, [Setting(evaluation_config(Policy.READ), every=2)])[0]
     assert [len(run.steps) for run in shown] == [5, 3, 6]
-    other = StreamingDetector(load_checkpoint(weights), device='cpu')
-    direct = run_clips(make_runner('hold', other, read_every=2), clips)
-    assert_same(carry(shown, clips, HoldBoxes(), 2), direct)
+    carried = [
+        carry(store, at, BoxBaseline(Replay(run.steps), HoldBoxes(), 2))
+        for at, run in enumerate(shown)
+    ]
+    assert_same(carried, run_clips(make_runner('hold', detector, read_every=2), clips))
+
+
+def test_scheduled_boxes_are_read_where_the_scheduler_reads_and_carried_elsewhere(steered, clips):
+    store = FeatureStore(steered, clips)
+    everything = run_settings(store, [Setting(evaluation_config(Policy.SCHEDULER, 1.0))])[0]
+    p = float(np.median([s.confidence for run in everything for s in run.steps[1:]])) + 1e-5
+    own = run_settings(store, [Setting(evaluation_config(Policy.SCHEDULER, p))])[0]
+    direct = run_clips(make_runner('scheduled_kalman', steered, p), clips)
+    carried = [
+        carry(store, at, ScheduledBoxes(Replay(run.steps), KalmanBoxes()))
+        for at, run in enumerate(own)
+    ]
+    assert_same(carried, direct)
+    assert 0 < read_share(direct) < 1
+    for run, scheduled in zip(direct, own):
+        for step, other in zip(run.steps, scheduled.steps):
+            assert step.action is other.action
+            if step.action is Action.READ:
+                assert step.detections.scores == pytest.approx(other.detections.scores, abs=1e-4)
 
 
 def test_anticipation_detects_on_the_forecast_and_is_timed(detector, clips):
@@ -148,25 +239,49 @@ def test_anticipation_detects_on_the_forecast_and_is_timed(detector, clips):
     assert all(step.anticipated is None for step in plain[0].steps)
 
 
-def test_a_sweep_measures_the_scheduler_and_every_baseline(detector, clips):
-    sweep = Sweep(Bench(detector, clips), detector.labels)
-    points = list(sweep.points())
+@pytest.mark.parametrize('steered', [0], ids=['blind'], indirect=True)
+def test_a_sweep_measures_the_scheduler_and_every_baseline(steered, clips):
+    store = FeatureStore(steered, clips)
+    sweep = Sweep(store, steered.labels, time_steps(steered, clips))
+    points = list(sweep.points(BASELINES))
     scheduled = {q.p: q.read_share for q in points if q.policy == 'scheduler'}
     assert scheduled[1.0] == 1.0
-    assert scheduled[0.0] == pytest.approx(3 / 27)
-    assert list(dict(sorted(scheduled.items())).values()) == sorted(scheduled.values())
+    assert {q.p for q in points if q.policy == 'scheduled_kalman'} == set(scheduled) - {1.0}
     for policy in BASELINES:
-        assert {q.read_every for q in points if q.policy == policy} == {2, 3, 4, 6}
+        if policy != 'scheduled_kalman':
+            assert {q.read_every for q in points if q.policy == policy} == {2, 3, 4, 6}
     for point in points:
         if point.policy in ('alternate', 'hold'):
             reads = sum(-(-len(clip) // point.read_every) for clip in clips)
             assert point.read_share == pytest.approx(reads / 27)
         assert point.ms_per_frame > 0
-    assert recommend(points, share=0.2).read_share <= 0.2
+    assert recommend(points, share=0.6).read_share <= 0.6
     assert recommend(points, loss=1.0).read_share == min(scheduled.values())
     assert recommend(points, ms=0.0) is None
     for row in differences(points):
         assert row['low'] <= row['high']
+
+
+@pytest.mark.parametrize('steered', [0], ids=['blind'], indirect=True)
+def test_each_wanted_share_is_met_where_confidences_allow_it(steered):
+    clips = [NoisyClip(str(seed), seed, 40) for seed in range(4)]
+    store = FeatureStore(steered, clips)
+    points = Sweep(store, steered.labels, time_steps(steered, clips)).points([])
+    shares = [point.read_share for point in points]
+    for every in (1, 2, 3, 4, 6):
+        assert min(abs(share - 1 / every) for share in shares) <= 0.03
+
+
+def test_p_lies_between_confidences_and_corrects_itself_by_whole_runs():
+    seen = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+    curve = ShareCurve([0.0, 0.45, 1.0], [0.0, 0.5, 1.0], seen)
+    p = curve.p_for(0.5)
+    assert 0.4 < p < 0.5
+    assert curve.estimate([0.45])[0] == pytest.approx(0.5)
+    # A whole run at that p read more than the sample told: half is met by a lower p.
+    curve.add(p, 0.7)
+    assert curve.estimate([p])[0] == pytest.approx(0.7)
+    assert curve.p_for(0.5) < 0.4
 
 
 def test_the_command_writes_json_table_and_picture(tmp_path, weights, monkeypatch):  # noqa: F811
@@ -182,19 +297,15 @@ def test_the_command_writes_json_table_and_picture(tmp_path, weights, monkeypatc
         '--weights', str(weights), '--dataset', 'synthetic', '--baselines', 'alternate', 'hold',
         '--json', str(tmp_path / 's.json'), '--csv', str(tmp_path / 's.csv'),
         '--plot', str(tmp_path / 's.png'), '--want-share', '0.5', '--device', 'cpu',
+        '--time-pass',
     ])) == 0
     result = json.loads((tmp_path / 's.json').read_text())
     assert {'policy', 'p', 'read_every', 'read_share', 'map50', 'map50_tolerant', 'by_speed',
             'ms_per_frame'} == set(result['points'][0])
+    assert 0 < result['read_s'] < result['sweep_s']
+    assert result['pass_s'] > 0
     with open(tmp_path / 's.csv', newline='') as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(result['points'])
     assert 'map50_slow' in rows[0]
     assert (tmp_path / 's.png').stat().st_size > 1000
-
-
-def test_reads_come_first_and_reset_between_passes(detector, clips):
-    bench = Bench(detector, clips)
-    for _ in range(2):
-        runs = bench.run(evaluation_config(Policy.SCHEDULER, p=0.0))
-        assert all(run.steps[0].action is Action.READ for run in runs)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 import time
 from typing import Protocol
 
 import numpy as np
 
 from ..data.base import Clip
-from ..types import Action, Detections, Frame
+from ..types import Action, Detections, Frame, Reason
 from .run import DecodeTimer, Runner, Step
 
 
@@ -88,6 +89,46 @@ class BoxBaseline:
         start = time.perf_counter()
         detections = _within(self.carrier.skip(), self._size)
         return Step(detections, Action.FORECAST, _ms_since(start))
+
+
+class ScheduledBoxes:
+    """
+    Runs a detector on every frame, keeps its decisions, and answers FORECASTs by carried boxes.
+
+    The forecast decides when to read, boxes are what is given in between. Its head still runs on
+    FORECAST frames here, and is counted: that could be saved.
+    """
+
+    def __init__(self, reader: Runner, carrier: Carrier) -> None:
+        """
+        Join the two.
+
+        :param reader: decides, and detects where it reads.
+        """
+        self.reader, self.carrier, self._size = reader, carrier, (0, 0)
+
+    def start(self, clip: Clip) -> None:
+        """Begin a new clip."""
+        self.reader.start(clip)
+        self.carrier.start()
+
+    def step(self, frame: Frame) -> Step:
+        """
+        Answer the next frame.
+
+        :raises BadFrameError: if it is read and cannot be used.
+        """
+        watched = DecodeTimer(frame)
+        step = self.reader.step(watched.frame)
+        self._size = watched.size or self._size
+        start = time.perf_counter()
+        if step.reason is Reason.RESET:
+            self.carrier.start()
+        if step.action is Action.READ:
+            detections = self.carrier.read(step.detections)
+        else:
+            detections = _within(self.carrier.skip(), self._size)
+        return replace(step, detections=detections, latency_ms=step.latency_ms + _ms_since(start))
 
 
 def _ms_since(start: float) -> float:

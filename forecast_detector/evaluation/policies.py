@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from ..streaming import StreamingDetector
 from ..types import Policy
-from .baselines import BoxBaseline, HoldBoxes
+from .baselines import BoxBaseline, HoldBoxes, ScheduledBoxes
 from .detector import DetectorRunner, evaluation_config
 from .kalman import KalmanBoxes
 from .run import Runner
-from .taps import NetworkTap
+from .taps import CopyForecast
 
 STREAMING = tuple(policy.value for policy in Policy)
 BOXES = {'hold': HoldBoxes, 'kalman': KalmanBoxes}
-POLICIES = (*STREAMING, 'copy', *BOXES)
+SCHEDULED_KALMAN = 'scheduled_kalman'
+POLICIES = (*STREAMING, 'copy', *BOXES, SCHEDULED_KALMAN)
 
 
 def make_runner(
@@ -22,8 +23,8 @@ def make_runner(
     """
     Build what answers the frames under a policy.
 
-    :param p: threshold of policy ``scheduler``.
-    :param read_every: every so many frames are read, for all but ``scheduler`` and ``read``.
+    :param p: threshold of policies ``scheduler`` and ``scheduled_kalman``.
+    :param read_every: every so many frames are read, for all but these and ``read``.
     :raises ValueError: for an unknown policy or a value outside its range.
     """
     if policy in STREAMING:
@@ -33,8 +34,12 @@ def make_runner(
     if policy in BOXES:
         reader = DetectorRunner(detector, evaluation_config(Policy.READ))
         return BoxBaseline(reader, BOXES[policy](), read_every)
+    if policy == SCHEDULED_KALMAN:
+        return ScheduledBoxes(DetectorRunner(detector, evaluation_config(
+            Policy.SCHEDULER, p, max_consecutive_forecasts=max_consecutive_forecasts
+        )), KalmanBoxes())
     if policy == 'copy':
-        NetworkTap(detector).copy = True
+        CopyForecast(detector)
         return DetectorRunner(
             detector, evaluation_config(Policy.ALTERNATE, read_every=read_every)
         )

@@ -1,0 +1,120 @@
+"""Points of a trade-off: what a policy costs and finds at one setting; comparing and choosing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..data.base import Clip, Truth
+from .average_precision import Outcomes
+from .bootstrap import paired_difference
+from .matching import Rule
+from .metrics import ALL, judge, Metrics, ScoredClip, summarise
+from .run import ClipRun
+
+# Baselines read every so many frames; the scheduler is brought to the same shares.
+PERIODS = (1, 2, 3, 4, 6)
+TOLERANCE = 0.03
+
+
+@dataclass(frozen=True)
+class Point:
+    """
+    One policy at one setting.
+
+    :ivar judged: what became of each detection, by the plain rule, for comparisons.
+    """
+
+    policy: str
+    p: float | None
+    read_every: int | None
+    read_share: float
+    metrics: Metrics
+    ms_per_frame: float
+    judged: Outcomes
+
+    def to_dict(self) -> dict[str, Any]:
+        """Turn into plain values (JSON)."""
+        metrics = asdict(self.metrics)
+        return {
+            'policy': self.policy, 'p': self.p, 'read_every': self.read_every,
+            'read_share': self.read_share, 'map50': metrics['map50'],
+            'map50_tolerant': metrics['map50_tolerant'], 'by_speed': metrics['by_speed'],
+            'ms_per_frame': self.ms_per_frame,
+        }
+
+
+class Scorer:
+    """Scores run after run against one truth."""
+
+    def __init__(self, clips: Sequence[Clip], labels: Sequence[str]) -> None:
+        """Take the truth of every frame."""
+        self.labels = labels
+        self._truths: list[list[Truth]] = [
+            [clip.truth(i) for i in range(len(clip))] for clip in clips
+        ]
+
+    def score(self, runs: Sequence[ClipRun]) -> tuple[Metrics, Outcomes]:
+        """Measure runs over all clips; with what became of each detection (plain rule)."""
+        clips = [
+            ScoredClip(run.name, [step.detections for step in run.steps], truths)
+            for run, truths in zip(runs, self._truths)
+        ]
+        judged = judge(clips, len(self.labels))
+        return summarise(judged, self.labels), judged[Rule.PLAIN][ALL]
+
+
+def differences(points: Sequence[Point]) -> list[dict[str, Any]]:
+    """
+    Compare the scheduler with p=1 and with every baseline at the same share of READs.
+
+    :returns: for each share and baseline the difference in ``map50`` with the 95 % interval of
+        a paired bootstrap over clips.
+    """
+    scheduled = [point for point in points if point.policy == 'scheduler']
+    best = max(scheduled, key=lambda point: point.read_share)
+    rows = []
+    for every in PERIODS[1:]:
+        here = nearest(scheduled, 1 / every)
+        if here is None:
+            continue
+        others = [q for q in points if q.policy != 'scheduler'
+                  and (q.read_every == every or q.p == here.p)]
+        for other in (best, *others):
+            gap = paired_difference(here.judged, other.judged)
+            rows.append({
+                'read_share': 1 / every, 'p': here.p,
+                'versus': 'p=1' if other is best else other.policy,
+                'difference': gap.value, 'low': gap.low, 'high': gap.high,
+            })
+    return rows
+
+
+def nearest(points: Sequence[Point], share: float) -> Point | None:
+    """Find the point nearest to a share of READs, None if none comes near enough."""
+    point = min(points, key=lambda q: abs(q.read_share - share))
+    return point if abs(point.read_share - share) <= TOLERANCE else None
+
+
+def recommend(
+    points: Sequence[Point], share: float | None = None, ms: float | None = None,
+    loss: float | None = None,
+) -> Point | None:
+    """
+    Choose p: the highest ``map50`` within a budget, or the fewest READs within a loss.
+
+    :param share: at most this share of READs.
+    :param ms: at most so many milliseconds a frame.
+    :param loss: at most so much less ``map50`` than at p=1.
+    :returns: a point of the scheduler, None if none keeps to the budget.
+    """
+    scheduled = [
+        q for q in points if q.policy == 'scheduler' and q.metrics.map50 is not None
+        and (share is None or q.read_share <= share) and (ms is None or q.ms_per_frame <= ms)
+    ]
+    if loss is None:
+        return max(scheduled, key=lambda q: q.metrics.map50 or 0.0, default=None)
+    full = next((q.metrics.map50 or 0.0 for q in points if q.p == 1.0), 0.0)
+    kept = [q for q in scheduled if (q.metrics.map50 or 0.0) >= full - loss]
+    return min(kept, key=lambda q: q.read_share, default=None)
