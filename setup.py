@@ -26,5 +26,8 @@ setup(
         *present.values(),
     ],
     package_dir={package: folder for folder, package in present.items()},
-    package_data={'forecast_detector': ['py.typed'], **{p: ['**/*'] for p in present.values()}},
+    package_data={
+        'forecast_detector': ['py.typed'], 'forecast_detector.report': ['templates/*'],
+        **{p: ['**/*'] for p in present.values()},
+    },
 )

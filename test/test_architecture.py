@@ -35,8 +35,10 @@ ALLOWED = {
     'evaluation': CORE | {'data', 'reading', 'streaming'},
     'demo': CORE | {'data', 'bags', 'annotate', 'evaluation', 'images'},
     'replay': CORE | {'bags', 'data', 'demo', 'evaluation', 'streaming', 'topics'},
+    'report': set(),
     'ros': CORE | {'msg', 'streaming', 'images', 'bags', 'data', 'annotate', 'demo', 'replay',
                    'topics'},
+    'executables': {'demo'},
     'cli': None,
     '__main__': {'cli'},
 }

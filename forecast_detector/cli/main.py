@@ -16,6 +16,7 @@ COMMANDS = {
     'evaluate': 'measure weights on annotated video',
     'info': 'show what is in a weights file',
     'replay': 'replay a bag offline or through the live node: bag and report out',
+    'report': 'show evaluations, replays and a sweep as one HTML file',
     'sweep': 'trade accuracy against READ share, beside every baseline',
     'train': 'train weights on annotated video',
 }

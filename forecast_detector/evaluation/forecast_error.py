@@ -22,7 +22,7 @@ from ..data.base import Clip
 from ..model.backbone import STRIDE
 from ..reading import FrameReader, LoadedFrame
 from ..streaming import StreamingDetector
-from ..types import BadFrameError, Policy, StepFailure
+from ..types import Action, BadFrameError, Policy, StepFailure
 from .detector import evaluation_config
 from .pictures import shrink, to_jpeg
 
@@ -146,13 +146,12 @@ def _draw(
     clip: Clip, measured: dict[str, Measured], geometries: Sequence[Geometry]
 ) -> list[dict[str, Any]]:
     """Show the same frames for every policy, in the same colours."""
-    count = len(next(iter(measured.values()))[0])
-    places = np.unique(np.linspace(0, count - 1, HEAT_FRAMES + 2).round().astype(int)[1:-1])
+    places = _places(next(iter(measured.values()))[1])
     brightest = max(1e-9, float(np.percentile(
         [maps[k] for maps, _ in measured.values() for k in places], BRIGHTEST_PERCENTILE
     )))
     pictures = []
-    for k in places.tolist():
+    for k in places:
         image = clip.read(k + 1)
         for policy, (maps, actions) in measured.items():
             small = _blend(
@@ -165,6 +164,14 @@ def _draw(
                 'size': [small.shape[1], small.shape[0]], 'boxes': [], 'jpeg': to_jpeg(small),
             })
     return pictures
+
+
+def _places(actions: Sequence[str]) -> list[int]:
+    """Choose frames in a row from a READ on, the one nearest to the middle of the window."""
+    latest = max(0, len(actions) - HEAT_FRAMES)
+    reads = [k for k in range(latest + 1) if actions[k] == Action.READ.name]
+    start = min(reads, key=lambda k: abs(k - latest / 2), default=latest // 2)
+    return list(range(start, min(len(actions), start + HEAT_FRAMES)))
 
 
 def _blend(

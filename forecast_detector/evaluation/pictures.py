@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.base import Clip, Truth
-from ..types import Action, BadFrameError, Detections
+from ..types import BadFrameError, Detections
 from .matching import in_crowd, match_frame, Rule
 from .run import Step
 
@@ -71,17 +71,16 @@ def show_frame(
         box['xyxy'] = [round(float(v) * scale, 1) for v in box['xyxy']]
     return {
         'kind': kind, 'clip': clip.name, 'index': index, 'action': step.action.name,
-        'caption': _caption(step.action, age, truth, boxes, loss),
+        'age': age, 'caption': _caption(truth, boxes, loss),
         'size': [small.shape[1], small.shape[0]], 'boxes': boxes[:DRAWN_BOXES],
         'jpeg': to_jpeg(small),
     }
 
 
 def _caption(
-    action: Action, age: int, truth: Truth | None, boxes: Sequence[dict[str, Any]],
-    loss: float | None,
+    truth: Truth | None, boxes: Sequence[dict[str, Any]], loss: float | None
 ) -> str:
-    words = ['read' if action is Action.READ else _forecast(age)]
+    words = []
     if truth is not None:
         missed = sum(box['role'] == 'missed' for box in boxes)
         false = sum(box['role'] == 'false' for box in boxes)
@@ -91,10 +90,6 @@ def _caption(
     if loss is not None:
         words.append(f'loss {loss:.2f}')
     return ', '.join(words)
-
-
-def _forecast(age: int) -> str:
-    return 'first forecast after a read' if age == 1 else f'forecast {age} after a read'
 
 
 def _boxes(

@@ -1,0 +1,133 @@
+"""The whole page: which parts there are, what each shows, what is missing and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from . import bars, latency, tradeoff
+from .clips import all_clips, error_parts, worst_parts
+from .fields import ReportError
+from .headline import cards, heading, sentences
+from .load import lettered, load
+from .model import Run, SweepResult
+from .svg import percent
+
+TRADE_OFF_MISSING = (
+    'The trade-off curve comes from a sweep: run it with',
+    'forecast-detector sweep … --json sweep.json', 'and give its file to the report, too.',
+)
+TRACE_MISSING = (
+    'Step times, the timeline and example frames come from a trace: measure with',
+    'forecast-detector evaluate … --trace --json run.json', '(or replay).',
+)
+TRUTH_MISSING = (
+    'Average precision, its parts by speed and class, and worst cases need annotated frames: '
+    'name a truth topic with', 'replay --truth-topic', 'or use an annotated data set.',
+)
+ERRORS_MISSING = (
+    'Heat maps of forecast errors need the detector at hand as it traces, with a second frame '
+    'to forecast: measure with', 'forecast-detector evaluate … --trace', '.',
+)
+
+
+def build(runs: Sequence[Run], sweep: SweepResult | None) -> str:
+    """
+    Write the report of one run or several side by side, as HTML that needs nothing else.
+
+    :raises ReportError: if there is nothing to report, or too much.
+    """
+    if not runs and sweep is None:
+        raise ReportError('there is neither a run nor a sweep; name at least one JSON file')
+    runs = lettered(list(runs))
+    environment = Environment(
+        loader=PackageLoader('forecast_detector.report', 'templates'), autoescape=True,
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )
+    environment.filters['percent'] = percent
+    return environment.get_template('report.html').render(
+        title=heading(runs, sweep), sentences=sentences(runs, sweep), cards=cards(runs),
+        runs=runs, sweep=sweep, **_trade_off(runs, sweep), **_accuracy(runs),
+        **_traced(runs), provenance=_provenance(runs, sweep),
+    )
+
+
+def build_from(paths: Sequence[str | Path]) -> str:
+    """
+    Read files of runs and at most one sweep, in any order, and write their report.
+
+    :raises ReportError: for a file that is neither, or a second sweep; names it.
+    :raises OSError: for a file that cannot be read.
+    """
+    loaded = [load(path) for path in paths]
+    sweeps = [one for one in loaded if isinstance(one, SweepResult)]
+    if len(sweeps) > 1:
+        raise ReportError(
+            f'{sweeps[0].file} and {sweeps[1].file} are both sweeps; a report shows one'
+        )
+    return build([one for one in loaded if isinstance(one, Run)], sweeps[0] if sweeps else None)
+
+
+def _trade_off(runs: Sequence[Run], sweep: SweepResult | None) -> dict[str, Any]:
+    drawn = tradeoff.lines(sweep) if sweep else []
+    placed = [run for run in runs if run.map50 is not None and run.read_share is not None]
+    shown = bool(drawn) or len(placed) > 1
+    return {
+        'trade_off': {
+            'charts': [tradeoff.by_share(sweep, placed), tradeoff.by_time(sweep, placed)]
+            if shown else [],
+            'legend': tradeoff.legend(drawn),
+            'recommended': tradeoff.describe(sweep.recommended)
+            if sweep and sweep.recommended else None,
+            'placed': placed,
+            'missing': None if sweep else TRADE_OFF_MISSING,
+        },
+    }
+
+
+def _accuracy(runs: Sequence[Run]) -> dict[str, Any]:
+    fast = [run for run in runs if run.by_speed]
+    classy = [run for run in runs if run.by_class]
+    return {
+        'by_speed': bars.by_speed(fast) if fast else None,
+        'by_class': bars.by_class(classy) if classy else [],
+        'truth_missing': TRUTH_MISSING if any(run.map50 is None for run in runs) else None,
+    }
+
+
+def _traced(runs: Sequence[Run]) -> dict[str, Any]:
+    timed = [run for run in runs if latency.step_times(run)]
+    end_ms = latency.longest(timed) if timed else 0.0
+    traced = [run for run in runs if run.trace is not None]
+    errors = error_parts(traced)
+    return {
+        'histograms': [(run, latency.histogram(run, end_ms)) for run in timed],
+        'timeline': all_clips(traced),
+        'errors': errors,
+        'worst': worst_parts(traced),
+        'trace_missing': TRACE_MISSING if len(traced) < len(runs) else None,
+        'errors_missing': ERRORS_MISSING if traced and not errors else None,
+    }
+
+
+def _provenance(
+    runs: Sequence[Run], sweep: SweepResult | None
+) -> list[tuple[str, list[str | None]]]:
+    """Set what each file says about itself side by side."""
+    sources: list[tuple[str, dict[str, Any]]] = [
+        (run.file, {'frames': run.frames, 'clips': run.clips, **run.provenance}) for run in runs
+    ]
+    if sweep:
+        sources.append((sweep.file, sweep.provenance))
+    keys = list(dict.fromkeys(key for _, origin in sources for key in origin))
+    rows: list[tuple[str, list[str | None]]] = [('file', [file for file, _ in sources])]
+    return rows + [(key, [_told(origin.get(key)) for _, origin in sources]) for key in keys]
+
+
+def _told(value: Any) -> str | None:
+    if isinstance(value, list):
+        return ' × '.join(str(one) for one in value)
+    return None if value is None else str(value)

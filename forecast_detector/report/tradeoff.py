@@ -1,0 +1,143 @@
+"""Accuracy against cost: the policies of a sweep as lines, the runs as lettered points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+import math
+
+from markupsafe import Markup
+
+from .axes import HEIGHT, padded, Plot, WIDTH
+from .model import Run, SweepPoint, SweepResult
+from .svg import chart, element, join, path, percent, title
+
+# Sides of each policy's mark: 0 is a disc, negative a polygon that stands on its point.
+MARKS = {'scheduler': 0, 'alternate': 4, 'copy': -3, 'kalman': 3, 'hold': -4, 'oracle': 5}
+OTHERS = (6, -5, 8)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One policy: its points from cheap to dear, and how it is drawn."""
+
+    policy: str
+    style: str
+    sides: int
+    points: list[SweepPoint]
+
+
+def lines(sweep: SweepResult) -> list[Line]:
+    """Gather the points with a mAP by policy, the scheduler first."""
+    full = [q for q in sweep.points if q.p == 1.0 and q.map50 is not None]
+    names = list(dict.fromkeys(q.policy for q in sweep.points))
+    names.sort(key=lambda name: list(MARKS).index(name) if name in MARKS else len(MARKS))
+    result, unknown = [], 0
+    for name in names:
+        own = [q for q in sweep.points if q.policy == name and q.map50 is not None]
+        if not own:
+            continue
+        # Reading every frame is where every policy begins.
+        own = own if name == 'scheduler' else own + full
+        sides, style = MARKS.get(name), name
+        if sides is None:
+            sides, style = OTHERS[unknown % len(OTHERS)], f'other{unknown % len(OTHERS)}'
+            unknown += 1
+        result.append(Line(name, style, sides, sorted(own, key=lambda q: q.read_share)))
+    return result
+
+
+def mark(x: float, y: float, sides: int, size: float = 4.2) -> Markup:
+    """Draw a mark of the given number of sides, see ``MARKS``."""
+    if not sides:
+        return element('circle', cx=x, cy=y, r=size, class_='mark')
+    turn = math.pi / 2 * (1 if sides < 0 else -1) + (math.pi / 4 if sides == 4 else 0)
+    around = (turn + 2 * math.pi * k / abs(sides) for k in range(abs(sides)))
+    corners = [(x + 1.25 * size * math.cos(a), y + 1.25 * size * math.sin(a)) for a in around]
+    return element('path', d=path(corners) + 'Z', class_='mark')
+
+
+def legend(drawn: Sequence[Line]) -> list[tuple[str, Markup]]:
+    """Give the name of each line and a small picture of it."""
+    return [
+        (line.policy, element(
+            'svg', element('path', d='M1 7H29', class_='line'), mark(15, 7, line.sides),
+            viewBox='0 0 30 14', class_=f'key policy-{line.style}', aria_hidden='true',
+        )) for line in drawn
+    ]
+
+
+def by_share(sweep: SweepResult | None, runs: Sequence[Run]) -> Markup:
+    """Draw mAP against the share of frames that are read."""
+    return _draw(
+        'mAP at IoU 0.5 against the share of frames read', sweep, runs,
+        lambda q: 100 * q.read_share,
+        lambda run: None if run.read_share is None else 100 * run.read_share,
+        'frames read', lambda v: f'{v:g}\u00a0%', (0.0, 100.0),
+    )
+
+
+def by_time(sweep: SweepResult | None, runs: Sequence[Run]) -> Markup:
+    """Draw mAP against milliseconds per frame."""
+    return _draw(
+        'mAP at IoU 0.5 against milliseconds per frame', sweep, runs,
+        lambda q: q.ms_per_frame, lambda run: run.ms_per_frame, 'ms per frame',
+    )
+
+
+def _draw(
+    label: str, sweep: SweepResult | None, runs: Sequence[Run],
+    x_of: Callable[[SweepPoint], float], x_of_run: Callable[[Run], float | None],
+    x_label: str, x_text: Callable[[float], str] = lambda v: f'{v:g}',
+    x_range: tuple[float, float] | None = None,
+) -> Markup:
+    drawn = lines(sweep) if sweep else []
+    places = [
+        (run, x, run.map50) for run in runs
+        if (x := x_of_run(run)) is not None and run.map50 is not None
+    ]
+    at = [(x_of(q), q.map50 or 0.0) for line in drawn for q in line.points]
+    at += [(x, y) for _, x, y in places]
+    plot = Plot.over(
+        x_range or padded([x for x, _ in at], floor=0.0),
+        padded([100 * y for _, y in at], floor=0.0),
+    )
+    parts = [plot.frame(x_label, 'mAP@0.5, %', x_text)]
+    parts += [_line(line, plot, x_of) for line in reversed(drawn)]
+    parts += [_run_mark(run, plot.x(x), plot.y(100 * y), x_label, x) for run, x, y in places]
+    return chart(WIDTH, HEIGHT, label, *parts)
+
+
+def _line(line: Line, plot: Plot, x_of: Callable[[SweepPoint], float]) -> Markup:
+    ordered = sorted(line.points, key=x_of)
+    at = [(plot.x(x_of(q)), plot.y(100 * (q.map50 or 0.0))) for q in ordered]
+    marks = [
+        element('g', title(describe(q)), mark(x, y, line.sides), class_='point')
+        for q, (x, y) in zip(ordered, at)
+    ]
+    return element(
+        'g', element('path', d=path(at), class_='line'), join(marks),
+        class_=f'policy-{line.style}',
+    )
+
+
+def describe(point: SweepPoint) -> str:
+    """Say in words what a point of a sweep is."""
+    setting = f', p = {point.p:.4g}' if point.p is not None else ''
+    if point.read_every is not None:
+        setting = f', reads 1 in {point.read_every:g}'
+    return (
+        f'{point.policy}{setting}: mAP {percent(point.map50 or 0.0)}, '
+        f'{percent(point.read_share, 0)} read, {point.ms_per_frame:.1f} ms a frame'
+    )
+
+
+def _run_mark(run: Run, x: float, y: float, x_label: str, value: float) -> Markup:
+    return element(
+        'g', title(
+            f'run {run.key}, {run.policy}: mAP {percent(run.map50 or 0.0)}, '
+            f'{value:.4g} {x_label}'
+        ),
+        element('circle', cx=x, cy=y, r=9.0, class_='disc'),
+        element('text', run.key, x=x, y=y, class_='letter'), class_=f'run-{run.key}',
+    )

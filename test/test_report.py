@@ -1,0 +1,285 @@
+"""The report: one file that stands alone, shows what is there, says what is missing."""
+
+from html.parser import HTMLParser
+import json
+
+from markupsafe import Markup
+import pytest
+from report_samples import (
+    frame,
+    jpeg,
+    make_point,
+    make_run,
+    make_sweep,
+    make_trace,
+    picture,
+    write,
+)
+
+from forecast_detector.cli.main import main
+from forecast_detector.report.axes import padded, Plot, Scale, ticks
+from forecast_detector.report.fields import ReportError
+from forecast_detector.report.load import load
+from forecast_detector.report.model import FrameLine, TracedClip
+from forecast_detector.report.page import build_from
+from forecast_detector.report.svg import element
+from forecast_detector.report.timeline import COLUMNS, columns, strip
+from forecast_detector.report.tradeoff import lines
+
+VOID = {'meta', 'link', 'img', 'br'}
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, the text, and whether every element is closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.words, self.path = [], [], []
+        self.feed(text)
+        assert self.path == []
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.path.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.path.pop() == tag
+
+    def handle_data(self, data):
+        if 'style' not in self.path:
+            self.words.append(data)
+
+    @property
+    def text(self):
+        return ' '.join(' '.join(self.words).replace('\xa0', ' ').split())
+
+    def all(self, tag, class_=None):
+        return [a for t, a in self.elements
+                if t == tag and (class_ is None or class_ in a.get('class', '').split())]
+
+
+@pytest.fixture
+def page(tmp_path):
+    def build(**files):
+        return Page(build_from(write(tmp_path, **files)))
+    return build
+
+
+def headings(page):
+    return [name for name in (
+        'Trade-off', 'By speed', 'Time of a step', 'By class', 'Timeline', 'Forecast error',
+        'Worst cases', 'Provenance',
+    ) if name in page.words]
+
+
+def test_a_run_and_a_sweep_show_everything(page):
+    shown = page(run=make_run(), sweep=make_sweep())
+    assert headings(shown) == [
+        'Trade-off', 'By speed', 'Time of a step', 'By class', 'Timeline', 'Forecast error',
+        'Worst cases', 'Provenance']
+    assert 'read 35 % of 60 frames of 3 clips' in shown.text
+    assert len(shown.all('img')) == 7
+    # Two trade-offs, speeds, times, classes and forecast errors; a strip a clip.
+    assert len(shown.all('svg', 'chart')) == 6
+    assert len(shown.all('svg', 'strip')) == 3
+    assert 'Recommended by the sweep. scheduler, p = 0.7: mAP 64.0 %, 40 % read' in shown.text
+    assert not shown.all('p', 'missing')
+
+
+def test_the_file_needs_nothing_else(tmp_path):
+    text = build_from(write(tmp_path, run=make_run(), sweep=make_sweep()))
+    shown = Page(text)
+    assert not shown.all('script')
+    targets = [a[key] for _, a in shown.elements for key in ('src', 'href') if key in a]
+    assert targets and all(target.startswith('data:') for target in targets)
+    assert '@import' not in text and 'url(' not in text
+    assert shown.all('meta')[1]['name'] == 'viewport'
+
+
+def test_what_cannot_be_seen_is_told(page):
+    shown = page(run=make_run(), sweep=make_sweep())
+    assert all(image['alt'] for image in shown.all('img'))
+    for svg in shown.all('svg'):
+        hidden = svg.get('aria-hidden') == 'true'
+        assert hidden or (svg['role'] == 'img' and svg['aria-label'])
+    assert shown.all('html')[0]['lang'] == 'en'
+
+
+def test_several_runs_stand_side_by_side_with_a_letter_each(page):
+    other = make_run(policy='alternate', p=None, read_every=2)
+    other.update(map50=0.5, ms_per_frame=34.0)
+    shown = page(one=make_run(), two=other)
+    assert len(shown.all('article', 'card')) == 2
+    assert 'alternate, 1 in 2' in shown.text
+    assert 'Run B read 35 %, was 2.0 times as slow and lost 10.0 points of mAP.' in shown.text
+    assert '−10.0' in shown.text
+    assert len(shown.all('g', 'run-B')) >= 5
+    # Lettered points of the runs make a trade-off, even without a sweep.
+    assert 'Trade-off' in shown.words and '--json sweep.json' in shown.text
+
+
+@pytest.mark.parametrize(('values', 'left_out', 'told'), [
+    (make_run(trace=False), ['Timeline', 'Forecast error', 'Worst cases'], '--trace'),
+    (make_run(truth=False), ['By speed', 'By class', 'Worst cases'], '--truth-topic'),
+    (make_run(), [], 'forecast-detector sweep'),
+])
+def test_what_is_missing_is_left_out_and_the_remedy_told(page, values, left_out, told):
+    shown = page(run=values)
+    assert not set(left_out) & set(headings(shown))
+    assert told in shown.text
+    assert not {'None', 'nan'} & set(shown.text.split())
+
+
+def test_a_trace_without_a_detector_has_no_heat_maps(page):
+    run = make_run()
+    run['trace']['errors'] = []
+    run['trace']['pictures'] = [p for p in run['trace']['pictures'] if p['kind'] != 'heat']
+    shown = page(run=run)
+    assert not shown.all('p', 'ramp') and 'Heat maps' in shown.text
+
+
+def test_detections_scored_again_have_no_times(page):
+    run = make_run(trace=False)
+    run.update(read_share=None, ms_per_frame=None, latency_ms=None,
+               provenance={'from': 'dump.json', 'dataset': 'coco_vid'})
+    shown = page(run=run, sweep=make_sweep())
+    assert 'detections scored again' in shown.text and '60.0' in shown.text
+    assert not shown.all('div', 'share')
+
+
+def test_a_sweep_alone_is_shown(page):
+    shown = page(sweep=make_sweep())
+    assert headings(shown) == ['Trade-off', 'Provenance']
+    assert '9 settings' in shown.text
+
+
+def test_names_of_users_are_text_and_never_markup(tmp_path):
+    evil = '<script>alert("1")</script> & \'"'
+    run = make_run(classes=(evil, 'dog'), weights=evil, **{evil: evil})
+    run['trace'] = make_trace(clips=(evil, 'b', 'c'))
+    run['trace']['pictures'][0]['boxes'][0]['name'] = evil
+    run['trace']['pictures'][0]['caption'] = evil
+    run['trace']['clips'][0]['frames'][1]['reason'] = evil
+    text = build_from(write(tmp_path, run=run, sweep={
+        'points': [make_point(evil, map50=0.1), make_point(p=1.0)], 'provenance': {}}))
+    assert not Page(text).all('script')
+    assert '<script' not in text
+    assert Page(text).text.count('alert("1")') >= 3
+
+
+@pytest.mark.parametrize(('change', 'message'), [
+    ({'frames': '60'}, r"run\.json\.frames: got '60', expected a number"),
+    ({'map50': [1]}, r'run\.json\.map50: got \[1\]'),
+    ({'by_speed': 3}, r'run\.json\.by_speed: got 3, expected an object'),
+    ({'by_class': {'cat': {'map50': 'x'}}}, r"by_class\.cat\.map50: got 'x'"),
+    ({'trace': {'clips': [{'name': 'a', 'frames': [{**frame(0), 'action': 'LOOK'}]}]}},
+     r"trace\.clips\[0\]\.frames\[0\]\.action: got 'LOOK', expected one of READ, FORECAST"),
+    ({'trace': {'clips': [], 'pictures': [picture('worst', 'a', jpeg=jpeg()[:9] + '!')]}},
+     r'pictures\[0\]\.jpeg: is no JPEG in base64'),
+    ({'trace': {'clips': [], 'pictures': [picture('worst', 'a', size=[3])]}}, r'size: got \[3\]'),
+    ({'trace': {'clips': [], 'pictures': [], 'errors': [
+        {'clip': 'a', 'policy': 'b', 'index': [1, 2], 'action': ['READ'], 'error': [0.1, 0.2]}]}},
+     r'errors\[0\]\.action: got .* expected 2 words'),
+])
+def test_what_does_not_fit_is_named_with_its_place(tmp_path, change, message):
+    (path,) = write(tmp_path, run={**make_run(trace=False), **change})
+    with pytest.raises(ReportError, match=message):
+        load(path)
+
+
+@pytest.mark.parametrize(('text', 'message'), [
+    ('{"map50": ', 'x.json: is no JSON'),
+    ('\xff', 'x.json'),
+    ('[1, 2]', r'got \[1, 2\], expected an object'),
+    ('{"images": [], "annotations": []}', 'x.json: is neither a run .* it has images, annotat'),
+    ('{"points": [{"policy": "hold"}]}', r'x.json.points\[0\].read_share: got None'),
+    ('{"points": [], "provenance": NaN}', 'provenance: got nan'),
+])
+def test_foreign_and_broken_files_are_named(tmp_path, text, message, capsys):
+    path = tmp_path / 'x.json'
+    path.write_text(text, encoding='latin-1')
+    with pytest.raises(ReportError, match=message):
+        load(path)
+    assert main(['report', str(path), '--out', str(tmp_path / 'r.html')]) == 1
+    assert 'x.json' in capsys.readouterr().err
+    assert not (tmp_path / 'r.html').exists()
+
+
+def test_two_sweeps_and_nothing_at_all_are_refused(tmp_path):
+    with pytest.raises(ReportError, match=r'one\.json and .*two\.json are both sweeps'):
+        build_from(write(tmp_path, one=make_sweep(), two=make_sweep()))
+    with pytest.raises(ReportError, match='name at least one'):
+        build_from([])
+    run = make_run(trace=False)
+    with pytest.raises(ReportError, match='7 runs'):
+        build_from(write(tmp_path, **{f'r{k}': run for k in range(7)}))
+
+
+def test_the_command_writes_a_file(tmp_path, capsys):
+    run, sweep = write(tmp_path, run=make_run(), sweep=make_sweep())
+    out = tmp_path / 'new' / 'report.html'
+    assert main(['report', str(run), '--sweep', str(sweep), '--out', str(out)]) == 0
+    assert out.read_text().startswith('<!doctype html>')
+    assert 'report.html' in capsys.readouterr().out
+
+
+def test_a_long_clip_is_drawn_in_few_columns(page):
+    frames = [FrameLine(0.0, 'READ' if i % 4 == 0 else 'FORECAST', None, 0.5, 1.0, None)
+              for i in range(COLUMNS * 8)]
+    drawn = columns(frames)
+    assert len(drawn) == COLUMNS
+    assert {column.forecast for column in drawn} == {0.75}
+    assert (drawn[0].first, drawn[-1].last) == (0, len(frames) - 1)
+    assert len(strip(TracedClip('a', frames), 0.5)) < 60_000
+
+
+def test_a_strip_joins_neighbours_of_the_same_kind():
+    frames = [FrameLine(0.0, action, 'POLICY', None, 1.0, None)
+              for action in ('READ', 'FORECAST', 'FORECAST', 'READ')]
+    drawn = Page(strip(TracedClip('a', frames), None))
+    blocks = [(float(a['x']), float(a['width']), a['fill-opacity'])
+              for a in drawn.all('rect', 'forecast')]
+    assert blocks == [(0, 1, '0'), (1, 2, '1'), (3, 1, '0')]
+    assert 'frames 1 to 2: FORECAST (policy)' in drawn.text
+
+
+def test_lines_begin_where_every_frame_is_read(tmp_path):
+    (path,) = write(tmp_path, sweep=make_sweep())
+    drawn = lines(load(path))
+    assert [line.policy for line in drawn] == ['scheduler', 'alternate', 'kalman', 'newcomer']
+    assert [round(q.read_share, 2) for q in drawn[1].points] == [0.33, 0.5, 1.0]
+    assert [q.p for q in drawn[0].points] == [0.0, 0.7, 1.0]
+
+
+def test_ticks_are_round_and_inside():
+    assert ticks(0, 100) == [0, 20, 40, 60, 80, 100]
+    assert ticks(0.31, 0.68) == pytest.approx([0.4, 0.5, 0.6])
+    assert ticks(5, 5) == [5]
+    low, high = padded([3.0, 3.0])
+    assert low < 3 < high
+    assert padded([0.1, 10.0], floor=0.0)[0] == 0.0
+
+
+def test_a_plot_puts_values_where_they_belong():
+    plot = Plot.over((0, 10), (0, 1))
+    assert plot.y(1) < plot.y(0) and plot.x(0) < plot.x(10)
+    assert Scale(2, 4, 0, 100)(3) == 50
+
+
+def test_elements_escape_text_and_keep_elements():
+    assert element('text', '<b>', x=1.04, font_size=3, title=None) == Markup(
+        '<text x="1" font-size="3">&lt;b&gt;</text>')
+    assert element('g', element('path', d='"')) == Markup('<g><path d="&#34;"/></g>')
+
+
+def test_a_report_of_many_long_clips_stays_small(tmp_path):
+    run = make_run()
+    frames = json.loads(json.dumps([frame(i) for i in range(200)]))
+    run['trace']['clips'] = [{'name': f'clip {k}', 'frames': frames} for k in range(150)]
+    text = build_from(write(tmp_path, run=run))
+    assert '50 more clips are in the JSON' in Page(text).text
+    assert len(text) < 4_000_000
