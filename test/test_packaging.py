@@ -135,3 +135,17 @@ def test_a_wrong_type_hash_is_told(tmp_path):
     checked = subprocess.run(command, capture_output=True, text=True)
     assert checked.returncode == 1
     assert 'RIHS01_a, expected RIHS01_b' in checked.stdout
+
+
+@pytest.mark.parametrize('name', [name for name, _ in read_entry_points() if '_node' in name])
+def test_a_node_without_ros_is_one_clear_line(name):
+    code = (
+        'import sys\n'
+        "sys.modules['rclpy'] = None\n"  # as where it is not installed
+        f'from forecast_detector.executables import {name}\n'
+        f'sys.exit({name}())\n'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f'{name}: error: ROS 2 is not complete here (no rclpy')
+    assert len(done.stderr.splitlines()) == 1

@@ -7,8 +7,6 @@ import json
 from pathlib import Path
 import shutil
 import signal
-import sys
-import time
 
 from ..checkpoint import load_checkpoint
 from ..config import StreamConfig
@@ -17,10 +15,11 @@ from ..demo.show import run as run_show
 from ..demo.show import Show
 from ..demo.source import check_source, SYNTHETIC
 from ..demo.summary import read_numbers, summarise, table
+from ..device import select_device
 from .common import add_device
+from .live_line import LiveLine
 
 OURS = ('bag', 'annotated.mp4', 'numbers.json', 'summary.json', 'live.json', 'log')
-PLAIN_PERIOD_S = 5.0
 
 
 def _unit(text: str) -> float:
@@ -57,34 +56,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, default=Path('out/demo'), help='folder of the results')
 
 
-class LiveLine:
-    """One line on a terminal that is written over; elsewhere a line every few seconds."""
-
-    def __init__(self) -> None:
-        self._is_terminal = sys.stderr.isatty()
-        self._said_s = -PLAIN_PERIOD_S
-
-    def say(self, text: str) -> None:
-        """Show a text."""
-        if self._is_terminal:
-            width = shutil.get_terminal_size().columns - 1
-            sys.stderr.write('\r' + text[:width].ljust(width))
-        elif time.monotonic() - self._said_s >= PLAIN_PERIOD_S:
-            self._said_s = time.monotonic()
-            sys.stderr.write(text + '\n')
-        sys.stderr.flush()
-
-    def note(self, text: str) -> None:
-        """Show a text that stays."""
-        self.end()
-        sys.stderr.write(text + '\n')
-
-    def end(self) -> None:
-        """Leave the line."""
-        if self._is_terminal:
-            sys.stderr.write('\n')
-
-
 def _clear(out: Path) -> None:
     """Remove what an earlier demo left, and nothing else."""
     for name in OURS:
@@ -103,6 +74,7 @@ def choose(args: argparse.Namespace) -> tuple[str, str]:
 def run(args: argparse.Namespace) -> int:
     """Run the processes, then sum up."""
     require_ros()
+    select_device(args.device)  # a missing one is told here, not in a log
     source, weights = choose(args)
     fps = check_source(source, args.topic)
     checkpoint = load_checkpoint(weights)  # a bad file is told here, not in a log

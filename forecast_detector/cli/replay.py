@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 import shutil
+import signal
 import sys
 from typing import Any, get_args, TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from ..bags.writer import Storage
 from ..config import StreamConfig
 from ..types import Policy, StepFailure
 from . import common
+from .live_line import LiveLine
 
 if TYPE_CHECKING:
     from ..replay.answers import Answer
@@ -131,7 +133,34 @@ def _offline(args: argparse.Namespace, config: StreamConfig) -> int:
 
 
 def _live(args: argparse.Namespace, config: StreamConfig) -> int:
-    raise RuntimeError("--live is not there yet; replay offline")
+    from ..checkpoint import load_checkpoint
+    from ..demo.processes import require_ros
+    from ..device import select_device
+    from ..replay.live import LiveReplay
+
+    require_ros()
+    select_device(args.device)  # a missing one is told here, not in a log
+    checkpoint = load_checkpoint(args.weights)
+    labels, size = checkpoint.config.labels, tuple(args.input_size) if args.input_size else None
+    recording = _open(args, labels)
+    _clear(args.out)
+    replay = LiveReplay(
+        recording, config, checkpoint.path, args.out, args.device, size, args.resize, args.rate,
+        args.loop, args.lossless,
+    )
+    line = LiveLine()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the processes end with this one
+    try:
+        device_note = replay.play(line.say, line.note)
+    finally:
+        line.end()
+    collector = _collect(args, recording, labels, replay.answers(labels))
+    collector.bad.update(replay.bad())
+    shutil.rmtree(args.out / 'heard')
+    return _finish(args, config, recording, collector, labels, {
+        'sha256': checkpoint.sha256, 'input_size': list(size or checkpoint.config.input_size),
+        'device': args.device, 'device_note': device_note,
+    }, None)
 
 
 def _open(args: argparse.Namespace, labels: tuple[str, ...]) -> Recording:

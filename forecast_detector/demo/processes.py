@@ -19,6 +19,13 @@ HASTY_STOP_S = 10.0
 TAIL_LINES = 15
 
 
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):  # its package is missing, or blocked
+        return False
+
+
 def require_ros() -> None:
     """
     Make sure that the executables can run.
@@ -28,13 +35,13 @@ def require_ros() -> None:
     missing = [
         name
         for name in ('rclpy', 'vision_msgs', 'forecast_detector.msg')
-        if find_spec(name) is None
+        if not _is_there(name)
     ]
     if missing:
         raise RuntimeError(
-            f'ROS 2 is not complete here (no {", ".join(missing)}): use `make demo`, or run '
-            '`make setup` and then `scripts/ros_env forecast-detector demo`, or source a ROS 2 '
-            'workspace in which this package is built'
+            f'ROS 2 is not complete here (no {", ".join(missing)}): source a ROS 2 workspace in '
+            'which this package is built; in its source tree, run `make setup` and then this '
+            'command behind `scripts/ros_env`, or `make demo`'
         )
 
 

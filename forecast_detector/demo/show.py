@@ -17,6 +17,8 @@ RECORDER = 'forecast_detector.ros.recorder_node'
 IMAGE_TOPIC = '/camera/image_raw'
 # In the detector's log, before the sentence that says where it runs and why.
 DEVICE_MARK = 'device: '
+# In its log, where it cannot load its weights or use its device.
+UNCONFIGURED_MARK = 'waiting unconfigured'
 POLL_S = 0.2
 # Weak detections count in average precision; only those with SHOWN_SCORE are drawn.
 SCORE_THRESHOLD = 0.05
@@ -133,6 +135,8 @@ def _watch(
     while True:
         time.sleep(POLL_S)
         children.check([detector, recorder])
+        if detector.said(UNCONFIGURED_MARK):
+            raise detector.failure('could not start')
         if camera.status not in (None, 0):
             raise camera.failure(f'process ended with status {camera.status}')
         news = _read(live_file)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..bags import BagReader
 from ..bags.reader import frame_from_message
-from ..streaming import StreamingDetector
 from ..types import StepFailure, StepResult
 from .recording import Recording
+
+if TYPE_CHECKING:  # the player needs no network
+    from ..streaming import StreamingDetector
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ from vision_msgs.msg import (
 
 from forecast_detector.msg import ForecastDecision
 
-from ..boxes import xyxy_to_xywh
 from ..images import check_image_layout, decode_compressed, decode_image
 from ..types import BadFrameError, Decision, Detections, Frame
 
@@ -80,17 +79,19 @@ def detections_message(
     :param labels: class names of the weights; ``class_id`` is the name.
     """
     message = Detection2DArray(header=header)
-    for (x, y, width, height), score, label in zip(
-        xyxy_to_xywh(detections.boxes), detections.scores, detections.labels, strict=True
+    # In double precision, as bags are written: corners come back as they were, to the last bit.
+    for (x0, y0, x1, y1), score, label in zip(
+        detections.boxes.tolist(), detections.scores.tolist(), detections.labels.tolist(),
+        strict=True,
     ):
         result = ObjectHypothesisWithPose()
         result.hypothesis.class_id = labels[label]
-        result.hypothesis.score = float(score)
+        result.hypothesis.score = score
         detection = Detection2D(header=header, results=[result])
-        detection.bbox.center.position.x = float(x + width / 2)
-        detection.bbox.center.position.y = float(y + height / 2)
-        detection.bbox.size_x = float(width)
-        detection.bbox.size_y = float(height)
+        detection.bbox.center.position.x = (x0 + x1) / 2
+        detection.bbox.center.position.y = (y0 + y1) / 2
+        detection.bbox.size_x = x1 - x0
+        detection.bbox.size_y = y1 - y0
         message.detections.append(detection)
     return message
 

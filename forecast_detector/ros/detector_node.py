@@ -16,7 +16,7 @@ import torch
 from vision_msgs.msg import LabelInfo
 
 from ..checkpoint import find_weights, load_checkpoint
-from ..demo.show import DEVICE_MARK
+from ..demo.show import DEVICE_MARK, UNCONFIGURED_MARK
 from ..memory import keep_freed_memory
 from ..streaming import StreamingDetector
 from . import parameters
@@ -195,7 +195,7 @@ class DetectorNode(LifecycleNode):
             self.trigger_activate()
             return
         self.get_logger().warning(
-            'waiting unconfigured: correct the parameter (`ros2 param set '
+            f'{UNCONFIGURED_MARK}: correct the parameter (`ros2 param set '
             f'{self.get_fully_qualified_name()} ...`), then `ros2 lifecycle set '
             f'{self.get_fully_qualified_name()} configure` and `activate`'
         )

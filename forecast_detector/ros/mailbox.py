@@ -44,7 +44,9 @@ class Mailbox(Generic[T]):
 
     Live, a camera has one slot and a newer frame replaces the waiting one. Lossless, it has a
     queue, and whoever puts into a full one waits: the images behind it stay in the middleware,
-    which keeps them all where publisher and subscription are reliable and keep all.
+    which keeps them all where publisher and subscription are reliable and keep all. Frames are
+    then taken one by one, in the order that they came in: which cameras share a step would
+    depend on timing, and results on that in their last digits.
     """
 
     def __init__(self, cameras: Sequence[str], lossless: bool = False, capacity: int = 8) -> None:
@@ -56,6 +58,7 @@ class Mailbox(Generic[T]):
         self._lossless = lossless
         self._capacity = capacity if lossless else 1
         self._waiting: dict[str, deque[T]] = {camera: deque() for camera in cameras}
+        self._turns: deque[str] = deque()  # lossless: whose frame came first, and so on
         self._changed = Condition()
         self._is_open = False
         self.counters = {camera: Counters() for camera in cameras}
@@ -72,6 +75,7 @@ class Mailbox(Generic[T]):
             for camera, waiting in self._waiting.items():
                 self.counters[camera].count('dropped', len(waiting))
                 waiting.clear()
+            self._turns.clear()
             self._changed.notify_all()
 
     def put(self, camera: str, item: T) -> None:
@@ -87,18 +91,21 @@ class Mailbox(Generic[T]):
                 waiting.popleft()
                 self.counters[camera].count('dropped')
             waiting.append(item)
+            if self._lossless:
+                self._turns.append(camera)
             self._changed.notify_all()
 
     def take(self) -> dict[str, T]:
         """
-        Wait for frames and take the next one of each camera that has one.
+        Wait for frames and take the next one of each camera that has one; lossless, just one.
 
         :returns: camera to frame; empty once the mailbox is closed.
         """
         with self._changed:
             self._changed.wait_for(lambda: any(self._waiting.values()) or not self._is_open)
+            due = [self._turns.popleft()] if self._turns else self._waiting
             taken = {
-                camera: waiting.popleft() for camera, waiting in self._waiting.items() if waiting
+                camera: self._waiting[camera].popleft() for camera in due if self._waiting[camera]
             }
             self._changed.notify_all()
             return taken

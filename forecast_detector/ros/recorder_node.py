@@ -22,11 +22,12 @@ from forecast_detector.msg import ForecastDecision
 from ..annotate import annotate, VideoWriter
 from ..bags import BagWriter
 from ..bags.messages import DECISION, default_typestore, DETECTIONS, IMAGE, stamp_to_ns
+from ..bags.parsing import decision_of, detections_of, objects_of
 from ..bags.reader import frame_from_message
 from ..topics import beside
 from ..types import Action, BadFrameError
 from .qos import keep_all
-from .recording import Answered, decision_of, detections_of, Joiner, numbers_of, objects_of
+from .recording import Answered, Joiner, numbers_of
 from .spin import ending_on_errors, spin
 
 PARAMETERS = {

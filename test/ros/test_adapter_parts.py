@@ -123,6 +123,17 @@ def test_a_lossless_mailbox_makes_the_sender_wait() -> None:
     assert box.counters['a'].dropped == 0
 
 
+def test_a_lossless_mailbox_gives_one_frame_at_a_time_in_the_order_of_coming() -> None:
+    box: Mailbox[int] = Mailbox(['a', 'b'], lossless=True)
+    box.open()
+    for camera, frame in (('b', 1), ('a', 2), ('a', 3), ('b', 4)):
+        box.put(camera, frame)
+    assert [box.take() for _ in range(4)] == [{'b': 1}, {'a': 2}, {'a': 3}, {'b': 4}]
+    box.put('a', 5)
+    box.close()
+    assert box.take() == {}
+
+
 def test_a_closed_mailbox_wakes_whoever_waits_and_takes_nothing() -> None:
     box: Mailbox[int] = Mailbox(['a'], lossless=True, capacity=1)
     box.open()

@@ -10,6 +10,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip('rclpy', reason='needs ROS 2: run `make test`')
 pytest.importorskip('forecast_detector.msg', reason='messages not built: run `make test`')
@@ -53,6 +54,14 @@ def test_missing_weights_are_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "no file 'nowhere'" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='there is CUDA here')
+def test_a_missing_device_is_told_before_anything_is_started(tmp_path: Path) -> None:
+    done = demo('--device', 'cuda', '--out', str(tmp_path / 'out'))
+    assert done.returncode == 1
+    assert 'cuda' in done.stderr and len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / 'out').exists()
 
 
 def test_the_default_demo_reads_forecasts_and_finds_objects(tmp_path: Path) -> None:

@@ -1,0 +1,41 @@
+"""
+The nodes' executables: they start where there is no ROS, too, to say so in one line.
+
+``python -m forecast_detector.ros.detector_node`` and so on are the nodes themselves.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+import sys
+
+from .demo.processes import require_ros
+
+
+def _start(name: str) -> int:
+    try:
+        require_ros()
+    except RuntimeError as error:
+        print(f'{name}: error: {error}', file=sys.stderr)
+        return 1
+    return int(import_module(f'.ros.{name}', __package__).main())
+
+
+def detector_node() -> int:
+    """Run the detector node."""
+    return _start('detector_node')
+
+
+def camera_node() -> int:
+    """Run the camera node."""
+    return _start('camera_node')
+
+
+def player_node() -> int:
+    """Run the player node."""
+    return _start('player_node')
+
+
+def recorder_node() -> int:
+    """Run the recorder node."""
+    return _start('recorder_node')

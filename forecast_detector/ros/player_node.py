@@ -1,0 +1,217 @@
+"""Plays a bag into the detector, with /clock, and takes down what it answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+import sys
+from threading import Event, Thread
+import time
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rosgraph_msgs.msg import Clock as ClockMessage
+from sensor_msgs.msg import CompressedImage, Image
+from vision_msgs.msg import Detection2DArray, LabelInfo
+
+from forecast_detector.msg import ForecastDecision
+
+from ..bags import BagReader, Record
+from ..bags.messages import COMPRESSED_IMAGE, default_typestore, stamp_to_ns
+from ..replay.heard import HeardWriter, played_topic, write_live
+from ..replay.matching import Matcher, Shot
+from ..topics import camera_topics
+from .conversions import from_ns
+from .qos import keep_all, LATCHED
+from .recorder_node import BAG_TYPES
+from .spin import Done, ending_on_errors, spin
+
+PARAMETERS = {
+    'bag': ('', 'Folder or file of the bag.'),
+    'image_topics': ([''], 'Image topics of the bag to be played.'),
+    'out': ('', 'Folder to write to.'),
+    'rate': (1.0, 'Times the recorded speed; 0 is as fast as the answers come (lossless).'),
+    'loop': (1, 'How often the bag is played.'),
+    'lossless': (False, 'Wait for answers, so that none is lost.'),
+    'quiet_s': (5.0, 'Silence after the last image that ends the waiting for answers.'),
+}
+CLOCK_S = 0.025
+SETTLE_S = 1.0
+LIVE_S = 0.2
+# Images of a camera that may be on their way, lossless.
+WINDOW = 8
+IMAGE_DEPTH = 30
+
+
+class PlayerNode(Node):
+    """Publishes the images of a bag as they were recorded; writes what it hears."""
+
+    def __init__(self) -> None:
+        """
+        Open the bag; playing starts when the detector is there.
+
+        :raises ValueError: if the bag cannot be played.
+        """
+        super().__init__('player')
+        for name, (default, text) in PARAMETERS.items():
+            descriptor = ParameterDescriptor(description=text, read_only=True)
+            self.declare_parameter(name, default, descriptor)
+        self._topics = list(self._get('image_topics'))
+        self._lossless, self._rate = self._get('lossless'), self._get('rate')
+        self._out = Path(self._get('out'))
+        self._matcher = Matcher(self._topics)
+        self._counters: dict[str, dict[str, int]] = {}
+        self._writer = HeardWriter(self._out / 'heard')
+        self._time = self.create_publisher(ClockMessage, '/clock', 10)
+        with BagReader(self._get('bag')) as bag:
+            self._cameras = {
+                topic: self._open(bag.topics[bag.image_topic(topic)], topic)
+                for topic in self._topics
+            }
+        self._ready, self._stop = Event(), Event()
+        self._changed_s = time.monotonic()
+        self._error: Exception | None = None
+        self.create_subscription(LabelInfo, 'label_info', lambda _: self._ready.set(), LATCHED)
+        self.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
+        self._thread = Thread(target=self._run, name='player', daemon=True)
+        self._thread.start()
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(LIVE_S, self._check, clock=self._steady)
+
+    def close(self) -> None:
+        """Stop playing and finish the files."""
+        self._stop.set()
+        self._thread.join()
+        self._writer.close(self._counters)
+
+    def _get(self, name: str) -> Any:
+        return self.get_parameter(name).value
+
+    def _open(self, kind: str, topic: str) -> Any:
+        """Make a camera's publisher, and listen to the answers beside it."""
+        name = played_topic(topic, kind)
+        (beside,) = camera_topics([name])
+        for part, message_type, answers in (
+            ('detections', Detection2DArray, beside.detections),
+            ('decision', ForecastDecision, beside.decision),
+        ):
+            self._listen(topic, part, message_type, answers)
+        profile = keep_all() if self._lossless else QoSProfile(depth=IMAGE_DEPTH)
+        return self.create_publisher(
+            CompressedImage if kind == COMPRESSED_IMAGE else Image, name, profile
+        )
+
+    def _listen(self, topic: str, part: str, message_type: type, answers: str) -> None:
+        @ending_on_errors()
+        def on_message(data: bytes) -> None:
+            message: Any = default_typestore().deserialize_cdr(data, BAG_TYPES[message_type])
+            stamp_ns = stamp_to_ns(message.header.stamp)
+            shot = self._matcher.hear(topic, part, stamp_ns, data)
+            self._changed_s = time.monotonic()
+            if shot is not None:
+                self._writer.write(shot, self._changed_s)
+
+        self.create_subscription(message_type, answers, on_message, keep_all(), raw=True)
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        """Learn from the node's counters what will not be answered."""
+        names = {publisher.topic_name: topic for topic, publisher in self._cameras.items()}
+        for status in message.status:
+            topic = names.get(status.hardware_id)
+            if topic is None:
+                continue
+            counts = {pair.key: int(pair.value) for pair in status.values
+                      if pair.key in ('received', 'processed', 'dropped', 'stale', 'bad')}
+            if counts != self._counters.get(topic):
+                self._changed_s = time.monotonic()
+            self._counters[topic] = counts
+            lost = sum(counts.get(name, 0) for name in ('dropped', 'stale', 'bad'))
+            self._matcher.lose(topic, lost)
+
+    def _run(self) -> None:
+        try:
+            self._wait_for_detector()
+            for turn in range(self._get('loop')):
+                self._play(turn)
+            self._wait_for_answers()
+        except Exception as error:
+            self._error = error
+
+    def _wait_for_detector(self) -> None:
+        """Wait until it listens, and its answers cannot be missed."""
+        publishers = self._cameras.values()
+        while not (self._ready.is_set() and all(p.get_subscription_count() for p in publishers)):
+            if self._stop.wait(0.05):
+                return
+        self._stop.wait(SETTLE_S)
+
+    def _play(self, turn: int) -> None:
+        counts: Counter[str] = Counter()
+        begin_s, first_ns = time.monotonic(), None
+        with BagReader(self._get('bag')) as bag:
+            for record in bag.records(self._topics):
+                first_ns = record.log_ns if first_ns is None else first_ns
+                after_s = (record.log_ns - first_ns) / 1e9 / self._rate if self._rate else 0.0
+                self._wait_for_room(record.topic)
+                late_s = self._wait_until(begin_s + after_s, record.log_ns)
+                begin_s += late_s  # a late image delays the rest: a camera does not rush
+                if self._stop.is_set():
+                    return
+                self._publish(record, turn, counts[record.topic])
+                counts[record.topic] += 1
+
+    def _wait_for_room(self, topic: str) -> None:
+        """Lossless, let the answers catch up; the clock stands meanwhile."""
+        while self._lossless and self._matcher.open(topic) >= WINDOW:
+            if self._stop.wait(0.001):
+                return
+
+    def _wait_until(self, due_s: float, log_ns: int) -> float:
+        """
+        Wait, while the clock runs towards an image's time.
+
+        :returns: by how much it is late, seconds.
+        """
+        while (left_s := due_s - time.monotonic()) > 0:
+            self._tell_time(log_ns - round(left_s * self._rate * 1e9))
+            if self._stop.wait(min(left_s, CLOCK_S)):
+                return 0.0
+        self._tell_time(log_ns)
+        return -left_s
+
+    def _tell_time(self, time_ns: int) -> None:
+        self._time.publish(ClockMessage(clock=from_ns(max(0, time_ns))))
+
+    def _publish(self, record: Record, turn: int, index: int) -> None:
+        stamp_ns = stamp_to_ns(record.message().header.stamp)
+        self._matcher.send(Shot(record.topic, turn, index, record.log_ns, stamp_ns))
+        self._cameras[record.topic].publish(record.data)
+        self._changed_s = time.monotonic()
+
+    def _wait_for_answers(self) -> None:
+        """Wait until every image is answered or accounted for, or nothing comes any more."""
+        while any(self._matcher.unaccounted(topic) for topic in self._topics):
+            quiet_s = time.monotonic() - self._changed_s
+            if quiet_s > self._get('quiet_s') or self._stop.wait(0.02):
+                return
+
+    def _check(self) -> None:
+        with ending_on_errors():
+            write_live(self._out, self._matcher)
+            if not self._thread.is_alive():
+                raise self._error or Done
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the player node."""
+    return spin(PlayerNode, args)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
