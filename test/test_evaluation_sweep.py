@@ -290,7 +290,7 @@ def test_the_command_writes_json_table_and_picture(tmp_path, weights, monkeypatc
     from forecast_detector.evaluation import datasets
     clips = [NoisyClip('a', 1, 9), NoisyClip('b', 2, 6)]
     monkeypatch.setattr(
-        datasets, '_load', lambda *args: base.ClipDataset(('bolt', 'nut'), clips))
+        datasets, '_load', lambda *args, **more: base.ClipDataset(('bolt', 'nut'), clips))
     parser = argparse.ArgumentParser()
     sweep_command.add_arguments(parser)
     assert sweep_command.run(parser.parse_args([
@@ -303,7 +303,8 @@ def test_the_command_writes_json_table_and_picture(tmp_path, weights, monkeypatc
     assert {'policy', 'p', 'read_every', 'read_share', 'map50', 'map50_tolerant', 'by_speed',
             'ms_per_frame'} == set(result['points'][0])
     assert 0 < result['read_s'] < result['sweep_s']
-    assert result['pass_s'] > 0
+    assert result['pass_s'] > 0 < result['pass_cpu_s']
+    assert result['sweep_cpu_s'] > 0
     with open(tmp_path / 's.csv', newline='') as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(result['points'])

@@ -11,6 +11,7 @@ takes longer than everything else together, so it has to be asked for.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 import csv
 from pathlib import Path
 import time
@@ -19,7 +20,8 @@ from typing import Any, TYPE_CHECKING
 from tqdm import tqdm
 
 from . import common
-from .evaluate import add_data, describe_data, load_detector
+from .data import add_data, describe_data, open_data
+from .evaluate import load_detector
 
 if TYPE_CHECKING:
     from ..data.base import ClipDataset
@@ -56,22 +58,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``sweep``."""
-    from ..evaluation.datasets import open_dataset
     from ..evaluation.points import differences, recommend
     from ..evaluation.store import FeatureStore
     from ..evaluation.sweep import Sweep
     from ..evaluation.timing import time_steps
 
     detector, provenance = load_detector(args)
-    dataset = open_dataset(args.dataset, args.root, args.split, args.stride, detector.labels)
-    pass_s = _time_pass(detector, dataset) if args.time_pass else None
-    started = time.perf_counter()
+    dataset = open_data(args, detector.labels)
+    whole_pass = _time_pass(detector, dataset, args.time_pass)
+    watch = Stopwatch()
     timed = time_steps(detector, dataset.clips)
     points: list[Point] = []
     with tqdm(unit='frame', dynamic_ncols=True) as bar:
         bar.set_description('reading')
         store = FeatureStore(detector, dataset.clips, bar.update)
-        read_s = time.perf_counter() - started
+        reading = watch.seconds('read')
         for point in Sweep(store, dataset.labels, timed, bar.update).points(args.baselines):
             points.append(point)
             bar.set_description(f'{len(points)} points, last {_name(point)}')
@@ -83,24 +84,41 @@ def run(args: argparse.Namespace) -> int:
         'recommended': chosen.to_dict() if chosen else None,
         'frames': len(dataset),
         'latency_ms': {'read': timed.read_ms, 'forecast': timed.forecast_ms},
-        'sweep_s': time.perf_counter() - started,
-        'read_s': read_s,
-        'pass_s': pass_s,
+        **watch.seconds('sweep'), **reading, **whole_pass,
         'provenance': {**provenance, **describe_data(args)},
     })
     return 0
 
 
-def _time_pass(detector: StreamingDetector, dataset: ClipDataset) -> float:
-    """Do what ``evaluate --policy read`` does, and tell how long it takes, in seconds."""
+class Stopwatch:
+    """Seconds since it was made, and those of them that processors worked for this process."""
+
+    def __init__(self) -> None:
+        """Start."""
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    def seconds(self, of: str) -> dict[str, float]:
+        """Tell both, as ``{of}_s`` and ``{of}_cpu_s``."""
+        return {
+            f'{of}_s': time.perf_counter() - self._wall,
+            f'{of}_cpu_s': time.process_time() - self._cpu,
+        }
+
+
+def _time_pass(
+    detector: StreamingDetector, dataset: ClipDataset, wanted: bool
+) -> Mapping[str, float | None]:
+    """Do what ``evaluate --policy read`` does, and tell how long it takes."""
     from ..evaluation.metrics import evaluate
     from ..evaluation.policies import make_runner
     from ..evaluation.run import run_clips
 
-    started = time.perf_counter()
+    if not wanted:
+        return {'pass_s': None, 'pass_cpu_s': None}
+    watch = Stopwatch()
     runs = run_clips(make_runner('read', detector), dataset.clips, common.progress, 'one pass')
     evaluate([one.scored(clip) for one, clip in zip(runs, dataset.clips)], dataset.labels)
-    return time.perf_counter() - started
+    return watch.seconds('pass')
 
 
 def _write(args: argparse.Namespace, result: dict[str, Any]) -> None:
@@ -141,8 +159,9 @@ def _print(result: dict[str, Any]) -> None:
         print(f'scheduler at share {d["read_share"]:.2f} less {d["versus"]}: '
               f'{d["difference"]:+.4f} [{d["low"]:+.4f}, {d["high"]:+.4f}]')
     if result['pass_s']:
-        print(f'{result["sweep_s"]:.1f} s; one pass of evaluate: {result["pass_s"]:.1f} s '
-              f'({result["sweep_s"] / result["pass_s"]:.2f} times)')
+        for key, what in (('s', 'seconds'), ('cpu_s', 'seconds of processors')):
+            whole, one = result[f'sweep_{key}'], result[f'pass_{key}']
+            print(f'{whole:.1f} {what}; one pass of evaluate: {one:.1f} ({whole / one:.2f} times)')
     if result['recommended']:
         print(f'recommended: p = {result["recommended"]["p"]:.6g}')
 

@@ -20,8 +20,8 @@ from .run import Step
 from .store import FeatureStore, no_progress, Progress
 
 # Quantiles of the confidences seen while every frame is read; forecasts earn less.
-QUANTILES = (0.003, 0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2, 0.28, 0.36, 0.46, 0.6)
-WINDOW = 1 / 4
+QUANTILES = (0.005, 0.02, 0.05, 0.1, 0.17, 0.25, 0.35, 0.5)
+WINDOW = 1 / 5
 # Frames after the start of a window until its stream is as if it had run from the beginning.
 SETTLE = 4
 
