@@ -70,7 +70,9 @@ class Phase:
         """
         self._network, self._optimizer, self._lr_schedule = network, optimizer, lr_schedule
         self._average = moving_average(network, ema)
-        self._mixed = MixedPrecision(precision, next(network.parameters()).device)
+        self._mixed = MixedPrecision(
+            precision, next(network.parameters()).device, config.model
+        )
         self.autocast = self._mixed.autocast
         self._parts: dict[str, Any] = {
             'network': network, 'average': self._average, 'optimizer': optimizer,
@@ -82,6 +84,7 @@ class Phase:
         self._saved_s = self._reported_s = time.monotonic()
         self._reported_step = self.first - 1
         self._bar: tqdm | None = None
+        self._rates: dict[str, float] = {}
         self._name, self._images = '', 0
         interrupt.defer(True)
 
@@ -105,7 +108,7 @@ class Phase:
         Take one optimiser step; the state is saved every few minutes.
 
         :param clips: names of the clips of the batch, for the error.
-        :raises RuntimeError: if the loss is not finite; names the step and the clips.
+        :raises RuntimeError: if loss or gradient is not finite; names the step and the clips.
         :raises InterruptedTraining: if a signal asked to stop; the state is saved.
         """
         stop = interrupt.requested()
@@ -113,13 +116,17 @@ class Phase:
         facts = distributed.mean(torch.stack([loss.detach().float(),
                                               loss.new_tensor(stop or 0).float()]))
         if not torch.isfinite(facts[0]):
-            raise RuntimeError(self._not_finite(step, loss, clips))
+            raise RuntimeError(self._not_finite(step, 'loss', loss, clips))
         self._optimizer.zero_grad(set_to_none=True)
         scaler = self._mixed.scaler
         scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         distributed.average_gradients(self._network.parameters())
         scaler.unscale_(self._optimizer)
-        nn.utils.clip_grad_norm_(self._network.parameters(), MAX_GRADIENT_NORM)
+        norm = nn.utils.clip_grad_norm_(self._network.parameters(), MAX_GRADIENT_NORM)
+        # In fp16 the scaler passes over such a step and lowers its scale.
+        if not scaler.is_enabled() and not torch.isfinite(norm):
+            raise RuntimeError(self._not_finite(step, 'gradient', norm, clips))
+        self._rates = self.learning_rates
         scaler.step(self._optimizer)
         scaler.update()
         self._lr_schedule.step()
@@ -134,13 +141,13 @@ class Phase:
         if time.monotonic() - self._saved_s > SAVE_EVERY_S:
             self.save(step + 1)
 
-    def _not_finite(self, step: int, loss: Tensor, clips: Sequence[str]) -> str:
+    def _not_finite(self, step: int, what: str, value: Tensor, clips: Sequence[str]) -> str:
         names = sorted(set(clips))
         shown = ', '.join(names[:NAMED_CLIPS]) + (', …' if len(names) > NAMED_CLIPS else '')
         of = f' (clips: {shown})' if names else ''
         return (
-            f'the loss is {loss.item()} at step {step}{of}: lower the learning rate, or look at '
-            'these clips'
+            f'the {what} is {value.item()} at step {step}{of}: lower the learning rate, or look '
+            'at these clips'
         )
 
     def report(self, step: int, log: Log, values: Mapping[str, Tensor | float]) -> None:
@@ -154,7 +161,7 @@ class Phase:
         images = (step - self._reported_step) * self._images
         rate = images / max(now - self._reported_s, 1e-9)
         self._reported_s, self._reported_step = now, step
-        log({'phase': self._name, 'step': step, **figures, 'lr': self.learning_rates,
+        log({'phase': self._name, 'step': step, **figures, 'lr': self._rates,
              'images_per_s': round(rate, 2)})
         if self._bar is not None:
             self._bar.set_postfix({name: f'{value:.3f}' for name, value in figures.items()})

@@ -1,0 +1,309 @@
+"""A run that is stopped goes on to the very same weights; signals, NaN and odd data are told."""
+
+from dataclasses import replace
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from conftest import make_tiny_network, TINY
+import numpy as np
+import pytest
+import torch
+
+from forecast_detector.config import AnchorConfig
+from forecast_detector.data.base import ClipDataset, Truth
+from forecast_detector.data.convert import write_coco_vid
+from forecast_detector.data.synthetic import load_synthetic
+from forecast_detector.model.network import ForecastNetwork
+from forecast_detector.training import bank_file, interrupt
+from forecast_detector.training import logs as logs_module
+from forecast_detector.training import progress as progress_module
+from forecast_detector.training.check import checked
+from forecast_detector.training.config import (
+    DetectorRecipe,
+    SchedulerRecipe,
+    TemporalRecipe,
+    TrainConfig,
+)
+from forecast_detector.training.detector import train_detector
+from forecast_detector.training.end_to_end import train_baseline, train_joint
+from forecast_detector.training.feature_bank import draw_sequences, fill_bank
+from forecast_detector.training.interrupt import InterruptedTraining
+from forecast_detector.training.logs import open_logs
+from forecast_detector.training.precision import MixedPrecision
+from forecast_detector.training.scheduling import train_scheduler
+from forecast_detector.training.sequence_recipe import SequenceRecipe
+from forecast_detector.training.temporal import train_temporal
+
+CPU = torch.device('cpu')
+SHORT = SequenceRecipe(
+    epochs=4, frames=2, batch_size=2, scheduler_from=2, decay_epochs=(2, 3),
+    scheduler_decay_epochs=(3,), thinning=1, unthinned_epochs=1, ema=0.5, lr=1e-3,
+)
+
+LABELS = ('disc', 'square', 'triangle', 'ring', 'cross', 'bar')
+SHALLOW = replace(
+    TINY, labels=LABELS, extra_channels=(16, 16),
+    anchors=AnchorConfig(TINY.anchors.shapes[:3], TINY.anchors.subdivisions[:3]),
+)
+
+
+@pytest.fixture(scope='module')
+def world():
+    return load_synthetic('train', clips=2, length=12, size=(96, 64))
+
+
+@pytest.fixture(autouse=True)
+def no_signal_left():
+    yield
+    interrupt.defer(False)
+
+
+def tiny_config(labels, **changes):
+    config = TrainConfig(
+        'tiny',
+        replace(TINY, labels=labels),
+        detector=DetectorRecipe(steps=4, batch_size=2, ema=0.5),
+        baseline=replace(SHORT, lr=1e-2),
+        joint=SHORT,
+        temporal=TemporalRecipe(
+            steps=4, frames=3, batch_size=2, segments=1, ema=0.5, forecast_share=0.5,
+            scheduler_from=0.25, detach_scheduler=False,
+        ),
+        scheduler=SchedulerRecipe(steps=4, frames=3, batch_size=2),
+    )
+    return replace(config, **changes)
+
+
+def ignore(values):
+    pass
+
+
+def run_phase(name, world, config, state, log=ignore, network=None):
+    """Train one phase from the same tiny network; returns what it made."""
+    network = network or make_tiny_network(labels=world.labels)
+    if name == 'detector':
+        return train_detector(network, world, config, CPU, state, log)
+    if name == 'baseline':
+        return train_baseline(network, world, None, config, CPU, state, log)
+    if name == 'joint':
+        return train_joint(network, world, None, config, CPU, state, log)
+    bank = fill_bank(network, world, config.temporal, False, 0, CPU)
+    train = train_temporal if name == 'temporal' else train_scheduler
+    return train(network, bank, config, CPU, state, log)
+
+
+@pytest.mark.parametrize('name', ['detector', 'baseline', 'joint', 'temporal', 'scheduler'])
+def test_a_stopped_run_goes_on_to_the_same_weights(name, world, tmp_path, monkeypatch):
+    config = tiny_config(world.labels)
+    whole = run_phase(name, world, config, tmp_path / 'whole.pt')
+    updates = []
+    update = progress_module.Phase.update
+
+    def stop_in_the_second(self, step, *rest, **options):
+        updates.append(step)
+        if len(updates) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        update(self, step, *rest, **options)
+
+    monkeypatch.setattr(progress_module.Phase, 'update', stop_in_the_second)
+    with interrupt.graceful(), pytest.raises(InterruptedTraining, match='SIGTERM after step 1'):
+        run_phase(name, world, config, tmp_path / 'parts.pt')
+    resumed = run_phase(name, world, config, tmp_path / 'parts.pt')
+    assert updates == [0, 1, 2, 3]
+    for key, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[key]), key
+
+
+def test_a_second_signal_does_not_wait(world, tmp_path):
+    def log(values):
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGINT)
+        pytest.fail('the second signal was kept')
+
+    with interrupt.graceful(), pytest.raises(InterruptedTraining) as stopped:
+        run_phase('detector', world, tiny_config(world.labels), tmp_path / 's.pt', log)
+    assert stopped.value.signum == signal.SIGINT
+
+
+def test_outside_of_a_phase_a_signal_does_not_wait():
+    with interrupt.graceful(), pytest.raises(InterruptedTraining, match='stopped by SIGTERM'):
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_figures_have_every_modules_learning_rate_and_speed(world, tmp_path):
+    logged = []
+    run_phase('joint', world, tiny_config(world.labels), tmp_path / 's.pt', logged.append)
+    assert logged[0]['phase'] == 'joint'
+    assert logged[0]['lr'] == {
+        'backbone': 1e-2, 'neck': 1e-2, 'head': 1e-2, 'encoder1': 1e-3, 'encoder2': 1e-3,
+        'scheduler': 0.0,
+    }
+    assert logged[0]['images_per_s'] > 0
+    assert {'loss', 'localisation', 'classification', 'forecast'} <= set(logged[0])
+
+
+def test_logs_are_json_lines_and_tensorboard_scalars(tmp_path, monkeypatch, caplog):
+    values = {'phase': 'joint', 'step': 20, 'loss': 1.5, 'lr': {'head': 0.01}}
+    pytest.importorskip('tensorboard')
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    open_logs(tmp_path)(values)
+    assert json.loads((tmp_path / 'log.jsonl').read_text())['lr'] == {'head': 0.01}
+    events = EventAccumulator(str(tmp_path / 'tensorboard')).Reload()
+    assert events.Tags()['scalars'] == ['joint/loss', 'joint/lr/head']
+    (scalar,) = events.Scalars('joint/lr/head')
+    assert (scalar.step, scalar.value) == (20, pytest.approx(0.01))
+
+
+def test_without_tensorboard_the_log_is_there_and_a_note_says_what_is_not(
+    tmp_path, monkeypatch, caplog
+):
+    def missing(folder):
+        raise ImportError("No module named 'tensorboard'")
+
+    monkeypatch.setattr(logs_module, 'TensorBoardLog', missing)
+    open_logs(tmp_path)({'phase': 'joint', 'step': 0, 'loss': 1.0})
+    assert json.loads((tmp_path / 'log.jsonl').read_text())['loss'] == 1.0
+    assert 'pip install tensorboard' in caplog.text
+
+
+def test_processes_that_do_not_lead_write_no_log(tmp_path):
+    open_logs(tmp_path, lead=False)({'phase': 'joint', 'step': 0, 'loss': 1.0})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize('name', ['detector', 'joint'])
+def test_in_16_bits_the_losses_are_nearly_the_same(name, world, tmp_path):
+    first = {}
+    for precision in ('fp32', 'bf16'):
+        logged = []
+        config = tiny_config(world.labels)
+        config = replace(
+            config, model=SHALLOW, **{name: replace(getattr(config, name), precision=precision)}
+        )
+        network = make_tiny_network(
+            labels=LABELS, extra_channels=SHALLOW.extra_channels, anchors=SHALLOW.anchors
+        )
+        run_phase(name, world, config, tmp_path / f'{precision}.pt', logged.append, network)
+        assert all(p.dtype == torch.float32 for p in network.parameters())
+        first[precision] = [v for k, v in logged[0].items() if k in ('loc', 'cls', 'loss')]
+    assert first['bf16'] == pytest.approx(first['fp32'], rel=0.03)
+    assert first['bf16'] != first['fp32']
+
+
+def test_in_bf16_on_a_cpu_a_head_that_halves_one_cell_is_refused():
+    # 64x96 is 2x3 cells; the fourth extra layer would halve 1x1.
+    with pytest.raises(ValueError, match='halves a map of one cell'):
+        MixedPrecision('bf16', CPU, TINY)
+    MixedPrecision('bf16', CPU, replace(TINY, input_size=(320, 320)))
+    MixedPrecision('bf16', CPU, SHALLOW)
+
+
+def test_fp16_needs_a_gpu():
+    with pytest.raises(ValueError, match='fp16 needs a GPU'):
+        MixedPrecision('fp16', CPU)
+    with pytest.raises(ValueError, match="'fp8' is none of"):
+        DetectorRecipe(precision='fp8')
+
+
+def test_a_bank_comes_back_from_its_file_as_it_was(world, tmp_path, caplog):
+    config = tiny_config(world.labels)
+    network = ForecastNetwork(config.model)
+    filled = []
+
+    def fill():
+        filled.append(fill_bank(network, world, config.temporal, False, 0, CPU))
+        return filled[-1]
+
+    path = tmp_path / 'bank.pt'
+    made = bank_file.cached_bank(path, 'a', fill)
+    stored = bank_file.cached_bank(path, 'a', fill)
+    assert len(filled) == 1
+    one, two = (draw_sequences(bank, 3, 4, 2, (0,)) for bank in (made, stored))
+    assert torch.equal(one.features, two.features)
+    assert one.clips == two.clips
+    assert one.clips[0].startswith('synthetic_')
+    for mine, theirs in zip(one.targets[1], two.targets[1]):
+        assert torch.equal(mine.boxes, theirs.boxes)
+        assert torch.equal(mine.labels, theirs.labels)
+    # Other weights, another bank; and a damaged file is made again.
+    bank_file.cached_bank(path, 'b', fill)
+    assert len(filled) == 2
+    path.write_bytes(b'not a bank')
+    bank_file.cached_bank(path, 'b', fill)
+    assert len(filled) == 3
+    assert 'bank.pt: cannot be read' in caplog.text
+
+
+class OddClip:
+    """One frame with whatever truth."""
+
+    name, fps = 'odd', 30.0
+
+    def __init__(self, boxes, labels=(0,), annotated=True, frames=1):
+        self.frames = frames
+        self.value = Truth(
+            np.array(boxes, np.float32).reshape(-1, 4), np.array(labels, np.int64),
+            np.zeros(len(labels), np.int64), annotated,
+        )
+
+    def __len__(self):
+        return self.frames
+
+    def read(self, index):
+        return np.zeros((4, 4, 3), np.uint8)
+
+    def truth(self, index):
+        return self.value
+
+
+@pytest.mark.parametrize(
+    ('clip', 'message'),
+    [
+        (OddClip([[0, 0, float('nan'), 4]]), r'odd, frame 0: box .*nan.* is not finite'),
+        (OddClip([[3, 0, 3, 4]]), 'odd, frame 0: box .* has no area'),
+        (OddClip([[0, 0, 3, 4]], [2]), 'odd, frame 0: label 2 is none of the 2 classes'),
+        (OddClip([], [], annotated=False), 'odd, frame 0 was not annotated'),
+    ],
+)
+def test_truth_that_cannot_be_trained_on_is_told_with_clip_and_frame(clip, message):
+    with pytest.raises(ValueError, match=message):
+        checked(ClipDataset(('a', 'b'), [clip])).clips[0].truth(0)
+
+
+def test_clips_without_frames_are_told_by_name():
+    with pytest.raises(ValueError, match=r"clips without frames: \['odd'\]"):
+        checked(ClipDataset(('a',), [OddClip([], [], frames=0)]))
+    with pytest.raises(ValueError, match='no clips'):
+        checked(ClipDataset(('a',), []))
+
+
+def test_a_killed_command_ends_with_the_signals_status(world, tmp_path):
+    recipe = tmp_path / 'short.yaml'
+    recipe.write_text(
+        'model: {feature_channels: 16, lstm_channels: 16, extra_channels: [16, 16, 16, 16], '
+        'input_size: [64, 96]}\ndetector: {steps: 100000, batch_size: 2}\n'
+    )
+    write_coco_vid(world, tmp_path / 'data', 'train')
+    weights = tmp_path / 'imagenet.pth'
+    torch.save(make_tiny_network().backbone.state_dict(), weights)
+    out = tmp_path / 'out'
+    command = [
+        sys.executable, '-m', 'forecast_detector', 'train', '--config', str(recipe),
+        '--root', str(tmp_path / 'data'), '--out', str(out), '--imagenet', str(weights),
+        '--device', 'cpu',
+    ]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        # The first figures come after the first step.
+        log = out / 'log.jsonl'
+        while process.poll() is None and not (log.exists() and log.read_text()):
+            time.sleep(0.05)
+        process.terminate()
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM, errors
+    assert 'the same command goes on from there' in errors
+    assert torch.load(out / 'detector.pt', weights_only=True)['step'] >= 1
