@@ -73,6 +73,14 @@ class Clip(ABC):
         None is an empty :class:`Truth`; a frame that was not annotated says so.
         """
 
+    def encoded(self, index: int) -> tuple[str, bytes] | None:
+        """
+        Return a frame as the file that it is, so that copying it costs no quality.
+
+        :returns: ``jpeg`` or ``png``, and the file's bytes; None where there is no such file.
+        """
+        return None
+
     def image_id(self, index: int) -> int:
         """Return the frame's id in detection dumps, unique within the data set."""
         raise NotImplementedError(f'{type(self).__name__} numbers no images')

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..boxes import xywh_to_xyxy
 from .base import Clip, ClipDataset, Truth
-from .frames import clip_boxes, PackedTruth, read_image
+from .frames import clip_boxes, PackedTruth, read_encoded, read_image
 from .labels import label_indices
 from .video import VideoReader
 
@@ -46,6 +46,7 @@ class CocoVidClip(Clip):
     def __init__(
         self, name: str, fps: float, files: Sequence[Path], frame_ids: Sequence[int],
         image_ids: Sequence[int], truth: PackedTruth, stride: int = 1,
+        stamps_ns: Sequence[int] | None = None,
     ) -> None:
         """
         Take the frames, in order.
@@ -54,7 +55,9 @@ class CocoVidClip(Clip):
         :param files: of each frame: its image, or the video that has it.
         :param frame_ids: of each frame: its number in the video, from which its stamp follows.
         :param stride: the frames are every so many of the video.
+        :param stamps_ns: of each frame, where they do not follow from its number.
         """
+        self._stamps_ns = stamps_ns
         self.name, self.fps, self._video_fps = name, fps / stride, fps
         self._files, self._frame_ids, self._image_ids = files, frame_ids, image_ids
         self._truth = truth
@@ -73,6 +76,11 @@ class CocoVidClip(Clip):
             self._video = VideoReader(path)
         return self._video.read(self._frame_ids[index])
 
+    def encoded(self, index: int) -> tuple[str, bytes] | None:
+        """Return a frame's image file as it is; frames of a video have none."""
+        path = self._files[index]
+        return None if path.suffix.lower() in VIDEO_SUFFIXES else read_encoded(path)
+
     def truth(self, index: int) -> Truth:
         """Return a frame's objects, clipped to the image."""
         return self._truth[index]
@@ -82,7 +90,9 @@ class CocoVidClip(Clip):
         return self._image_ids[index]
 
     def stamp_ns(self, index: int) -> int:
-        """Return the time since the clip's first frame; gaps in ``frame_id`` show."""
+        """Return the stamp, or the time since the first frame; gaps in ``frame_id`` show."""
+        if self._stamps_ns is not None:
+            return self._stamps_ns[index]
         return round((self._frame_ids[index] - self._frame_ids[0]) * 1e9 / self._video_fps)
 
 
@@ -232,6 +242,12 @@ def _frames_by_video(
     return [(videos[i], [table[k] for k in sorted(table)]) for i, table in frames.items()]
 
 
+def _stamps(images: list[Entry]) -> list[int] | None:
+    """Read the frames' ``stamp_ns``, which bags turned into CocoVID carry; all or none."""
+    stamps = [image.get('stamp_ns') for image in images]
+    return [int(stamp) for stamp in stamps if stamp is not None] if None not in stamps else None
+
+
 def load_coco_vid(
     root: str | Path, split: str, stride: int = 1, labels: Sequence[str] | None = None
 ) -> CocoVidDataset:
@@ -242,7 +258,8 @@ def load_coco_vid(
     frame ``frame_id`` (from 0) of it. Boxes are clipped to their image; those that have no
     area then are dropped and counted. Annotations with ``iscrowd`` are crowds, see
     :class:`Truth`. An image without annotations is empty; one with ``"annotated": false`` (not
-    part of CocoVID, readers that do not know it pass over it) was never looked at.
+    part of CocoVID, readers that do not know it pass over it) was never looked at. So is
+    ``"stamp_ns"``, the time of an image, which follows from ``frame_id`` and ``fps`` otherwise.
 
     :param stride: keep every ``stride``-th frame of each video, from its first.
     :param labels: the weights' class names, to number the categories by; without them the
@@ -269,7 +286,7 @@ def load_coco_vid(
         clips.append(CocoVidClip(
             str(video.get('name', video['id'])), float(video.get('fps') or 30), files,
             [image['frame_id'] for image in images], [image['id'] for image in images],
-            PackedTruth.pack(truths.of(image) for image in images), stride,
+            PackedTruth.pack(truths.of(image) for image in images), stride, _stamps(images),
         ))
     if not clips:
         raise ValueError(f"{path}: 'videos' is empty; there is nothing to read")

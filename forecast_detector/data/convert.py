@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import json
 from pathlib import Path
 import re
-import shutil
 from typing import Any
 
 import cv2
@@ -18,29 +17,44 @@ from ..bags.writer import Storage
 from ..boxes import xyxy_to_xywh
 from ..types import Detections
 from .base import Clip, ClipDataset, Truth
-from .voc_video import ImageFilesClip
+
+# File suffix to the kind that Clip.encoded tells.
+KINDS = {'.jpg': 'jpeg', '.png': 'png'}
+JPEG_QUALITY = 95
+LABEL_INFO_TOPIC = '/label_info'
 
 
-def _folder(clip: Clip) -> str:
+def folder_name(clip: Clip) -> str:
+    """Make a name for a file or folder of a clip's name."""
     return re.sub(r'[^\w.-]+', '_', clip.name).strip('_') or 'clip'
 
 
-def _save(clip: Clip, index: int, path: Path, image: NDArray[np.uint8]) -> None:
-    """Write a frame; an image file of the same kind is copied as it is."""
-    if isinstance(clip, ImageFilesClip) and clip.files[index].suffix.lower() == path.suffix:
-        shutil.copyfile(clip.files[index], path)
-        return
+def _save(clip: Clip, index: int, path: Path) -> tuple[int, int]:
+    """
+    Write a frame; an image file of the same kind is copied as it is.
+
+    :returns: (width, height) in pixels.
+    """
+    image: NDArray[np.uint8] = clip.read(index)
+    size = (image.shape[1], image.shape[0])
+    encoded = clip.encoded(index)
+    if encoded is not None and encoded[0] == KINDS[path.suffix]:
+        path.write_bytes(encoded[1])
+        return size
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    if not cv2.imwrite(str(path), bgr, [cv2.IMWRITE_JPEG_QUALITY, 95]):
+    if not cv2.imwrite(str(path), bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]):
         raise OSError(f'{path}: cannot be written; is the disk full?')
+    return size
 
 
 def _rows(truth: Truth, image_id: int, video_id: int) -> Iterator[dict[str, Any]]:
-    boxes = np.round(xyxy_to_xywh(truth.boxes).astype(float), 3).tolist()
-    for box, label, track in zip(boxes, truth.labels.tolist(), truth.tracks.tolist()):
-        row = {'image_id': image_id, 'video_id': video_id, 'category_id': label + 1, 'bbox': box,
-               'area': round(box[2] * box[3], 3), 'iscrowd': 0}
-        yield row if track < 0 else {**row, 'instance_id': track}
+    crowds = Truth(truth.crowd_boxes, truth.crowd_labels, np.full(len(truth.crowd_labels), -1))
+    for part, crowd in ((truth, 0), (crowds, 1)):
+        boxes = np.round(xyxy_to_xywh(part.boxes.astype(float)), 3).tolist()
+        for box, label, track in zip(boxes, part.labels.tolist(), part.tracks.tolist()):
+            row = {'image_id': image_id, 'video_id': video_id, 'category_id': label + 1,
+                   'bbox': box, 'area': round(box[2] * box[3], 3), 'iscrowd': crowd}
+            yield row if track < 0 else {**row, 'instance_id': track}
 
 
 def write_coco_vid(
@@ -49,30 +63,35 @@ def write_coco_vid(
     """
     Write clips as CocoVID: ``root/annotations/SPLIT.json`` and a folder of images a clip.
 
-    Ids count from 1; the category of label k is k + 1.
+    Ids count from 1; the category of label k is k + 1. Boxes are kept to a thousandth of a
+    pixel. Images carry their ``stamp_ns``, and ``"annotated": false`` where nobody looked.
 
-    :param suffix: ``.jpg`` or ``.png``.
+    :param suffix: ``.jpg`` or ``.png``; frames that are such files already are copied.
     :returns: the annotation file.
     :raises FileExistsError: if the annotation file is there already.
+    :raises ValueError: for another suffix.
     """
     root = Path(root)
     target = root / 'annotations' / f'{split}.json'
+    if suffix not in KINDS:
+        raise ValueError(f'suffix: {suffix!r} is none of {sorted(KINDS)}')
     if target.exists():
         raise FileExistsError(f'{target} exists; remove it, or choose another root or split')
     videos: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
     for video_id, clip in enumerate(dataset.clips, 1):
-        folder = f'{video_id:05d}_{_folder(clip)}'
+        folder = f'{video_id:05d}_{folder_name(clip)}'
         (root / split / folder).mkdir(parents=True, exist_ok=True)
         videos.append({'id': video_id, 'name': clip.name, 'fps': clip.fps, 'length': len(clip)})
         for k in range(len(clip)):
-            image = clip.read(k)
-            name = f'{folder}/{k:06d}{suffix}'
-            _save(clip, k, root / split / name, image)
-            images.append({'id': len(images) + 1, 'video_id': video_id, 'frame_id': k,
-                           'file_name': name, 'height': image.shape[0], 'width': image.shape[1]})
-            rows += _rows(clip.truth(k), len(images), video_id)
+            name, truth = f'{folder}/{k:06d}{suffix}', clip.truth(k)
+            width, height = _save(clip, k, root / split / name)
+            image = {'id': len(images) + 1, 'video_id': video_id, 'frame_id': k,
+                     'file_name': name, 'height': height, 'width': width,
+                     'stamp_ns': clip.stamp_ns(k)}
+            images.append(image if truth.annotated else {**image, 'annotated': False})
+            rows += _rows(truth, len(images), video_id)
     content = {
         'categories': [{'id': k + 1, 'name': name} for k, name in enumerate(dataset.labels)],
         'videos': videos, 'images': images,
@@ -90,19 +109,33 @@ def clip_to_bag(
     clip: Clip, labels: tuple[str, ...], path: str | Path, image_topic: str = '/camera/image_raw',
     truth_topic: str = '/camera/truth', jpeg_quality: int | None = None,
     storage: Storage = 'mcap', frame_id: str = 'camera', start_ns: int = 0,
-) -> None:
+) -> int:
     """
-    Write a clip and its truth as a bag; every image gets a truth message, even an empty one.
+    Write a clip and its truth as a bag, and the class names as latched ``/label_info``.
+
+    Every annotated image gets a truth message, even an empty one; others get none.
 
     :param labels: class names of the clip's data set.
-    :param jpeg_quality: compress the images (name the topic ``…/compressed`` then); None is raw.
+    :param jpeg_quality: compress the images (name the topic ``…/compressed`` then); those that
+        are JPEG or PNG files already are taken as they are. None is raw.
     :param start_ns: added to the clip's stamps.
+    :returns: number of crowd regions, which a ``Detection2DArray`` has no form for; left out.
     :raises FileExistsError: if there is something at ``path``.
     """
+    crowds = 0
     with BagWriter(path, storage) as bag:
+        bag.label_info(LABEL_INFO_TOPIC, labels, 0.0, 0, log_ns=start_ns + clip.stamp_ns(0))
         for k in range(len(clip)):
             stamp_ns, truth = start_ns + clip.stamp_ns(k), clip.truth(k)
-            bag.image(image_topic, clip.read(k), stamp_ns, frame_id, jpeg_quality)
-            objects = Detections(truth.boxes, np.ones(len(truth), np.float32), truth.labels)
-            bag.detections(truth_topic, objects, labels, stamp_ns, frame_id,
-                           tracks=truth.tracks.tolist())
+            encoded = clip.encoded(k) if jpeg_quality is not None else None
+            if encoded is not None:
+                kind, data = encoded
+                bag.compressed(image_topic, data, kind, stamp_ns, frame_id)
+            else:
+                bag.image(image_topic, clip.read(k), stamp_ns, frame_id, jpeg_quality)
+            crowds += len(truth.crowd_labels)
+            if truth.annotated:
+                objects = Detections(truth.boxes, np.ones(len(truth), np.float32), truth.labels)
+                bag.detections(truth_topic, objects, labels, stamp_ns, frame_id,
+                               tracks=truth.tracks.tolist())
+    return crowds

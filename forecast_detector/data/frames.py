@@ -29,6 +29,29 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
+def file_kind(data: bytes) -> str | None:
+    """
+    Tell an image file by its first bytes.
+
+    :returns: ``jpeg``, ``png``, or None for another kind, or one that is to be shown turned
+        (Exif): some readers turn it, some do not.
+    """
+    if data[:8] == b'\x89PNG\r\n\x1a\n':
+        return 'png'
+    return 'jpeg' if data[:3] == b'\xff\xd8\xff' and b'Exif' not in data[:64] else None
+
+
+def read_encoded(path: Path) -> tuple[str, bytes] | None:
+    """
+    Read an image file without decoding it, see :meth:`~.base.Clip.encoded`.
+
+    :raises OSError: if it cannot be read.
+    """
+    data = path.read_bytes()
+    kind = file_kind(data)
+    return (kind, data) if kind else None
+
+
 def clip_boxes(
     boxes: NDArray[np.float32], size: tuple[int, int]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bags import BagError, BagReader
-from ..bags.messages import stamp_to_ns
+from ..bags.messages import COMPRESSED_IMAGE, stamp_to_ns
 from ..bags.reader import frame_from_message
 from ..types import BadFrameError, Frame
 from .base import Clip, ClipDataset, Truth
-from .frames import PackedTruth
+from .frames import file_kind, PackedTruth
 from .labels import label_indices
 from .rosbag_truth import choose_truth_topic, truth_candidates, TruthMessages
 
@@ -170,6 +170,14 @@ class RosbagClip(Clip):
     def read(self, index: int) -> NDArray[np.uint8]:
         """Decode an image, (H, W, 3), uint8, RGB."""
         return self.frame(index).load()
+
+    def encoded(self, index: int) -> tuple[str, bytes] | None:
+        """Return a compressed image as it is in the bag."""
+        if self._image_type != COMPRESSED_IMAGE:
+            return None
+        data = bytes(self._message(index).data)
+        kind = file_kind(data)
+        return (kind, data) if kind else None
 
     def truth(self, index: int) -> Truth:
         """Return an image's objects; boxes as they stand in the bag."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..boxes import iou
 from ..types import BadFrameError
 from .base import Clip, ClipDataset, Truth
-from .frames import PackedTruth, read_image
+from .frames import PackedTruth, read_encoded, read_image
 from .labels import label_indices
 from .still import voc_truth
 from .voc_xml import read_voc
@@ -43,6 +43,10 @@ class ImageFilesClip(Clip):
         if not 0 <= index < len(self):
             raise BadFrameError(f'{self.name}: frame {index} asked for; there are {len(self)}')
         return read_image(self.files[index])
+
+    def encoded(self, index: int) -> tuple[str, bytes] | None:
+        """Return a file as it is."""
+        return read_encoded(self.files[index])
 
     def truth(self, index: int) -> Truth:
         """Return a file's objects."""
