@@ -11,6 +11,7 @@ from ..memory import keep_freed_memory
 
 # Name to first line of help. A command's module is imported only when it is called for.
 COMMANDS = {
+    'convert': 'turn annotated data into CocoVID files or bags, and bags into CocoVID',
     'demo': 'run camera, detector and recorder in a live ROS 2 graph',
     'detect': 'detect in a video or bag: annotated video and JSON out',
     'evaluate': 'measure weights on annotated video',

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bags import BagWriter
+from ..bags import BagReader, BagWriter
+from ..bags.messages import LABEL_INFO
 from ..bags.writer import Storage
 from ..boxes import xyxy_to_xywh
 from ..types import Detections
@@ -139,3 +140,17 @@ def clip_to_bag(
                 bag.detections(truth_topic, objects, labels, stamp_ns, frame_id,
                                tracks=truth.tracks.tolist())
     return crowds
+
+
+def read_labels(path: Path) -> tuple[str, ...] | None:
+    """
+    Read the class names of a bag that :func:`clip_to_bag` wrote, by index; None of another.
+
+    :raises BagError: if it cannot be read.
+    """
+    with BagReader(path) as bag:
+        if bag.topics.get(LABEL_INFO_TOPIC) != LABEL_INFO:
+            return None
+        for _, message in bag.messages(LABEL_INFO_TOPIC):
+            return tuple(entry.class_name for entry in message.class_map)
+    return None

@@ -1,0 +1,173 @@
+"""
+Turn annotated data into CocoVID files or bags.
+
+  convert --from coco_vid --root DATA --split val --to rosbag --out BAGS    one bag a clip
+  convert --from rosbag --root BAGS --to coco_vid --out DATA --split val    to label, say
+  convert --from voc_video --root FOD-A --val-share 0.15 --to coco_vid --out DATA
+
+CocoVID is COCO's JSON with videos, frame numbers and tracks: ROOT/annotations/SPLIT.json, frames
+in ROOT/SPLIT. Images that are JPEG or PNG files already are copied as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+import sys
+from typing import get_args, TYPE_CHECKING
+
+from ..bags.writer import Storage
+from . import common
+
+if TYPE_CHECKING:
+    from ..data.base import ClipDataset
+
+SOURCES = {
+    'coco_vid': 'CocoVID',
+    'rosbag': 'a bag, or a folder of bags; without truth, too',
+    'imagenet_vid': 'ImageNet VID',
+    'voc_video': 'Pascal VOC images that are frames of video, such as FOD-A: clips and tracks are '
+                 'found again by number, class and overlap',
+    'voc_still': 'Pascal VOC images, as clips of pseudo motion',
+    'coco_still': 'COCO images, as clips of pseudo motion',
+}
+TARGETS = ('coco_vid', 'rosbag')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``convert``."""
+    kinds = '; '.join(f'{name}: {text}' for name, text in SOURCES.items())
+    parser.add_argument('--from', dest='source', required=True, choices=SOURCES, help=kinds)
+    parser.add_argument('--root', required=True, type=Path, help='folder of the source')
+    parser.add_argument('--to', required=True, choices=TARGETS)
+    parser.add_argument('--out', required=True, type=Path, metavar='DIR',
+                        help='CocoVID root, or folder of the bags')
+    parser.add_argument('--split', default='val',
+                        help='to be read, where the source has splits, and to be written; '
+                             'default: %(default)s')
+    parser.add_argument('--clip', nargs='+', action='extend', default=[], metavar='NAME',
+                        help='convert only these clips')
+    bags = parser.add_argument_group('bags')
+    bags.add_argument('--image-topic', metavar='T',
+                      help='default: the only one, read; /camera/image_raw, written (with '
+                           '/compressed behind it where the images are)')
+    bags.add_argument('--truth-topic', metavar='T',
+                      help="default: found by its type, read ('' takes none); beside the images, written")
+    bags.add_argument('--storage', default='mcap', choices=get_args(Storage),
+                      help='default: %(default)s')
+    bags.add_argument('--jpeg-quality', type=int, metavar='Q',
+                      help='write compressed images, 1 to 100; default: raw')
+    bags.add_argument('--start', type=float, default=0.0, metavar='S',
+                      help='added to the stamps, seconds; default: %(default)s')
+    other = parser.add_argument_group('other')
+    other.add_argument('--png', action='store_true',
+                       help='write CocoVID frames as PNG, without loss; default: JPEG')
+    other.add_argument('--length', type=int, default=11,
+                       help='frames of a clip of pseudo motion; default: %(default)s')
+    other.add_argument('--fps', type=float, default=30.0,
+                       help='of voc_video; default: %(default)s')
+    other.add_argument('--min-length', type=int, default=10,
+                       help='shorter clips of voc_video are left out; default: %(default)s')
+    other.add_argument('--val-share', type=float, metavar='SHARE',
+                       help='split voc_video by whole clips into train and val')
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run ``convert``."""
+    from ..data.convert import write_coco_vid
+
+    _check(args)
+    for split, dataset in _splits(args).items():
+        dataset = _chosen(dataset, args.clip)
+        if args.to == 'rosbag':
+            folder = args.out / split if args.val_share is not None else args.out
+            _write_bags(args, dataset, folder)
+            print(f'{folder}: {len(dataset.clips)} bags, {len(dataset)} images')
+            continue
+        path = write_coco_vid(dataset, args.out, split, '.png' if args.png else '.jpg')
+        print(f'{path}: {len(dataset.clips)} clips, {len(dataset)} images, '
+              f'{len(dataset.labels)} classes')
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    if args.source == args.to == 'rosbag':
+        raise ValueError('from bags to bags there is nothing to convert; see `ros2 bag convert`')
+    if args.jpeg_quality is not None and not 1 <= args.jpeg_quality <= 100:
+        raise ValueError(f'--jpeg-quality: {args.jpeg_quality} is outside [1, 100]')
+    if args.val_share is not None and (
+        args.source != 'voc_video' or not 0 < args.val_share < 1
+    ):
+        raise ValueError('--val-share is for voc_video, and a share between 0 and 1')
+    if args.fps <= 0 or args.start < 0:
+        raise ValueError('--fps must be above 0, --start not below 0')
+
+
+def _splits(args: argparse.Namespace) -> dict[str, ClipDataset]:
+    """Open the source; name the splits that it becomes."""
+    if args.val_share is None:
+        return {args.split: _load(args)}
+    from ..data.voc_video import split_clips
+
+    train, val = split_clips(_load(args), args.val_share)
+    return {'train': train, 'val': val}
+
+
+def _load(args: argparse.Namespace) -> ClipDataset:
+    from ..data import coco_vid, imagenet_vid, still, voc_video
+
+    if args.source == 'coco_vid':
+        return coco_vid.load_coco_vid(args.root, args.split)
+    if args.source == 'rosbag':
+        return _load_bags(args)
+    if args.source == 'imagenet_vid':
+        return imagenet_vid.load_imagenet_vid(args.root, args.split)
+    if args.source == 'voc_video':
+        return voc_video.load_voc_video(args.root, args.min_length, fps=args.fps)
+    if args.source == 'voc_still':
+        return still.load_still_voc(args.root, args.split, args.length)
+    return still.load_still_coco(args.root, args.split, args.length)
+
+
+def _load_bags(args: argparse.Namespace) -> ClipDataset:
+    """Load bags; a clip is named after its bag, classes are numbered as the bags say."""
+    from ..data.convert import read_labels
+    from ..data.rosbag import find_bags, load_rosbag
+
+    bags = find_bags(args.root)
+    lists = {read_labels(bag) for bag in bags}
+    labels = lists.pop() if len(lists) == 1 else None
+    dataset = load_rosbag(args.root, args.image_topic, args.truth_topic, labels)
+    for bag, clip in zip(bags, dataset.clips):
+        clip.name = bag.name if bag.is_dir() else bag.stem
+    return dataset
+
+
+def _chosen(dataset: ClipDataset, names: list[str]) -> ClipDataset:
+    """Keep the clips that were asked for."""
+    from ..data.base import ClipDataset
+
+    known = [clip.name for clip in dataset.clips]
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        shown = ', '.join(known[:10]) + (', …' if len(known) > 10 else '')
+        raise ValueError(f'--clip: {unknown} are not there; there are {shown}')
+    clips = [clip for clip in dataset.clips if not names or clip.name in names]
+    return ClipDataset(dataset.labels, clips)
+
+
+def _write_bags(args: argparse.Namespace, dataset: ClipDataset, folder: Path) -> None:
+    from ..data.convert import clip_to_bag, folder_name
+    from ..topics import beside, TRANSPORT
+
+    topic = args.image_topic or '/camera/image_raw' + (TRANSPORT if args.jpeg_quality else '')
+    truth_topic = args.truth_topic or beside(topic, 'truth')
+    crowds = 0
+    for clip in common.progress(dataset.clips, len(dataset.clips), 'bags'):
+        crowds += clip_to_bag(
+            clip, dataset.labels, folder / folder_name(clip), topic, truth_topic,
+            args.jpeg_quality, args.storage, start_ns=round(args.start * 1e9),
+        )
+    if crowds:
+        print(f'note: {crowds} crowd regions have no form in a Detection2DArray: left out',
+              file=sys.stderr)
