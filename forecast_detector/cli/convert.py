@@ -52,7 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                       help='default: the only one, read; /camera/image_raw, written (with '
                            '/compressed behind it where the images are)')
     bags.add_argument('--truth-topic', metavar='T',
-                      help="default: found by its type, read ('' takes none); beside the images, written")
+                      help="default: found by its type, read ('' takes none); beside the "
+                           'images, written')
     bags.add_argument('--storage', default='mcap', choices=get_args(Storage),
                       help='default: %(default)s')
     bags.add_argument('--jpeg-quality', type=int, metavar='Q',
