@@ -42,6 +42,18 @@ def test_results_are_read_by_falling_score_and_other_images_left_out(tmp_path):
     assert read[1].scores.tolist() == pytest.approx([0.6, 0.2])
 
 
+def test_a_class_name_goes_before_the_id_and_an_unknown_one_finds_nothing(tmp_path):
+    rows = [*results(1, found((0, 0, 2, 2, 0.6, 0)), {0: 8}, ('nut',)),
+            *results(1, found((0, 0, 3, 3, 0.5, 1)), {1: 9}, ('nut', 'wheel')),
+            *results(2, found((0, 0, 3, 3, 0.5, 0)), {0: 9}, ('wheel',))]
+    assert rows[0] == {'image_id': 1, 'category_id': 8, 'category_name': 'nut',
+                       'bbox': [0.0, 0.0, 2.0, 2.0], 'score': pytest.approx(0.6)}
+    write_dump(tmp_path / 'd.json', rows)
+    read = read_dump(tmp_path / 'd.json', [1, 2], {0: 1, 1: 2}, ('bolt', 'nut'))
+    assert list(read) == [1]
+    assert read[1].labels.tolist() == [1]
+
+
 def test_an_empty_dump_is_no_detection(tmp_path):
     write_dump(tmp_path / 'd.json', [])
     assert read_dump(tmp_path / 'd.json', [1], IDS) == {}
@@ -53,6 +65,8 @@ GOOD = {'image_id': 1, 'category_id': 3, 'bbox': [0, 0, 1, 1], 'score': 0.5}
 @pytest.mark.parametrize(('content', 'message'), [
     ('[{', 'not JSON'),
     ('{}', 'holds a dict'),
+    ('{"images": [], "annotations": []}', 'holds annotations, not results'),
+    ([{**GOOD, 'bbox': [0, 0, -1, 1]}], 'no size below 0'),
     ([{'image_id': 1}], 'result 0 is'),
     ([GOOD, {**GOOD, 'bbox': [0, 0, 1]}], 'result 1 has bbox'),
     ([{**GOOD, 'score': float('nan')}], 'finite score'),

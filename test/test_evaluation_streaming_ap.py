@@ -7,7 +7,7 @@ from test_evaluation_baselines import BoxClip, linear
 
 from forecast_detector.evaluation.metrics import evaluate
 from forecast_detector.evaluation.run import Step
-from forecast_detector.evaluation.streaming_ap import pair, stream_clip
+from forecast_detector.evaluation.streaming_ap import Latencies, pair, stream_clip
 from forecast_detector.types import Action
 
 
@@ -63,6 +63,42 @@ def test_an_anticipation_finished_in_time_answers_the_next_frame_and_is_charged(
     assert pair(stamps(4), slow)[1:] == [('seen', 0), ('seen', 1), ('seen', 2)]
 
 
+def test_reads_and_forecasts_cost_what_each_of_them_costs():
+    # READ 15, FORECAST 2 in turn: 0 is done at 15; frame 1 forecast, done at 17; frame 2 read
+    # from 20 to 35; frame 3 forecast, done at 37; frame 4 read from 40 to 55; 5 from 55 to 57.
+    costs = {0: 15, 1: 2, 2: 15, 3: 2, 4: 15, 5: 2}
+    stepped = []
+
+    def step(index):
+        stepped.append(index)
+        return [(costs[index], index)]
+
+    answers = pair(stamps(6), step)
+    assert not isinstance(answers[1], int)
+    assert answers[2:] == [1, 1, 3, 3]
+    assert stepped == [0, 1, 2, 3, 4, 5]
+
+
+def test_stamps_need_not_be_even_but_must_not_go_back():
+    milliseconds = [0, 5, 40, 45, 100]
+
+    def step(index):
+        return [(10, index)]
+
+    # 0 done at 10; on 1 at once, done at 20; waits; 2 from 40 to 50; 3 from 50 to 60; 4.
+    assert pair([m * 1_000_000 for m in milliseconds], step)[2:] == [1, 1, 3]
+    with pytest.raises(ValueError, match='stamp of frame 2 goes back by 1 ms'):
+        pair([0, 2_000_000, 1_000_000], step)
+
+
+def test_an_anticipation_that_comes_late_still_counts_until_something_newer_is_known():
+    def step(index):
+        return [(4, ('seen', index)), (12, ('anticipated', index + 1))]
+
+    # 0 is seen at 4, 1 anticipated at 16; then frame 1 is seen at 20, 2 anticipated at 32.
+    assert pair(stamps(4), step)[1:] == [('seen', 0), ('seen', 1), ('seen', 1)]
+
+
 def test_an_empty_clip_has_no_answers():
     assert pair([], lambda index: []) == []
 
@@ -87,9 +123,9 @@ class Teller:
         return Step(seen(index), Action.READ, self.latency_ms, anticipated=ahead)
 
 
-def score(runner, velocity, latency_ms=None):
+def score(runner, velocity, latencies=None):
     clip = BoxClip('a', linear(11, velocity=velocity, size=(20, 20)))
-    return evaluate([stream_clip(runner, clip, latency_ms)], ['nut']).map50
+    return evaluate([stream_clip(runner, clip, latencies)], ['nut']).map50
 
 
 def test_a_fast_detector_loses_only_the_first_frame_where_nothing_moves():
@@ -104,6 +140,17 @@ def test_being_late_costs_where_things_move_and_anticipation_repays_it():
 
 def test_given_latencies_replace_the_measured_ones():
     # 5 pixels a frame: one frame late is IoU 15/25, two frames late 10/30.
-    assert score(Teller(50), (5, 0), latency_ms=(20, 5)) == pytest.approx(10 / 11)
-    assert score(Teller(20), (5, 0), latency_ms=(66, 5)) < 0.6
+    assert score(Teller(50), (5, 0), Latencies(20, 5)) == pytest.approx(10 / 11)
+    assert score(Teller(20), (5, 0), Latencies(66, 5)) < 0.6
     assert np.isclose(score(Teller(20), (5, 0)), 10 / 11)
+
+
+def test_a_planned_anticipation_takes_a_forecast_or_what_is_told():
+    assert Latencies(60, 12).ahead == 12
+    assert Latencies(60, 12, 5).ahead == 5
+    # 33 ms a frame: READ and anticipation are done at 32 or at 40, in time for the next or not.
+    teller = Teller(0, anticipates=True)
+    assert score(teller, (12, 0), Latencies(20, 12)) == pytest.approx(10 / 11)
+    assert score(teller, (12, 0), Latencies(20, 20)) < 0.2
+    with pytest.raises(ValueError, match='at least 0'):
+        Latencies(60, -1)

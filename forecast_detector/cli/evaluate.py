@@ -3,38 +3,41 @@ Measure weights on a data set by the ImageNet VID protocol.
 
 With --stride K a clip is the video of every K-th frame: it is that much faster for the
 detector, and motion (slow, medium, fast) is measured on it.
+
+With --dataset rosbag --root may be a folder of bags. A bag that cannot be used (broken, empty,
+truncated, without the topic, of unknown types) is named and skipped, the rest is measured, and
+the exit status is 3. It is 1 after an error, 2 for options that are not understood.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 import sys
 from typing import Any, TYPE_CHECKING
 
-from tqdm import tqdm
-
 from ..config import StreamConfig
 from . import common
+from .data import add_data, describe_data, open_data, Skipped
+from .detections import compare, dump, read
+from .measuring import check_options, make_job, measure, READ_EVERY, run_oracle, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..data.base import ClipDataset
+    from ..evaluation.job import Job
     from ..evaluation.metrics import ScoredClip
     from ..evaluation.result import EvaluationResult
-    from ..evaluation.run import ClipRun, Latency
+    from ..evaluation.run import Latency
+    from ..evaluation.streaming_ap import Latencies
     from ..streaming import StreamingDetector
 
-DATASETS = ('coco_vid', 'imagenet_vid', 'rosbag', 'synthetic')
-POLICIES = ('scheduler', 'read', 'alternate', 'copy', 'hold', 'kalman', 'oracle')
+POLICIES = (
+    'scheduler', 'read', 'alternate', 'copy', 'hold', 'kalman', 'scheduled_kalman', 'oracle',
+)
+SKIPPED = 3
 
-
-def add_data(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say what is measured on."""
-    parser.add_argument('--dataset', required=True, choices=DATASETS)
-    parser.add_argument('--root', help='folder of the data set')
-    parser.add_argument('--split', default='val', help='default: %(default)s')
-    parser.add_argument('--stride', type=int, default=1, metavar='K',
-                        help='take every K-th frame of each clip; default: %(default)s')
+__all__ = ['add_arguments', 'add_data', 'describe_data', 'load_detector', 'run']
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,185 +51,149 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--policy', default='scheduler', choices=POLICIES,
                         help='which frames are read, and what answers the others: the '
                              'forecast (scheduler, alternate, oracle), the features of the '
-                             'last READ (copy) or its boxes (hold, kalman)')
-    parser.add_argument('--p', type=float, default=StreamConfig().p,
+                             'last READ (copy) or its boxes (hold, kalman; scheduled_kalman: '
+                             'read as by scheduler)')
+    parser.add_argument('--p', type=float,
                         help='threshold of the scheduler, 1 never forecasts; '
-                             'default: %(default)s')
-    parser.add_argument('--read-every', type=int, default=2, metavar='K',
-                        help='frames a READ, for all but scheduler and read; '
-                             'default: %(default)s')
-    parser.add_argument('--max-consecutive-forecasts', type=int, default=0, metavar='N',
-                        help='default: %(default)s, no limit')
-    parser.add_argument('--sap', action='store_true',
-                        help='simulate streaming average precision, too: a second pass, in '
-                             'which steps take their time and frames are missed')
-    parser.add_argument('--latency', metavar='READ_MS,FORECAST_MS', type=_latency,
-                        help='with --sap: plan for these step times, not the measured ones')
-    parser.add_argument('--anticipate', action='store_true',
-                        help='with --sap: detect on the forecast of the next frame, too')
+                             f'default: {StreamConfig().p}')
+    parser.add_argument('--read-every', type=int, metavar='K',
+                        help='frames a READ, for all but scheduled ones and read; '
+                             f'default: {READ_EVERY}')
+    parser.add_argument('--max-consecutive-forecasts', type=int, metavar='N',
+                        help='default: 0, no limit')
+    _add_streaming(parser)
     parser.add_argument('--versus', metavar='FILE',
                         help='compare with these detections (COCO results) of the same frames: '
                              'difference of mAP with a paired bootstrap over clips')
     parser.add_argument('--dump', metavar='FILE', help='write the detections (COCO results)')
+    parser.add_argument('--trace', action='store_true',
+                        help='keep the decisions of every frame, and a few pictures, in the JSON '
+                             '(for report)')
+    parser.add_argument('--workers', type=int, metavar='N',
+                        help='processes that share the clips or bags; the figures are those of '
+                             'one process, but for the times: they share the cores; default: 1')
+    parser.add_argument('--ray', nargs='?', const='', metavar='ADDRESS',
+                        help="share the clips or bags on the Ray cluster there ('auto': the one "
+                             'that this machine is part of); without ADDRESS one is started on '
+                             'this machine. --workers then defaults to its cores, or GPUs')
     common.add_input(parser)
     common.add_device(parser)
     common.add_json(parser)
 
 
+def _add_streaming(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--sap', action='store_true',
+                        help='simulate streaming average precision, too: a second pass, in '
+                             'which steps take their time and frames are missed')
+    parser.add_argument('--latency', metavar='READ_MS,FORECAST_MS[,AHEAD_MS]', type=_latency,
+                        help='with --sap: plan for these step times, not the measured ones. '
+                             'AHEAD_MS is that of --anticipate, default: FORECAST_MS. For hold '
+                             'and kalman FORECAST_MS is the time of carrying boxes, near 0')
+    parser.add_argument('--anticipate', action='store_true',
+                        help='with --sap: detect on the forecast of the next frame, too (hold '
+                             'and kalman: carry the boxes on to it)')
+
+
 def run(args: argparse.Namespace) -> int:
     """Run ``evaluate``."""
-    result = _score_again(args) if args.source else _measure(args)
+    skipped = Skipped()
+    result, trace = _score_again(args, skipped) if args.source else _measure(args, skipped)
     if args.json:
-        common.write_json(args.json, result.to_dict())
+        values = result.to_dict()
+        common.write_json(args.json, values if trace is None else {**values, 'trace': trace})
     if args.json != '-':
         print(result.table())
-    return 0
+    return SKIPPED if skipped.rows else 0
 
 
-def _latency(text: str) -> tuple[float, float]:
-    read_ms, forecast_ms = (float(part) for part in text.split(','))
-    if min(read_ms, forecast_ms) < 0:
-        raise ValueError('a time below 0')
-    return read_ms, forecast_ms
+def _latency(text: str) -> Latencies:
+    from ..evaluation.streaming_ap import Latencies
+
+    return Latencies(*(float(part) for part in text.split(',')))
 
 
-def _measure(args: argparse.Namespace) -> EvaluationResult:
-    from ..evaluation.datasets import open_dataset
-
-    if (args.latency or args.anticipate) and not args.sap:
-        raise ValueError('--latency and --anticipate are for --sap; give it, too')
-    detector, provenance = load_detector(args)
-    dataset = open_dataset(args.dataset, args.root, args.split, args.stride, detector.labels)
-    runs, timed = _oracle(args, detector, dataset) if args.policy == 'oracle' else _run(
-        args, detector, dataset)
+def _measure(
+    args: argparse.Namespace, skipped: Skipped
+) -> tuple[EvaluationResult, dict[str, Any] | None]:
+    check_options(args)
+    if args.trace and not args.json:
+        raise ValueError('--trace goes into the JSON; give --json, too')
+    job = make_job(args)
+    detector = job.detector()
+    print(detector.device_note, file=sys.stderr)
+    measured = (run_oracle if args.policy == 'oracle' else measure)(args, job, skipped)
+    dataset, runs = measured.dataset, measured.runs
     if args.dump:
-        _dump(args.dump, dataset, runs)
+        dump(args, dataset, runs)
     scored = [one.scored(clip) for one, clip in zip(runs, dataset.clips)]
-    return _result(args, dataset, scored, timed, {
-        **provenance, **_settings(args), **describe_data(args),
-    }, _sap50(args, detector, dataset) if args.sap else None)
+    result = _result(args, dataset, scored, measured.timed, {
+        **_provenance(args, job, detector), **settings(args), **describe_data(args),
+    }, skipped, _sap50(measured.streamed, len(dataset.labels)))
+    if not args.trace:
+        return result, None
+    from ..evaluation.trace import make_trace
+    return result, make_trace(runs, dataset.clips, dataset.labels, detector)
 
 
-def _run(
-    args: argparse.Namespace, detector: StreamingDetector, dataset: ClipDataset
-) -> tuple[list[ClipRun], Latency]:
-    from ..evaluation.policies import make_runner
-    from ..evaluation.run import latency, run_clips
-
-    runner = make_runner(
-        args.policy, detector, args.p, args.read_every, args.max_consecutive_forecasts
-    )
-    runs = run_clips(runner, dataset.clips, common.progress, args.policy)
-    return runs, latency(runs)
-
-
-def _oracle(
-    args: argparse.Namespace, detector: StreamingDetector, dataset: ClipDataset
-) -> tuple[list[ClipRun], Latency]:
-    """Several passes; single steps are timed apart, on the first frames."""
-    from ..evaluation.batched import Bench, read_share, time_steps
-    from ..evaluation.oracle import run_oracle_at
-
-    if args.sap:
-        raise ValueError('the oracle knows the truth before it acts: it has no --sap')
-    with tqdm(unit='frame', desc='oracle', dynamic_ncols=True) as bar:
-        bench = Bench(detector, dataset.clips, done=bar.update)
-        timed = time_steps(bench)
-        runs = run_oracle_at(bench, 1 / args.read_every)
-    return runs, replace(timed, read_share=read_share(runs))
-
-
-def _sap50(
-    args: argparse.Namespace, detector: StreamingDetector, dataset: ClipDataset
-) -> float | None:
+def _sap50(streamed: Sequence[ScoredClip] | None, classes: int) -> float | None:
     from ..evaluation.average_precision import mean_average_precision
     from ..evaluation.matching import Rule
     from ..evaluation.metrics import ALL, outcomes
-    from ..evaluation.policies import make_runner
-    from ..evaluation.streaming_ap import stream_clip
 
-    runner = make_runner(args.policy, detector, args.p, args.read_every,
-                         args.max_consecutive_forecasts, args.anticipate)
-    clips = common.progress(dataset.clips, len(dataset.clips), 'sap')
-    scored = [stream_clip(runner, clip, args.latency) for clip in clips]
-    return mean_average_precision(outcomes(scored, len(dataset.labels), Rule.PLAIN, ())[ALL])
+    if streamed is None:
+        return None
+    return mean_average_precision(outcomes(streamed, classes, Rule.PLAIN, ())[ALL])
 
 
-def _score_again(args: argparse.Namespace) -> EvaluationResult:
-    from ..evaluation.datasets import open_dataset
-
-    if args.dump or args.sap:
-        raise ValueError('--dump and --sap need weights to run; --from only scores again')
-    dataset = open_dataset(args.dataset, args.root, args.split, args.stride, None)
-    return _result(args, dataset, _read(args.source, dataset), None, {
+def _score_again(
+    args: argparse.Namespace, skipped: Skipped
+) -> tuple[EvaluationResult, None]:
+    for name in ('dump', 'sap', 'trace', 'workers', 'ray'):
+        if getattr(args, name) not in (None, False):
+            raise ValueError(f'--{name} needs weights to run; --from only scores again')
+    dataset = open_data(args, None, skipped.add)
+    return _result(args, dataset, read(args.source, dataset), None, {
         'from': str(args.source), **describe_data(args),
-    })
-
-
-def _read(path: str, dataset: ClipDataset) -> list[ScoredClip]:
-    """Read detections of any detector and set them beside the truth."""
-    from ..evaluation.datasets import category_ids
-    from ..evaluation.dump import read_dump
-    from ..evaluation.metrics import ScoredClip
-    from ..types import Detections
-
-    images = [[clip.image_id(i) for i in range(len(clip))] for clip in dataset.clips]
-    found = read_dump(path, [i for ids in images for i in ids], category_ids(dataset))
-    return [
-        ScoredClip(clip.name, [found.get(image, Detections()) for image in ids],
-                   [clip.truth(i) for i in range(len(clip))])
-        for clip, ids in zip(dataset.clips, images)
-    ]
+    }, skipped), None
 
 
 def load_detector(args: argparse.Namespace) -> tuple[StreamingDetector, dict[str, Any]]:
     """Load the weights; returns the detector and where it comes from."""
+    detector, checkpoint = common.make_detector(args)
+    return detector, _origin(args, detector, checkpoint.sha256)
+
+
+def _origin(
+    args: argparse.Namespace, detector: StreamingDetector, sha256: str
+) -> dict[str, Any]:
     from ..evaluation.result import machine
 
-    detector, checkpoint = common.make_detector(args)
-    return detector, {
-        'weights': str(args.weights), 'sha256': checkpoint.sha256,
+    return {
+        'weights': str(args.weights), 'sha256': sha256,
         'input_size': list(detector.input_size),
         'device': str(detector.device), 'device_note': detector.device_note,
         'machine': machine(),
     }
 
 
-def _settings(args: argparse.Namespace) -> dict[str, Any]:
-    """Say which decisions were asked for; null where the policy takes none."""
-    scheduled = args.policy == 'scheduler'
-    fixed = args.policy not in ('scheduler', 'read')
+def _provenance(
+    args: argparse.Namespace, job: Job, detector: StreamingDetector
+) -> dict[str, Any]:
+    """Say where the figures come from; planned latencies are no measured ones."""
+    planned = args.latency
     return {
-        'policy': args.policy,
-        'p': args.p if scheduled else None,
-        'read_every': args.read_every if fixed else None,
-        'max_consecutive_forecasts': args.max_consecutive_forecasts if scheduled else None,
+        **_origin(args, detector, job.checkpoint.sha256),
+        'workers': args.workers, 'ray': args.ray, 'anticipates': args.anticipate,
+        'planned_ms': {
+            'read': planned.read, 'forecast': planned.forecast, 'ahead': planned.ahead,
+        } if planned else None,
     }
-
-
-def describe_data(args: argparse.Namespace) -> dict[str, Any]:
-    """Say what was measured on."""
-    return {
-        'dataset': args.dataset, 'root': args.root, 'split': args.split, 'stride': args.stride,
-    }
-
-
-def _dump(path: str, dataset: ClipDataset, runs: list[ClipRun]) -> None:
-    from ..evaluation.datasets import category_ids
-    from ..evaluation.dump import results, write_dump
-
-    ids = category_ids(dataset)
-    write_dump(path, (
-        row
-        for clip, one in zip(dataset.clips, runs)
-        for index, step in enumerate(one.steps)
-        for row in results(clip.image_id(index), step.detections, ids)
-    ))
 
 
 def _result(
     args: argparse.Namespace, dataset: ClipDataset, scored: list[ScoredClip],
-    timed: Latency | None, provenance: dict[str, Any], sap50: float | None = None,
+    timed: Latency | None, provenance: dict[str, Any], skipped: Skipped,
+    sap50: float | None = None,
 ) -> EvaluationResult:
     from ..evaluation.coco import map50_95
     from ..evaluation.metrics import evaluate
@@ -237,23 +204,11 @@ def _result(
     except RuntimeError as error:
         print(f'note: {error}', file=sys.stderr)
         coco = None
-    versus = _versus(args.versus, dataset, scored) if args.versus else None
+    annotated = sum(clip.annotated for clip in scored)
+    if not annotated:
+        print('note: no frame has a truth; there is nothing to score by', file=sys.stderr)
+    versus = compare(args.versus, dataset, scored) if args.versus else None
     return EvaluationResult(
         evaluate(scored, dataset.labels), len(dataset), len(scored), coco, sap50, timed, versus,
-        provenance,
+        provenance, annotated, skipped.rows,
     )
-
-
-def _versus(path: str, dataset: ClipDataset, scored: list[ScoredClip]) -> dict[str, Any]:
-    """Compare with other detections of the same frames."""
-    from ..evaluation.bootstrap import paired_difference
-    from ..evaluation.matching import Rule
-    from ..evaluation.metrics import ALL, outcomes
-
-    classes, others = len(dataset.labels), _read(path, dataset)
-    result: dict[str, Any] = {'file': path}
-    for name, rule in (('map50', Rule.PLAIN), ('map50_tolerant', Rule.TOLERANT)):
-        ours, theirs = (outcomes(clips, classes, rule, ())[ALL] for clips in (scored, others))
-        gap = paired_difference(ours, theirs)
-        result[name] = {'difference': gap.value, 'low': gap.low, 'high': gap.high}
-    return result

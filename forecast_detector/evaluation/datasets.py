@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..data.base import Clip, ClipDataset, Truth
+from ..types import Frame
 
 DATASETS = ('coco_vid', 'imagenet_vid', 'rosbag', 'synthetic')
+
+
+@dataclass(frozen=True)
+class BagOptions:
+    """
+    What of a bag is looked at.
+
+    :ivar image_topic: None takes the only one.
+    :ivar truth_topic: None takes the one found by its type, '' none.
+    :ivar tolerance_ns: how far the stamp of a truth may be from that of its image.
+    :raises ValueError: for a tolerance below 0.
+    """
+
+    image_topic: str | None = None
+    truth_topic: str | None = None
+    tolerance_ns: int = 5_000_000
+
+    def __post_init__(self) -> None:
+        """Check the range."""
+        if self.tolerance_ns < 0:
+            raise ValueError(f'truth tolerance: {self.tolerance_ns / 1e6:g} ms is below 0')
 
 
 class StridedClip(Clip):
@@ -39,9 +63,15 @@ class StridedClip(Clip):
         """Return the time of the frame in the whole clip."""
         return self.clip.stamp_ns(index * self.stride)
 
+    def frame(self, index: int) -> Frame:
+        """Return the frame as the whole clip has it, with its own header."""
+        return self.clip.frame(index * self.stride)
+
 
 def open_dataset(
-    name: str, root: str | None, split: str, stride: int, labels: Sequence[str] | None
+    name: str, root: str | None, split: str, stride: int, labels: Sequence[str] | None,
+    bags: BagOptions = BagOptions(),  # noqa: B008 (frozen)
+    on_bad: Callable[[Path, Exception], None] | None = None,
 ) -> ClipDataset:
     """
     Open a split for measuring.
@@ -49,13 +79,18 @@ def open_dataset(
     :param root: its folder; the synthetic world needs none. Bags have no split.
     :param stride: every so many frames of each clip.
     :param labels: the weights' class names, None to number classes as the data set does.
+    :param bags: for data set ``rosbag``.
+    :param on_bad: told of each bag that cannot be used, which is then left out; without it the
+        first one raises.
     :raises ValueError: for an unknown name, a missing root, or labels that do not fit.
     """
     if name not in DATASETS:
         raise ValueError(f'dataset {name!r} is unknown; known are {DATASETS}')
-    if stride < 1:
-        raise ValueError(f'stride: {stride} is below 1; 1 takes every frame')
-    dataset = _load(name, root, split, stride, labels)
+    check_stride(stride)
+    if name == 'rosbag':
+        dataset = _load_bags(needed_root(name, root), stride, labels, bags, on_bad)
+    else:
+        dataset = _load(name, root, split, stride, labels)
     if labels is not None and tuple(labels) != tuple(dataset.labels):
         raise ValueError(
             f'the classes of the weights, {_some(labels)}, and of {name}, '
@@ -66,17 +101,34 @@ def open_dataset(
     return dataset
 
 
+def check_stride(stride: int) -> None:
+    """
+    See that a stride can be taken.
+
+    :raises ValueError: if it is below 1.
+    """
+    if stride < 1:
+        raise ValueError(f'stride: {stride} is below 1; 1 takes every frame')
+
+
+def needed_root(name: str, root: str | None) -> str:
+    """
+    Give the root of a data set that cannot do without.
+
+    :raises ValueError: if there is none.
+    """
+    if root is None:
+        raise ValueError(f'dataset {name} needs --root, the folder that it lies in')
+    return root
+
+
 def _load(
     name: str, root: str | None, split: str, stride: int, labels: Sequence[str] | None
 ) -> ClipDataset:
     if name == 'synthetic':
         from ..data.synthetic import load_synthetic
         return _strided(load_synthetic(split), stride)
-    if root is None:
-        raise ValueError(f'dataset {name} needs --root, the folder that it lies in')
-    if name == 'rosbag':
-        from ..data.rosbag import load_rosbag
-        return _strided(load_rosbag(root, labels=labels), stride)
+    root = needed_root(name, root)
     if name == 'imagenet_vid':
         from ..data.imagenet_vid import load_imagenet_vid
         return load_imagenet_vid(root, split, stride, labels)
@@ -84,8 +136,23 @@ def _load(
     return load_coco_vid(root, split, stride, labels)
 
 
+def _load_bags(
+    root: str, stride: int, labels: Sequence[str] | None, bags: BagOptions,
+    on_bad: Callable[[Path, Exception], None] | None,
+) -> ClipDataset:
+    from ..data.rosbag import load_rosbag
+    return _strided(load_rosbag(
+        root, bags.image_topic, bags.truth_topic, labels, bags.tolerance_ns, on_bad
+    ), stride)
+
+
 def _strided(dataset: ClipDataset, stride: int) -> ClipDataset:
-    return ClipDataset(dataset.labels, [StridedClip(clip, stride) for clip in dataset.clips])
+    return ClipDataset(dataset.labels, [strided(clip, stride) for clip in dataset.clips])
+
+
+def strided(clip: Clip, stride: int) -> Clip:
+    """Take every ``stride``-th frame."""
+    return clip if stride == 1 else StridedClip(clip, stride)
 
 
 def _some(labels: Sequence[str]) -> str:

@@ -17,12 +17,15 @@ FORM = "a COCO results file is a list of {'image_id', 'category_id', 'bbox', 'sc
 
 
 def results(
-    image_id: int, detections: Detections, category_ids: Mapping[int, int]
+    image_id: int, detections: Detections, category_ids: Mapping[int, int],
+    names: Sequence[str] | None = None,
 ) -> list[dict[str, Any]]:
     """
     Write one frame's detections as COCO results; all digits, so that nothing changes.
 
     :param category_ids: label to category id; detections of other labels are left out.
+    :param names: class names, to be written as ``category_name``, too: for data that has no
+        category ids of its own. Readers of COCO results pass over it.
     """
     boxes = xyxy_to_xywh(detections.boxes.astype(np.float64))
     return [
@@ -31,6 +34,7 @@ def results(
             'category_id': int(category_ids[int(label)]),
             'bbox': box.tolist(),
             'score': float(score),
+            **({'category_name': names[int(label)]} if names else {}),
         }
         for box, score, label in zip(boxes, detections.scores, detections.labels)
         if int(label) in category_ids
@@ -47,7 +51,8 @@ def write_dump(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def read_dump(
-    path: str | Path, image_ids: Sequence[int], category_ids: Mapping[int, int]
+    path: str | Path, image_ids: Sequence[int], category_ids: Mapping[int, int],
+    names: Sequence[str] = (),
 ) -> dict[int, Detections]:
     """
     Read results of any detector.
@@ -55,22 +60,33 @@ def read_dump(
     Detections of images that are not asked for (another stride) are left out.
 
     :param category_ids: label to category id, as for :func:`results`.
+    :param names: class names by label, for results that have a ``category_name``: it goes before
+        the id, and a class that the data set does not know has no objects to be found in it.
     :returns: image id to detections by falling score, for images that have any.
     :raises ValueError: if it is not COCO results, or of other images or categories.
     """
     label_of = {category: label for label, category in category_ids.items()}
+    label_named = {name: label for label, name in enumerate(names)}
     wanted, rows = set(image_ids), _read_rows(Path(path))
     chosen: dict[int, list[tuple[list[float], float, int]]] = defaultdict(list)
+    known = 0
     for index, row in enumerate(rows):
         image, box, score, category = _checked(row, index, path)
-        if image in wanted:
-            if category not in label_of:
-                raise ValueError(
-                    f'{path}: result {index} has category_id {category}; the data set has '
-                    f'{sorted(label_of)}'
-                )
-            chosen[image].append((box, score, label_of[category]))
-    if rows and not chosen:
+        if image not in wanted:
+            continue
+        known += 1
+        if 'category_name' in row:
+            label = label_named.get(row['category_name'])
+        elif category in label_of:
+            label = label_of[category]
+        else:
+            raise ValueError(
+                f'{path}: result {index} has category_id {category}; the data set has '
+                f'{sorted(label_of)}'
+            )
+        if label is not None:
+            chosen[image].append((box, score, label))
+    if rows and not known:
         raise ValueError(
             f'{path}: none of its {len(rows)} results is for an image of this data set; check '
             '--dataset, --root and --split'
@@ -83,6 +99,8 @@ def _read_rows(path: Path) -> list[Any]:
         rows = json.loads(path.read_text(encoding='utf-8'))
     except ValueError as error:
         raise ValueError(f'{path}: not JSON ({error}); {FORM}') from error
+    if isinstance(rows, dict) and 'annotations' in rows:
+        raise ValueError(f'{path}: holds annotations, not results; {FORM}')
     if not isinstance(rows, list):
         raise ValueError(f'{path}: holds a {type(rows).__name__}; {FORM}')
     return rows
@@ -94,10 +112,10 @@ def _checked(row: Any, index: int, path: str | Path) -> tuple[int, list[float], 
         result = int(row['image_id']), box, float(row['score']), int(row['category_id'])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f'{path}: result {index} is {row!r:.120}; {FORM}') from error
-    if len(box) != 4 or not np.isfinite([*box, result[2]]).all():
+    if len(box) != 4 or not np.isfinite([*box, result[2]]).all() or min(box[2:]) < 0:
         raise ValueError(
             f'{path}: result {index} has bbox {box} and score {result[2]}; four finite numbers '
-            'x, y, width, height and a finite score are needed'
+            'x, y, width, height, no size below 0, and a finite score are needed'
         )
     return result
 

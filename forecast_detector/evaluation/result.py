@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 import os
 import platform
@@ -17,9 +17,12 @@ class EvaluationResult:
     """
     Numbers of one run and where they come from.
 
-    :ivar frames: number of frames scored.
+    :ivar frames: number of frames that were shown to the detector.
     :ivar map50_95: COCO's mean; None without its library.
     :ivar sap50: streaming average precision; None where it was not asked for.
+    :ivar annotated: how many of them have a truth, be it empty, and are scored; None where that
+        was not counted.
+    :ivar skipped: what could not be used and why, as ``name`` and ``reason``.
     :ivar versus: differences from other detections, with intervals; None where not asked for.
     :ivar latency: None where detections were only scored again.
     :ivar provenance: weights, hash, data set, split, stride, policy, p, device, machine …
@@ -33,6 +36,8 @@ class EvaluationResult:
     latency: Latency | None = None
     versus: dict[str, Any] | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
+    annotated: int | None = None
+    skipped: Sequence[Mapping[str, str]] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Turn into plain values (JSON)."""
@@ -43,7 +48,9 @@ class EvaluationResult:
             'sap50': self.sap50,
             'read_share': timed.read_share if timed else None,
             'frames': self.frames,
+            'annotated': self.annotated,
             'clips': self.clips,
+            'skipped': [dict(one) for one in self.skipped],
             'ms_per_frame': timed.ms_per_frame if timed else None,
             'latency_ms': {
                 'read': _percentiles(timed.read_ms), 'forecast': _percentiles(timed.forecast_ms),
@@ -72,7 +79,9 @@ class EvaluationResult:
                 f'{name} less that of {(self.versus or {})["file"]}: {gap["difference"]:+.4f}, '
                 f'95 % in [{gap["low"]:+.4f}, {gap["high"]:+.4f}]'
             )
-        yield f'{self.frames} frames, {self.clips} clips'
+        scored = '' if self.annotated in (None, self.frames) else f' ({self.annotated} annotated)'
+        skipped = f', {len(self.skipped)} skipped' if self.skipped else ''
+        yield f'{self.frames} frames{scored}, {self.clips} clips{skipped}'
         if self.latency:
             timed = self.latency
             yield (

@@ -102,6 +102,23 @@ def _frames(clips: Sequence[Clip]) -> Iterator[tuple[Clip, int]]:
             yield clip, index
 
 
+def run_clip(
+    runner: Runner, clip: Clip, done: Callable[[int], object] = lambda frames: None
+) -> ClipRun:
+    """
+    Run over every frame of a clip, from a fresh start.
+
+    :param done: called with the number of frames done since the last call.
+    :raises BadFrameError: for a frame that cannot be used; names clip and frame.
+    """
+    runner.start(clip)
+    run = ClipRun(clip.name)
+    for index in range(len(clip)):
+        run.steps.append(runner.step(clip.frame(index)))
+        done(1)
+    return run
+
+
 @dataclass(frozen=True)
 class Latency:
     """

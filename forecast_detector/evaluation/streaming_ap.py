@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+import math
 
 from ..data.base import Clip
 from ..types import Action, Detections
@@ -17,6 +19,34 @@ from .run import Runner, Step
 
 # Answers of one step, in order: milliseconds of computing, and what they gave.
 Answers = Sequence[tuple[float, Detections]]
+
+
+@dataclass(frozen=True)
+class Latencies:
+    """
+    Step times to plan for, in milliseconds.
+
+    :ivar forecast: of a step that does not read. Where boxes are carried (``hold``, ``kalman``)
+        that is the carrying: next to nothing.
+    :ivar anticipation: of the head on the forecast, after a step. None takes ``forecast``, which
+        has such a head in it: an upper bound.
+    :raises ValueError: for a time below 0, or not finite.
+    """
+
+    read: float
+    forecast: float
+    anticipation: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check the times."""
+        times = (self.read, self.forecast, self.ahead)
+        if not all(math.isfinite(time) and time >= 0 for time in times):
+            raise ValueError(f'latencies {times}: milliseconds of at least 0 are needed')
+
+    @property
+    def ahead(self) -> float:
+        """Milliseconds of an anticipation."""
+        return self.forecast if self.anticipation is None else self.anticipation
 
 
 def pair(stamps_ns: Sequence[int], step: Callable[[int], Answers]) -> list[Detections]:
@@ -30,7 +60,15 @@ def pair(stamps_ns: Sequence[int], step: Callable[[int], Answers]) -> list[Detec
     :param step: computes on a frame (by index); each of its answers begins when the one before
         has finished. A second answer is an anticipation of the frame that is arriving.
     :returns: for each frame the last answer finished by its stamp, empty before the first.
+    :raises ValueError: if the stamps go back.
     """
+    back = next((k for k in range(1, len(stamps_ns)) if stamps_ns[k] < stamps_ns[k - 1]), None)
+    if back is not None:
+        raise ValueError(
+            f'the stamp of frame {back} goes back by '
+            f'{(stamps_ns[back - 1] - stamps_ns[back]) / 1e6:g} ms: streaming AP needs the times '
+            'at which frames came; leave --sap out, or cut the recording there'
+        )
     answers = [Detections()]
     finished_ns = [-(1 << 62)]
     clock_ns, seen = (stamps_ns[0] if stamps_ns else 0), -1
@@ -48,20 +86,19 @@ def pair(stamps_ns: Sequence[int], step: Callable[[int], Answers]) -> list[Detec
 
 
 def stream_clip(
-    runner: Runner, clip: Clip, latency_ms: tuple[float, float] | None = None
+    runner: Runner, clip: Clip, latencies: Latencies | None = None
 ) -> ScoredClip:
     """
     Run a clip at the speed of its stamps; a slow runner misses frames.
 
-    :param latency_ms: milliseconds of a READ and of a FORECAST step, to plan for other
-        hardware; None takes the measured ones. Anticipation is always as measured.
+    :param latencies: to plan for other hardware; None takes the measured times.
     :returns: at each frame what was known when it arrived, beside its truth.
     :raises BadFrameError: for a frame that cannot be used.
     """
     runner.start(clip)
 
     def step(index: int) -> Answers:
-        return _answers(runner.step(clip.frame(index)), latency_ms)
+        return _answers(runner.step(clip.frame(index)), latencies)
 
     stamps = [clip.stamp_ns(index) for index in range(len(clip))]
     return ScoredClip(
@@ -69,11 +106,10 @@ def stream_clip(
     )
 
 
-def _answers(step: Step, latency_ms: tuple[float, float] | None) -> Answers:
-    latency = step.latency_ms
-    if latency_ms is not None:
-        latency = latency_ms[0 if step.action is Action.READ else 1]
-    first = (latency, step.detections)
-    if step.anticipated is None:
-        return [first]
-    return [first, (step.anticipation_ms, step.anticipated)]
+def _answers(step: Step, latencies: Latencies | None) -> Answers:
+    first_ms, ahead_ms = step.latency_ms, step.anticipation_ms
+    if latencies is not None:
+        first_ms = latencies.read if step.action is Action.READ else latencies.forecast
+        ahead_ms = latencies.ahead
+    first = (first_ms, step.detections)
+    return [first] if step.anticipated is None else [first, (ahead_ms, step.anticipated)]

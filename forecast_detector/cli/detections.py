@@ -1,0 +1,60 @@
+"""Detections of a run written to a file, and those of any detector read from one."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..data.base import ClipDataset
+    from ..evaluation.metrics import ScoredClip
+    from ..evaluation.run import ClipRun
+
+
+def dump(args: argparse.Namespace, dataset: ClipDataset, runs: Sequence[ClipRun]) -> None:
+    """Write the detections of every frame."""
+    from ..evaluation.datasets import category_ids
+    from ..evaluation.dump import results, write_dump
+
+    # Bags number no classes: which number means what depends on who asks.
+    ids, names = category_ids(dataset), dataset.labels if args.dataset == 'rosbag' else None
+    write_dump(args.dump, (
+        row
+        for clip, one in zip(dataset.clips, runs)
+        for index, step in enumerate(one.steps)
+        for row in results(clip.image_id(index), step.detections, ids, names)
+    ))
+
+
+def read(path: str, dataset: ClipDataset) -> list[ScoredClip]:
+    """Read detections of any detector and set them beside the truth."""
+    from ..evaluation.datasets import category_ids
+    from ..evaluation.dump import read_dump
+    from ..evaluation.metrics import ScoredClip
+    from ..types import Detections
+
+    images = [[clip.image_id(i) for i in range(len(clip))] for clip in dataset.clips]
+    found = read_dump(path, [i for ids in images for i in ids], category_ids(dataset),
+                      dataset.labels)
+    return [
+        ScoredClip(clip.name, [found.get(image, Detections()) for image in ids],
+                   [clip.truth(i) for i in range(len(clip))])
+        for clip, ids in zip(dataset.clips, images)
+    ]
+
+
+def compare(path: str, dataset: ClipDataset, scored: list[ScoredClip]) -> dict[str, Any]:
+    """Compare with other detections of the same frames."""
+    from ..evaluation.bootstrap import paired_difference
+    from ..evaluation.matching import Rule
+    from ..evaluation.metrics import ALL, outcomes
+
+    classes, others = len(dataset.labels), read(path, dataset)
+    result: dict[str, Any] = {'file': path}
+    for name, rule in (('map50', Rule.PLAIN), ('map50_tolerant', Rule.TOLERANT)):
+        ours, theirs = (outcomes(clips, classes, rule, ())[ALL] for clips in (scored, others))
+        gap = paired_difference(ours, theirs)
+        result[name] = {'difference': gap.value, 'low': gap.low, 'high': gap.high}
+    return result

@@ -1,0 +1,165 @@
+"""Run weights over a data set for ``evaluate``: here, in worker processes, or on a cluster."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, replace
+import sys
+from typing import Any, TYPE_CHECKING
+
+from tqdm import tqdm
+
+from ..config import StreamConfig
+from .data import bag_options, open_data, Skipped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ..data.base import ClipDataset
+    from ..evaluation.job import Done, Job, Outcome, Source
+    from ..evaluation.metrics import ScoredClip
+    from ..evaluation.run import ClipRun, Latency
+
+SCHEDULED = ('scheduler', 'scheduled_kalman')
+READ_EVERY = 2
+
+
+@dataclass(frozen=True)
+class Measured:
+    """
+    What a run gave.
+
+    :ivar streamed: what was known at each frame, where streaming AP was asked for.
+    """
+
+    dataset: ClipDataset
+    runs: Sequence[ClipRun]
+    timed: Latency
+    streamed: Sequence[ScoredClip] | None = None
+
+
+def settings(args: argparse.Namespace) -> dict[str, Any]:
+    """Say which decisions are asked for; null where the policy takes none."""
+    scheduled = args.policy in SCHEDULED
+    fixed = not scheduled and args.policy != 'read'
+    return {
+        'policy': args.policy,
+        'p': _given(args.p, StreamConfig().p) if scheduled else None,
+        'read_every': _given(args.read_every, READ_EVERY) if fixed else None,
+        'max_consecutive_forecasts':
+            _given(args.max_consecutive_forecasts, 0) if scheduled else None,
+    }
+
+
+def _given(value: Any, default: Any) -> Any:
+    return default if value is None else value
+
+
+def check_options(args: argparse.Namespace) -> None:
+    """
+    Say which options the policy does not take.
+
+    :raises ValueError: for options that ask for nothing, or for what cannot be.
+    """
+    if (args.latency or args.anticipate) and not args.sap:
+        raise ValueError('--latency and --anticipate are for --sap; give it, too')
+    if args.policy == 'oracle' and args.sap:
+        raise ValueError('the oracle knows the truth before it acts: it has no --sap')
+    if args.policy == 'oracle' and (args.workers or args.ray is not None):
+        raise ValueError('the oracle weighs all frames together: it has no --workers and no --ray')
+    for name, value in settings(args).items():
+        if value is None and getattr(args, name) is not None:
+            print(f'note: policy {args.policy} takes no --{name.replace("_", "-")}; ignored',
+                  file=sys.stderr)
+
+
+def make_job(args: argparse.Namespace) -> Job:
+    """Load the weights, and gather what is done with each clip."""
+    from ..checkpoint import load_checkpoint
+    from ..evaluation.job import Job
+
+    decisions = settings(args)
+    return Job(
+        load_checkpoint(args.weights), args.device,
+        tuple(args.input_size) if args.input_size else None, args.resize, args.policy,
+        _given(decisions['p'], 1.0), _given(decisions['read_every'], READ_EVERY),
+        _given(decisions['max_consecutive_forecasts'], 0),
+        args.sap, args.latency, args.anticipate,
+    )
+
+
+def measure(args: argparse.Namespace, job: Job, skipped: Skipped) -> Measured:
+    """
+    Run the job over every clip; bags that cannot be used are skipped and told of.
+
+    :raises ValueError: if no bag can be used.
+    """
+    from ..data.base import ClipDataset
+    from ..evaluation.metrics import ScoredClip
+    from ..evaluation.run import latency
+
+    labels = job.checkpoint.config.labels
+    sources, whole = _sources(args, labels)
+    kept: list[Outcome] = []
+    total = len(whole) if whole else None
+    with tqdm(unit='frame', total=total, desc=args.policy, dynamic_ncols=True) as bar:
+        for outcome in _outcomes(args, job, sources, bar.update):
+            if outcome.error is None:
+                kept.append(outcome)
+            else:
+                skipped.add(outcome.name, outcome.error)
+    if not kept:
+        raise ValueError(f'{args.root}: none of its {len(sources)} bags can be used; see above')
+    clips = [outcome.clip for outcome in kept if outcome.clip is not None]
+    runs = [outcome.run for outcome in kept if outcome.run is not None]
+    streamed = [
+        ScoredClip(clip.name, outcome.streamed or [], [clip.truth(i) for i in range(len(clip))])
+        for clip, outcome in zip(clips, kept)
+    ] if args.sap else None
+    return Measured(whole or ClipDataset(labels, clips), runs, latency(runs), streamed)
+
+
+def _sources(
+    args: argparse.Namespace, labels: tuple[str, ...]
+) -> tuple[list[Source], ClipDataset | None]:
+    """Name the clips; bags are opened where they are worked on, other data sets here."""
+    from ..evaluation.datasets import check_stride, needed_root
+    from ..evaluation.job import BagSource, ClipSource
+
+    if args.dataset != 'rosbag':
+        dataset = open_data(args, labels)
+        return [ClipSource(clip) for clip in dataset.clips], dataset
+    from ..data.rosbag import find_bags
+    check_stride(args.stride)
+    options, bags = bag_options(args), find_bags(needed_root(args.dataset, args.root))
+    return [
+        BagSource(bag, number, labels, args.stride, options) for number, bag in enumerate(bags)
+    ], None
+
+
+def _outcomes(
+    args: argparse.Namespace, job: Job, sources: Sequence[Source], done: Done
+) -> Iterator[Outcome]:
+    from ..evaluation import many
+
+    if args.ray is not None:
+        return many.run_on_ray(job, sources, done, args.ray or None, args.workers)
+    if args.workers is not None and args.workers != 1:
+        return many.run_in_processes(job, sources, done, args.workers)
+    return many.run_here(job, sources, done)
+
+
+def run_oracle(args: argparse.Namespace, job: Job, skipped: Skipped) -> Measured:
+    """Run the oracle: several passes; single steps are timed apart, on the first frames."""
+    from ..evaluation.oracle import run_oracle_at
+    from ..evaluation.rollout import read_share
+    from ..evaluation.store import FeatureStore
+    from ..evaluation.timing import time_steps
+
+    dataset = open_data(args, job.checkpoint.config.labels, skipped.add)
+    detector = job.detector()
+    with tqdm(unit='frame', desc='oracle', dynamic_ncols=True) as bar:
+        timed = time_steps(detector, dataset.clips)
+        store = FeatureStore(detector, dataset.clips, bar.update)
+        runs = run_oracle_at(store, 1 / job.read_every, bar.update)
+    return Measured(dataset, runs, replace(timed, read_share=read_share(runs)))

@@ -1,0 +1,182 @@
+"""What is done with each clip of an evaluation, so that any process can do it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ..checkpoint import Checkpoint
+from ..config import Resize
+from ..data.base import Clip
+from ..streaming import StreamingDetector
+from ..types import Detections
+from .datasets import BagOptions, strided
+from .policies import make_runner
+from .run import ClipRun, run_clip, Runner
+from .streaming_ap import Latencies, stream_clip
+
+Done = Callable[[int], object]
+
+
+@dataclass(frozen=True)
+class Job:
+    """
+    A detector, a policy, and what is measured; nothing in it is bound to a process.
+
+    :ivar streams: whether every clip is also run at the speed of its stamps (streaming AP).
+    :ivar latencies: planned step times for that; None takes those measured.
+    :ivar anticipates: whether for that each step also detects on its forecast.
+    """
+
+    checkpoint: Checkpoint
+    device: str = 'auto'
+    input_size: tuple[int, int] | None = None
+    resize: Resize | None = None
+    policy: str = 'scheduler'
+    p: float = 1.0
+    read_every: int = 2
+    max_consecutive_forecasts: int = 0
+    streams: bool = False
+    latencies: Latencies | None = None
+    anticipates: bool = False
+
+    def detector(self) -> StreamingDetector:
+        """Make the detector."""
+        return StreamingDetector(
+            self.checkpoint, None, self.device, self.input_size, self.resize
+        )
+
+    def runner(self, anticipates: bool = False) -> Runner:
+        """
+        Make what answers the frames, with a detector of its own.
+
+        :raises ValueError: for an unknown policy or a value outside its range.
+        """
+        return make_runner(
+            self.policy, self.detector(), self.p, self.read_every,
+            self.max_consecutive_forecasts, anticipates,
+        )
+
+
+class Source(Protocol):
+    """
+    A clip that is opened where it is worked on.
+
+    :ivar name: for messages.
+    :ivar may_fail: whether the evaluation goes on without it if it cannot be used.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name it."""
+
+    @property
+    def may_fail(self) -> bool:
+        """Whether the evaluation goes on without it."""
+
+    def open(self) -> Clip:
+        """
+        Open it.
+
+        :raises ValueError: if it cannot be used.
+        """
+
+
+@dataclass(frozen=True)
+class ClipSource:
+    """A clip of a data set that is open already; all of them count."""
+
+    clip: Clip
+    may_fail: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name the clip."""
+        return self.clip.name
+
+    def open(self) -> Clip:
+        """Give the clip."""
+        return self.clip
+
+
+@dataclass(frozen=True)
+class BagSource:
+    """
+    A bag of a folder.
+
+    :ivar number: place of the bag in its folder, from which its image ids follow.
+    :ivar labels: class names of the weights.
+    """
+
+    path: Path
+    number: int
+    labels: Sequence[str]
+    stride: int
+    options: BagOptions
+    may_fail: bool = True
+
+    @property
+    def name(self) -> str:
+        """Give the path."""
+        return str(self.path)
+
+    def open(self) -> Clip:
+        """Look the bag through."""
+        from ..data.rosbag import IDS_A_BAG, RosbagClip
+        return strided(RosbagClip(
+            self.path, self.options.image_topic, self.options.truth_topic, self.labels,
+            self.number * IDS_A_BAG, self.options.tolerance_ns,
+        ), self.stride)
+
+
+@dataclass
+class Outcome:
+    """
+    What became of one source.
+
+    :ivar clip: None if it could not be used.
+    :ivar streamed: what was known at each frame, where that was asked for.
+    :ivar error: why it could not be used.
+    """
+
+    name: str
+    clip: Clip | None = None
+    run: ClipRun | None = None
+    streamed: Sequence[Detections] | None = None
+    error: str | None = None
+
+
+class Worker:
+    """Does a job clip by clip."""
+
+    def __init__(self, job: Job) -> None:
+        """
+        Load the detector.
+
+        :raises ValueError: for a device, policy or value that cannot be used.
+        """
+        self.job = job
+        self.runner = job.runner()
+        self.streamer = job.runner(job.anticipates) if job.streams else None
+
+    def __call__(self, source: Source, done: Done = lambda frames: None) -> Outcome:
+        """
+        Run one clip.
+
+        :param done: called with the number of frames done since the last call.
+        :raises ValueError: if the source cannot be used, and must not fail.
+        """
+        try:
+            clip = source.open()
+            run = run_clip(self.runner, clip, done)
+            streamed = None
+            if self.streamer is not None:
+                streamed = stream_clip(self.streamer, clip, self.job.latencies).detections
+        except (ValueError, OSError) as error:
+            # A damaged bag shows when it is opened, or only at one of its images.
+            if not source.may_fail:
+                raise
+            return Outcome(source.name, error=str(error))
+        return Outcome(source.name, clip, run, streamed)
