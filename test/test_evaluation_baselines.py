@@ -68,6 +68,20 @@ def test_every_kth_frame_is_read_and_the_others_are_not_decoded():
     assert clip.decoded == [0, 3, 6]
 
 
+@pytest.mark.parametrize('carrier', [HoldBoxes, lambda: KalmanBoxes(EXACT)])
+def test_a_look_ahead_is_the_answer_that_skipping_the_next_frame_would_give(carrier):
+    clip = BoxClip('a', linear(9))
+    runner = BoxBaseline(Seer(), carrier(), 3, anticipates=True)
+    steps = run_clips(runner, [clip])[0].steps
+    plain = run(clip, carrier(), 3)
+    for now, after, alone in zip(steps, steps[1:], plain[1:]):
+        # Looking ahead changes nothing that comes after.
+        assert after.detections.boxes.tolist() == alone.detections.boxes.tolist()
+        if after.action is Action.FORECAST:
+            assert now.anticipated.boxes.tolist() == after.detections.boxes.tolist()
+    assert plain[0].anticipated is None
+
+
 def test_hold_repeats_the_last_read():
     boxes = linear(6)
     steps = run(BoxClip('a', boxes), HoldBoxes(), 3)

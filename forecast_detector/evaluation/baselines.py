@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 import time
 from typing import Protocol
@@ -50,13 +51,17 @@ class BoxBaseline:
     """
     Runs a detector on every ``read_every``-th frame only, a carrier on the others.
 
+    :ivar anticipates: whether each step also carries the boxes on to the next frame.
     :raises ValueError: for ``read_every`` below 1.
     """
 
-    def __init__(self, reader: Runner, carrier: Carrier, read_every: int) -> None:
+    def __init__(
+        self, reader: Runner, carrier: Carrier, read_every: int, anticipates: bool = False
+    ) -> None:
         if read_every < 1:
             raise ValueError(f'read_every: {read_every} is below 1; 1 reads every frame')
         self.reader, self.carrier, self.read_every = reader, carrier, read_every
+        self.anticipates = anticipates
         self._index, self._size = 0, (0, 0)
 
     def start(self, clip: Clip) -> None:
@@ -73,7 +78,8 @@ class BoxBaseline:
         """
         reads = self._index % self.read_every == 0
         self._index += 1
-        return self._read(frame) if reads else self._skip()
+        step = self._read(frame) if reads else self._skip()
+        return _look_ahead(step, self.carrier, self._size) if self.anticipates else step
 
     def _read(self, frame: Frame) -> Step:
         watched = DecodeTimer(frame)
@@ -99,13 +105,15 @@ class ScheduledBoxes:
     FORECAST frames here, and is counted: that could be saved.
     """
 
-    def __init__(self, reader: Runner, carrier: Carrier) -> None:
+    def __init__(self, reader: Runner, carrier: Carrier, anticipates: bool = False) -> None:
         """
         Join the two.
 
         :param reader: decides, and detects where it reads.
+        :param anticipates: whether each step also carries the boxes on to the next frame.
         """
         self.reader, self.carrier, self._size = reader, carrier, (0, 0)
+        self.anticipates = anticipates
 
     def start(self, clip: Clip) -> None:
         """Begin a new clip."""
@@ -128,7 +136,15 @@ class ScheduledBoxes:
             detections = self.carrier.read(step.detections)
         else:
             detections = _within(self.carrier.skip(), self._size)
-        return replace(step, detections=detections, latency_ms=step.latency_ms + _ms_since(start))
+        step = replace(step, detections=detections, latency_ms=step.latency_ms + _ms_since(start))
+        return _look_ahead(step, self.carrier, self._size) if self.anticipates else step
+
+
+def _look_ahead(step: Step, carrier: Carrier, size: tuple[int, int]) -> Step:
+    """Add where the boxes will be at the next frame; the carrier itself stays where it is."""
+    start = time.perf_counter()
+    ahead = _within(copy(carrier).skip(), size)
+    return replace(step, anticipated=ahead, anticipation_ms=_ms_since(start))
 
 
 def _ms_since(start: float) -> float:

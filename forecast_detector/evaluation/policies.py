@@ -25,6 +25,7 @@ def make_runner(
 
     :param p: threshold of policies ``scheduler`` and ``scheduled_kalman``.
     :param read_every: every so many frames are read, for all but these and ``read``.
+    :param anticipates: whether each step also answers for the frame after, see :class:`Step`.
     :raises ValueError: for an unknown policy or a value outside its range.
     """
     if policy in STREAMING:
@@ -33,14 +34,14 @@ def make_runner(
         ), anticipates)
     if policy in BOXES:
         reader = DetectorRunner(detector, evaluation_config(Policy.READ))
-        return BoxBaseline(reader, BOXES[policy](), read_every)
+        return BoxBaseline(reader, BOXES[policy](), read_every, anticipates)
     if policy == SCHEDULED_KALMAN:
         return ScheduledBoxes(DetectorRunner(detector, evaluation_config(
             Policy.SCHEDULER, p, max_consecutive_forecasts=max_consecutive_forecasts
-        )), KalmanBoxes())
+        )), KalmanBoxes(), anticipates)
     if policy == 'copy':
         CopyForecast(detector)
         return DetectorRunner(
-            detector, evaluation_config(Policy.ALTERNATE, read_every=read_every)
+            detector, evaluation_config(Policy.ALTERNATE, read_every=read_every), anticipates
         )
     raise ValueError(f'policy {policy!r} is unknown; known are {POLICIES}')
