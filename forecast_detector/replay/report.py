@@ -107,7 +107,7 @@ class Collector:
         """
         Start with nothing answered.
 
-        :param keep_detections: keep them without truth, too (for a trace).
+        :param keep_detections: keep those of images without truth, too (for a trace).
         """
         self.turns: dict[tuple[str, int], Turn] = {
             (topic, turn): Turn(clip, ClipRun(clip.name + (f' #{turn + 1}' if turn else '')))
@@ -115,10 +115,7 @@ class Collector:
         }
         self.bad = dict.fromkeys(recording.clips, 0)
         self._recording = recording
-        self._keeps = {
-            topic: keep_detections or clip.truth_topic is not None
-            for topic, clip in recording.clips.items()
-        }
+        self._keeps_all = keep_detections
         self._answer_ms: dict[str, list[float]] = {topic: [] for topic in recording.clips}
         self._resets: dict[str, dict[str, int]] = {topic: {} for topic in recording.clips}
 
@@ -128,7 +125,8 @@ class Collector:
             self.bad[answer.topic] += 1
             return
         turn, decision = self.turns[answer.topic, answer.turn], answer.outcome.decision
-        turn.run.steps.append(_step(answer.outcome, self._keeps[answer.topic]))
+        keeps = self._keeps_all or turn.clip.truth(answer.index).annotated
+        turn.run.steps.append(_step(answer.outcome, keeps))
         turn.indices.append(answer.index)
         if decision.reason is Reason.RESET:
             counts = self._resets[answer.topic]
