@@ -11,6 +11,7 @@ import torch
 
 from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.config import ModelConfig, StreamConfig
+from forecast_detector.model.motion import move, phase_correlation
 from forecast_detector.model.network import ForecastNetwork
 from forecast_detector.streaming import StreamingDetector
 from forecast_detector.types import Action, Frame, Policy, StepFailure
@@ -38,11 +39,60 @@ def test_a_look_has_the_cells_of_f(peek):
     assert look.shape == (2, network.look_channels, 2, 3)
 
 
-def test_an_untrained_peek_leaves_the_forecast_as_it_is():
-    network = ForecastNetwork(replace(TINY, peek=4))
-    forecast, looks = torch.randn(1, 16, 2, 3), torch.randn(2, 1, network.look_channels, 2, 3)
-    features, _ = network.glance(forecast, forecast, looks[0], looks[1])
-    assert torch.equal(features, forecast)
+def textured(height, width):
+    """Make a picture wider and higher than asked for, smooth enough for parts of a pixel."""
+    noise = torch.randn(1, 1, (height + 40) // 4, (width + 40) // 4)
+    return torch.nn.functional.interpolate(noise, scale_factor=4, mode='bicubic')[0, 0]
+
+
+@pytest.mark.parametrize('dx, dy', [(0, 0), (5, -3), (-9, 4)])
+def test_phase_correlation_finds_the_shift(dx, dy):
+    ground = textured(80, 120)
+    before = ground[20:100, 20:140]
+    now = ground[20 - dy:100 - dy, 20 - dx:140 - dx]
+    shift = phase_correlation(torch.stack([before, before]), torch.stack([now, before]))
+    found = shift * torch.tensor([120, 80])
+    assert found[0].tolist() == pytest.approx([dx, dy], abs=0.3)
+    assert found[1].tolist() == pytest.approx([0, 0], abs=0.01)
+
+
+def test_padding_does_not_hold_the_picture_back():
+    ground = textured(40, 120)
+    before, now = torch.zeros(2, 80, 120)
+    before[20:60], now[20:60] = ground[10:50, 20:140], ground[10:50, 12:132]
+    shift = phase_correlation(before[None], now[None]) * torch.tensor([120, 80])
+    assert shift[0].tolist() == pytest.approx([8, 0], abs=0.3)
+
+
+@pytest.mark.parametrize('before, now', [
+    (torch.zeros(1, 80, 80), torch.zeros(1, 80, 80)),
+    (torch.zeros(1, 80, 80), torch.randn(1, 80, 80)),
+    (torch.randn(1, 80, 80), torch.randn(1, 80, 80)),
+])
+def test_pictures_with_nothing_in_common_do_not_move(before, now):
+    assert phase_correlation(before, now).tolist() == [[0, 0]]
+
+
+def test_maps_move_by_whole_cells():
+    maps = torch.arange(24.0).view(1, 1, 4, 6)
+    moved = move(maps, torch.tensor([[2 / 6, -1 / 4]]))
+    torch.testing.assert_close(moved[:, :, :-1, 2:], maps[:, :, 1:, :-2])
+    torch.testing.assert_close(moved[0, 0, 0, :2], maps[0, 0, 1, :1].expand(2))
+
+
+def test_an_untrained_peek_moves_the_forecast_along():
+    network = ForecastNetwork(replace(TINY, peek=4, input_size=(128, 160)))
+    forecast = torch.randn(1, 16, 4, 5)
+    ground = (textured(32, 40).clamp(-2, 2) * 60 + 127).byte()
+    before, now = (
+        ground[None, 20:52, left:left + 40].expand(3, -1, -1)[None] for left in (20, 12)
+    )
+    looks = network.look(before), network.look(now)
+    features, _ = network.glance(forecast, forecast, looks[1], looks[0])
+    moved = move(forecast, torch.tensor([[8 / 40, 0]]))
+    assert (features - moved).abs().mean() < 0.1 * (forecast - moved).abs().mean()
+    still, _ = network.glance(forecast, forecast, looks[0], looks[0])
+    torch.testing.assert_close(still, forecast)
 
 
 def test_a_forecast_sees_what_its_thumbnail_shows(detector):

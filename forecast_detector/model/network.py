@@ -9,12 +9,16 @@ from torch import nn, Tensor
 import torch.nn.functional as F
 
 from ..config import ModelConfig
+from ..preprocess import FILL
 from .anchors import make_anchors
 from .backbone import BackboneNetwork, ConvNormAct, OUT_CHANNELS, SPECS, STRIDE
 from .encoder import Encoder, LSTMState
 from .head import HeadOutput, SSDLiteHead
 from .peek import Peek, STAGE_STRIDE, STAGES
 from .scheduler import Scheduler
+
+# About the spread of grey values.
+GREY_SCALE = 64.0
 
 
 class RecurrentState(NamedTuple):
@@ -65,7 +69,8 @@ class ForecastNetwork(nn.Module):
         )
         self.peek: Peek | None = None
         if config.peek:
-            self.peek = Peek(channels, self.look_channels)
+            cell = STRIDE // config.peek
+            self.peek = Peek(channels, self.look_channels - cell**2, cell)
         self.head = SSDLiteHead(
             channels, config.extra_channels, config.anchors, len(config.labels)
         )
@@ -92,19 +97,25 @@ class ForecastNetwork(nn.Module):
 
     @property
     def look_channels(self) -> int:
-        """Channels of the features of a thumbnail, as many cells as F has."""
+        """Channels of a look at a thumbnail, which has as many cells as F."""
         channels = SPECS[self.config.backbone].stages[STAGES - 2][1]
-        return channels * (STRIDE // (STAGE_STRIDE * self.config.peek)) ** 2
+        cell = STRIDE // self.config.peek
+        return channels * (cell // STAGE_STRIDE) ** 2 + cell**2
 
     def look(self, thumbnails: Tensor) -> Tensor:
         """
-        Extract the features of thumbnails, by the first stages of the backbone.
+        Look at thumbnails: by the first stages of the backbone, and by their grey values.
 
         :param thumbnails: (B, 3, H / peek, W / peek), RGB, 0..255.
         :returns: (B, L, H/32, W/32).
         """
-        x = self.backbone(self.backbone.normalize(thumbnails.float()), last=STAGES)
-        return F.pixel_unshuffle(x, STRIDE // (STAGE_STRIDE * self.config.peek))
+        pictures, cell = thumbnails.float(), STRIDE // self.config.peek
+        x = self.backbone(self.backbone.normalize(pictures), last=STAGES)
+        # Padding is exactly 0, see phase_correlation().
+        grey = (pictures.mean(dim=1, keepdim=True) - FILL) / GREY_SCALE
+        return torch.cat(
+            [F.pixel_unshuffle(x, cell // STAGE_STRIDE), F.pixel_unshuffle(grey, cell)], dim=1
+        )
 
     def glance(
         self, forecast: Tensor, converted: Tensor, now: Tensor, before: Tensor

@@ -7,6 +7,7 @@ from torch import nn, Tensor
 import torch.nn.functional as F
 
 from .encoder import separable
+from .motion import move, phase_correlation
 
 # Backbone stages that look at a thumbnail: those up to stride 8.
 STAGES = 4
@@ -16,20 +17,25 @@ HIDDEN = 128
 
 class Peek(nn.Module):
     """
-    Correct a forecast by what two thumbnails, of this frame and the last one, show.
+    Move a forecast along with the picture, and correct it by what the thumbnails show.
 
     A blind forecast cannot see a new object or a turn of the camera. The correction is added,
-    and starts at zero: at initialisation the corrected forecast is the forecast.
+    and starts at zero: an untrained peek moves, and no more.
+
+    A look at a thumbnail is what the first stages of the backbone make of it, and its grey
+    values, both folded into channels of the cells of F.
     """
 
-    def __init__(self, channels: int, look_channels: int) -> None:
+    def __init__(self, channels: int, look_channels: int, cell: int) -> None:
         """
         Make the layers.
 
         :param channels: of F.
-        :param look_channels: of the features of a thumbnail.
+        :param look_channels: of a look, without its grey values.
+        :param cell: side of a cell of F on the thumbnail, pixels.
         """
         super().__init__()
+        self.cell = cell
         self.reduce = nn.Conv2d(2 * look_channels, HIDDEN, 1)
         self.mix = separable(channels + HIDDEN, channels)
         self.spread = separable(channels, channels)
@@ -43,10 +49,16 @@ class Peek(nn.Module):
         Correct the forecast of a frame.
 
         :param forecast: Fc of the step before, (B, C, H, W).
-        :param now: features of this frame's thumbnail, (B, L, H, W).
-        :param before: likewise of the frame before.
+        :param now: look at this frame, (B, L, H, W); ``before``: at the frame before.
         """
+        grey = self.cell**2
+        shift = phase_correlation(self._picture(before[:, -grey:]), self._picture(now[:, -grey:]))
+        moved = move(forecast, shift)
+        now, before = now[:, :-grey], before[:, :-grey]
         looks = F.relu6(self.reduce(torch.cat([now, now - before], dim=1)))
-        mixed = F.relu6(self.mix(torch.cat([forecast, looks], dim=1)))
-        corrected: Tensor = forecast + self.project(F.relu6(self.spread(mixed)))
+        mixed = F.relu6(self.mix(torch.cat([moved, looks], dim=1)))
+        corrected: Tensor = moved + self.project(F.relu6(self.spread(mixed)))
         return corrected
+
+    def _picture(self, folded: Tensor) -> Tensor:
+        return F.pixel_shuffle(folded, self.cell)[:, 0]

@@ -181,10 +181,8 @@ def sequence_losses(
     losses = {
         'localisation': (weights.localisation, loc),
         'classification': (weights.classification, cls),
-        'forecast': (weights.forecast, F.mse_loss(run.forecasts, following)),
+        'forecast': (weights.forecast, F.mse_loss(run.corrected, following)),
     }
-    if looks is not None:
-        losses['peek'] = (weights.forecast, F.mse_loss(run.corrected, following))
     if progress >= recipe.scheduler_from:
         nexts = [targets[t + 1] for t in range(length) for targets in batch.targets]
         serves = forecast_serves(
