@@ -64,7 +64,7 @@ def make_run(truth=True, trace=True, classes=('cat', 'dog'), **provenance):
         'map50_95': 0.35 if truth else None, 'sap50': None, 'read_share': 0.35, 'frames': 60,
         'clips': 3, 'ms_per_frame': 17.0,
         'latency_ms': {'read': {'p50': 31.0, 'p95': 40.0}, 'forecast': {'p50': 9.0, 'p95': 12.0}},
-        'versus': None,
+        'versus': None, 'skipped': [],
         'provenance': {'weights': 'foda', 'dataset': 'coco_vid', 'split': 'val',
                        'policy': 'scheduler', 'p': 0.5, 'input_size': [320, 320], **provenance},
         **({'trace': make_trace(truth=truth)} if trace else {}),
@@ -83,7 +83,13 @@ def make_sweep():
               for p, s, m in ((1.0, 1.0, 0.67), (0.7, 0.4, 0.64), (0.0, 0.1, 0.4))]
     points += [make_point(policy, 1 / every, every=every, map50=0.66 - 0.04 * every)
                for policy in ('alternate', 'kalman', 'newcomer') for every in (2, 3)]
-    return {'points': points, 'differences': [], 'recommended': points[1],
+    differences = [
+        {'read_share': share, 'p': 0.7, 'versus': name, 'difference': d, 'low': d - 0.02,
+         'high': d + 0.02}
+        for share in (0.5, 0.25)
+        for name, d in (('alternate', 0.05), ('scheduled_kalman', -0.04), ('hold', 0.01))
+    ]
+    return {'points': points, 'differences': differences, 'recommended': points[1],
             'provenance': {'weights': 'foda'}}
 
 

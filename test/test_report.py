@@ -83,8 +83,8 @@ def test_a_run_and_a_sweep_show_everything(page):
         'Worst cases', 'Provenance']
     assert 'read 35 % of 60 frames of 3 clips' in shown.text
     assert len(shown.all('img')) == 7
-    # Two trade-offs, speeds, times, classes and forecast errors; a strip a clip.
-    assert len(shown.all('svg', 'chart')) == 6
+    # Two trade-offs and comparisons, speeds, times, classes and forecast errors; a strip a clip.
+    assert len(shown.all('svg', 'chart')) == 8
     assert len(shown.all('svg', 'strip')) == 3
     assert 'Recommended by the sweep. scheduler, p = 0.7: mAP 64.0 %, 40 % read' in shown.text
     assert not shown.all('p', 'missing')
@@ -155,6 +155,28 @@ def test_a_sweep_alone_is_shown(page):
     shown = page(sweep=make_sweep())
     assert headings(shown) == ['Trade-off', 'Provenance']
     assert '9 settings' in shown.text
+
+
+def test_intervals_say_what_is_sure(page):
+    rows = page(sweep=make_sweep()).all('g', 'gap')
+    assert [row['class'].split()[-1] for row in rows] == ['better', 'worse', 'open'] * 2
+
+
+def test_what_was_skipped_and_what_cameras_did_is_told(page):
+    run = make_run(dataset='rosbag', root='/recordings/yard', policy='read', p=None)
+    run['skipped'] = [{'name': 'half.mcap', 'reason': 'is truncated'}]
+    run['versus'] = {'file': 'before.json', 'map50': {
+        'difference': 0.021, 'low': -0.01, 'high': 0.05}}
+    run['topics'] = {'/front/image': {
+        'frames': 50, 'answered': 47, 'bad': 1, 'dropped': 2, 'unanswered_stamps_ns': [5],
+        'resets': {'no frame for 2 s': 3}, 'truth_topic': None, 'read_share': 0.5,
+        'latency_ms': {}, 'answer_ms': {'p50': 31.2, 'p95': 48.0},
+    }}
+    text = page(run=run).text
+    assert 'foda on yard' in text
+    assert 'half.mcap is truncated' in text
+    assert '/front/image 50 47 2 1 50.0 % 31.2 ms, 95 % in 48.0 ms – 3 × no frame for 2 s' in text
+    assert '+2.1 points of mAP against before.json, 95 % in [−1.0, +5.0]' in text
 
 
 def test_names_of_users_are_text_and_never_markup(tmp_path):

@@ -53,7 +53,8 @@ def show_errors(
     before = detector.config
     pictures: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
-    long = [clip for clip in clips if len(clip) > 1]
+    long = [clip for clip in clips if len(clip) > HEAT_FRAMES]
+    long = long or [clip for clip in clips if len(clip) > 1]
     for clip in _spread(long):
         try:
             measured, geometries = _measure(detector, clip, configs)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 MARKS = {
-    'scheduler': 'o', 'alternate': 's', 'copy': 'v', 'hold': 'x', 'kalman': '^', 'oracle': '*',
+    'scheduler': 'o', 'scheduled_kalman': 'P', 'alternate': 's', 'copy': 'v', 'hold': 'x',
+    'kalman': '^', 'oracle': '*',
 }
 
 

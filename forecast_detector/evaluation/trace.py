@@ -115,7 +115,9 @@ def _timeline(
 ) -> list[dict[str, Any]]:
     """Show some clips at even distances, READs and old forecasts in turn."""
     pictures = []
-    for at in _spread(len(clips), TIMELINE_CLIPS):
+    long = [at for at, clip in enumerate(clips) if len(clip) >= TIMELINE_FRAMES]
+    chosen = long or range(len(clips))
+    for at in (chosen[k] for k in _spread(len(chosen), TIMELINE_CLIPS)):
         steps, age = runs[at].steps, ages(runs[at].steps)
         for index in _examples(age):
             pictures.append(show_frame(

@@ -11,7 +11,7 @@ from .model import Run, SPEEDS
 from .svg import chart, element, join, percent, title
 
 ROW, NAME_WIDTH = 21.0, 132.0
-NAME_LENGTH, ONE_COLUMN = 20, 8
+NAME_LENGTH, ONE_COLUMN = 20, 3
 
 
 def by_speed(runs: Sequence[Run]) -> Markup:

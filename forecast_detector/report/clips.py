@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from .errors import error_chart, told
-from .model import ErrorCurve, Picture, Run, TracedClip
+from .model import ErrorCurve, Picture, Run, SCHEDULED, TracedClip
 from .overlay import show, Shown
 from .timeline import strip
 
@@ -77,7 +77,7 @@ def all_clips(runs: Sequence[Run]) -> Timeline | None:
 
 def _row(run: Run, clip: TracedClip) -> ClipRow:
     pictures = _pictures(run, 'timeline', clip.name)
-    threshold = run.provenance.get('p')
+    threshold = run.provenance.get('p') if run.provenance.get('policy') in SCHEDULED else None
     p = float(threshold) if isinstance(threshold, (int, float)) else None
     begin = clip.frames[0].stamp_s
     stamps = {k: frame.stamp_s - begin for k, frame in enumerate(clip.frames)}

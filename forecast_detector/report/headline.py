@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .model import ACTIONS, Run, SweepResult
+from .model import ACTIONS, Difference, Run, SweepResult
 from .svg import percent
 
 
@@ -31,18 +31,22 @@ class Card:
     run: Run
     main: Figure
     figures: list[Figure]
+    versus: str | None = None
 
 
 def heading(runs: Sequence[Run], sweep: SweepResult | None) -> str:
     """Name what was measured on what."""
     origins = [run.provenance for run in runs] or [sweep.provenance if sweep else {}]
     weights = list(dict.fromkeys(_short(o['weights']) for o in origins if o.get('weights')))
-    data = list(dict.fromkeys(
-        ' '.join(str(o[key]) for key in ('dataset', 'split') if o.get(key)) or _short(o['bag'])
-        for o in origins if o.get('dataset') or o.get('bag')
-    ))
+    data = list(dict.fromkeys(_data(o) for o in origins if o.get('dataset')))
     named = ' and '.join(weights) or 'Detections'
     return f'{named} on {", ".join(data)}' if data else named
+
+
+def _data(origin: dict[str, Any]) -> str:
+    if origin['dataset'] == 'rosbag' and origin.get('root'):
+        return _short(origin['root'])
+    return ' '.join(str(origin[key]) for key in ('dataset', 'split') if origin.get(key))
 
 
 def _short(value: Any) -> str:
@@ -116,7 +120,17 @@ def _card(run: Run, first: Run | None) -> Card:
         Figure(f'{action} step', f'{run.latency_ms[action][0]:.1f}', 'ms')
         for action in ACTIONS if action in run.latency_ms
     ]
-    return Card(run, main, [figure for figure in figures if figure])
+    return Card(run, main, [figure for figure in figures if figure], _versus(run.versus))
+
+
+def _versus(gap: Difference | None) -> str | None:
+    if gap is None:
+        return None
+    values = (f'{100 * value:+.1f}'.replace('-', '−')
+              for value in (gap.difference, gap.low, gap.high))
+    return '{} points of mAP against {}, 95\u00a0% in [{}, {}]'.format(
+        next(values), _short(gap.versus), *values
+    )
 
 
 def _percent(name: str, run: Run, first: Run | None, key: str) -> Figure | None:

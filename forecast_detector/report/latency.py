@@ -13,8 +13,9 @@ from .model import ACTIONS, Run
 from .svg import chart, element, join, percent, title
 
 BINS, HEIGHT = 56, 190.0
-# Beyond this percentile steps are counted in the last bin: one hiccup would flatten the rest.
-LONGEST = 99.5
+# Longer steps than so many times the 95th percentile are counted in the last bin: one hiccup
+# would flatten the rest.
+LONGEST = 1.5
 # Labels that start nearer than so many pixels would overlap.
 LABEL = 62.0
 
@@ -35,8 +36,9 @@ def step_times(run: Run) -> Times:
 def longest(runs: Sequence[Run]) -> float:
     """Give the end of the axis that the histograms share."""
     every = [values for run in runs for values in step_times(run).values()]
-    highest = max(float(np.percentile(values, LONGEST)) for values in every)
-    return ticks(0, highest * 1.1, 6)[-1] or highest
+    highest = max(min(float(values.max()) * 1.05, LONGEST * float(np.percentile(values, 95)))
+                  for values in every)
+    return ticks(0, highest, 8)[-1] or highest
 
 
 def histogram(run: Run, end_ms: float) -> Markup:

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from dataclasses import replace
 import json
 from pathlib import Path
 
 from .fields import Fields, ReportError
+from .load_trace import read_trace
 from .model import (
     ACTIONS,
-    DrawnBox,
-    ErrorCurve,
-    FrameLine,
-    Picture,
+    Difference,
     Run,
     SPEEDS,
     SweepPoint,
     SweepResult,
-    Trace,
-    TracedClip,
+    Topic,
 )
 
-KINDS = ('timeline', 'worst', 'heat')
-ROLES = ('detected', 'found', 'false', 'true', 'missed')
+LETTERS = 'ABCDEF'
 
 
 def load(path: str | Path) -> Run | SweepResult:
@@ -58,7 +52,16 @@ def _sweep(fields: Fields, name: str) -> SweepResult:
     return SweepResult(
         name, [_point(point) for point in fields.objects('points')],
         _point(fields.fields('recommended')) if 'recommended' in fields else None,
+        [_difference(one, one.text('versus'), one.number('read_share'))
+         for one in (fields.objects('differences') if 'differences' in fields else ())],
         dict(origin.items()),
+    )
+
+
+def _difference(fields: Fields, versus: str, read_share: float = 1.0) -> Difference:
+    return Difference(
+        versus, fields.number('difference'), fields.number('low'), fields.number('high'),
+        read_share,
     )
 
 
@@ -86,7 +89,31 @@ def _run(fields: Fields, name: str) -> Run:
         frames=fields.count('frames'),
         clips=fields.count('clips'),
         provenance=dict(fields.fields('provenance').items()),
-        trace=_trace(fields.fields('trace')) if 'trace' in fields else None,
+        trace=read_trace(fields.fields('trace')) if 'trace' in fields else None,
+        skipped=[(one.text('name'), one.text('reason'))
+                 for one in (fields.objects('skipped') if 'skipped' in fields else ())],
+        topics=_topics(fields.fields('topics')) if 'topics' in fields else [],
+        versus=_versus(fields.fields('versus')) if 'versus' in fields else None,
+    )
+
+
+def _versus(fields: Fields) -> Difference:
+    return _difference(fields.fields('map50'), fields.text('file'))
+
+
+def _topics(fields: Fields) -> list[Topic]:
+    return [_topic(name, fields.fields(name)) for name, _ in fields.items()]
+
+
+def _topic(name: str, fields: Fields) -> Topic:
+    heard = fields.fields('answer_ms') if 'answer_ms' in fields else None
+    resets = fields.fields('resets') if 'resets' in fields else Fields({}, name)
+    return Topic(
+        name, fields.count('frames'), fields.count('answered'), fields.count('dropped'),
+        fields.count('bad'), fields.maybe_number('read_share'),
+        (heard.number('p50'), heard.number('p95')) if heard else None,
+        fields.text('truth_topic') if 'truth_topic' in fields else None,
+        {reason: resets.count(reason) for reason, _ in resets.items()},
     )
 
 
@@ -110,55 +137,6 @@ def _latency(fields: Fields) -> dict[str, tuple[float, float]]:
     }
 
 
-def _trace(fields: Fields) -> Trace:
-    clips = [
-        TracedClip(clip.text('name'), [_frame(frame) for frame in clip.objects('frames')])
-        for clip in fields.objects('clips')
-    ]
-    errors = fields.objects('errors') if 'errors' in fields else ()
-    pictures = fields.objects('pictures')
-    return Trace(clips, [_picture(one) for one in pictures], [_errors(one) for one in errors])
-
-
-def _errors(fields: Fields) -> ErrorCurve:
-    index = fields.numbers('index')
-    return ErrorCurve(
-        fields.text('clip'), fields.text('policy'), index,
-        fields.words('action', ACTIONS, len(index)), fields.numbers('error', len(index)),
-    )
-
-
-def _frame(fields: Fields) -> FrameLine:
-    return FrameLine(
-        fields.number('stamp_ns') / 1e9, fields.one_of('action', ACTIONS),
-        fields.text('reason') if 'reason' in fields else None,
-        fields.maybe_number('confidence'), fields.number('latency_ms'),
-        fields.maybe_number('loss'),
-    )
-
-
-def _picture(fields: Fields) -> Picture:
-    width, height = fields.numbers('size', 2)
-    jpeg = fields.text('jpeg')
-    try:
-        good = base64.b64decode(jpeg, validate=True).startswith(b'\xff\xd8') and width * height > 0
-    except binascii.Error:
-        good = False
-    if not good:
-        raise ReportError(f'{fields.place}.jpeg: is no JPEG in base64; was the file cut?')
-    boxes = [
-        DrawnBox(box.numbers('xyxy', 4), box.text('name'), box.maybe_number('score'),
-                 box.one_of('role', ROLES))
-        for box in fields.objects('boxes')
-    ]
-    return Picture(
-        fields.one_of('kind', KINDS), fields.text('clip'), fields.count('index'),
-        fields.one_of('action', ACTIONS), fields.text('caption'), jpeg, (width, height), boxes,
-        fields.count('age') if 'age' in fields else None,
-        fields.text('policy') if 'policy' in fields else None, fields.maybe_number('brightest'),
-    )
-
-
 def lettered(runs: list[Run]) -> list[Run]:
     """
     Give each run its letter.
@@ -170,6 +148,3 @@ def lettered(runs: list[Run]) -> list[Run]:
             f'{len(runs)} runs do not fit side by side; give at most {len(LETTERS)} a report'
         )
     return [replace(run, key=letter) for run, letter in zip(runs, LETTERS)]
-
-
-LETTERS = 'ABCDEF'

@@ -7,6 +7,8 @@ from typing import Any
 
 SPEEDS = ('slow', 'medium', 'fast')
 ACTIONS = ('READ', 'FORECAST')
+# Policies that p steers.
+SCHEDULED = ('scheduler', 'scheduled_kalman')
 
 
 @dataclass(frozen=True)
@@ -94,11 +96,48 @@ class Trace:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """
+    A difference of mAP, in [-1, 1], with its 95 % interval.
+
+    :ivar versus: what is subtracted: a policy, or the file of other detections.
+    :ivar read_share: where both were measured.
+    """
+
+    versus: str
+    difference: float
+    low: float
+    high: float
+    read_share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Topic:
+    """
+    What became of the images of one camera in a replay.
+
+    :ivar answer_ms: (median, 95th percentile) from publishing to hearing; None offline.
+    :ivar resets: how often the stream was reset, by reason.
+    """
+
+    name: str
+    frames: int
+    answered: int
+    dropped: int
+    bad: int
+    read_share: float | None
+    answer_ms: tuple[float, float] | None
+    truth_topic: str | None
+    resets: dict[str, int]
+
+
+@dataclass(frozen=True)
 class Run:
     """
     One evaluation or replay. Average precisions are in [0, 1], None without truth.
 
     :ivar key: the letter that it goes by in the report, a colour goes with it.
+    :ivar skipped: name and reason of what could not be used.
     :ivar latency_ms: ``READ`` and ``FORECAST`` to (median, 95th percentile).
     """
 
@@ -116,6 +155,9 @@ class Run:
     clips: int
     provenance: dict[str, Any]
     trace: Trace | None
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    topics: list[Topic] = field(default_factory=list)
+    versus: Difference | None = None
     key: str = ''
 
     @property
@@ -123,13 +165,17 @@ class Run:
         """Name what decided, short."""
         origin = self.provenance
         policy = origin.get('policy')
-        if policy == 'scheduler' and origin.get('p') is not None:
-            return f'scheduler, p = {origin["p"]}'
-        if policy and origin.get('read_every') is not None:
-            return f'{policy}, 1 in {origin["read_every"]}'
+        if policy in SCHEDULED and origin.get('p') is not None:
+            return f'{_words(policy)}, p = {origin["p"]}'
+        if policy and policy != 'read' and origin.get('read_every') is not None:
+            return f'{_words(policy)}, 1 in {origin["read_every"]}'
         if policy:
-            return str(policy)
+            return _words(policy)
         return 'detections scored again' if 'from' in origin else self.file
+
+
+def _words(name: Any) -> str:
+    return str(name).replace('_', ' ')
 
 
 @dataclass(frozen=True)
@@ -151,4 +197,5 @@ class SweepResult:
     file: str
     points: list[SweepPoint]
     recommended: SweepPoint | None
+    differences: list[Difference] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from . import bars, latency, tradeoff
 from .clips import all_clips, error_parts, worst_parts
 from .fields import ReportError
 from .headline import cards, heading, sentences
+from .intervals import compared
 from .load import lettered, load
 from .model import Run, SweepResult
 from .svg import percent
@@ -50,8 +51,10 @@ def build(runs: Sequence[Run], sweep: SweepResult | None) -> str:
     environment.filters['percent'] = percent
     return environment.get_template('report.html').render(
         title=heading(runs, sweep), sentences=sentences(runs, sweep), cards=cards(runs),
-        runs=runs, sweep=sweep, **_trade_off(runs, sweep), **_accuracy(runs),
-        **_traced(runs), provenance=_provenance(runs, sweep),
+        runs=runs, sweep=sweep, skipped=[(run, run.skipped) for run in runs if run.skipped],
+        cameras=[(run, run.topics) for run in runs if run.topics],
+        **_trade_off(runs, sweep), **_accuracy(runs), **_traced(runs),
+        provenance=_provenance(runs, sweep),
     )
 
 
@@ -80,6 +83,7 @@ def _trade_off(runs: Sequence[Run], sweep: SweepResult | None) -> dict[str, Any]
             'charts': [tradeoff.by_share(sweep, placed), tradeoff.by_time(sweep, placed)]
             if shown else [],
             'legend': tradeoff.legend(drawn),
+            'compared': compared(sweep) if sweep else [],
             'recommended': tradeoff.describe(sweep.recommended)
             if sweep and sweep.recommended else None,
             'placed': placed,

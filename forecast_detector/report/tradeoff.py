@@ -13,8 +13,11 @@ from .model import Run, SweepPoint, SweepResult
 from .svg import chart, element, join, path, percent, title
 
 # Sides of each policy's mark: 0 is a disc, negative a polygon that stands on its point.
-MARKS = {'scheduler': 0, 'alternate': 4, 'copy': -3, 'kalman': 3, 'hold': -4, 'oracle': 5}
-OTHERS = (6, -5, 8)
+MARKS = {
+    'scheduler': 0, 'scheduled_kalman': -5, 'alternate': 4, 'copy': -3, 'kalman': 3, 'hold': -4,
+    'oracle': 5,
+}
+OTHERS = (6, 8, -6)
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def mark(x: float, y: float, sides: int, size: float = 4.2) -> Markup:
 def legend(drawn: Sequence[Line]) -> list[tuple[str, Markup]]:
     """Give the name of each line and a small picture of it."""
     return [
-        (line.policy, element(
+        (line.policy.replace('_', ' '), element(
             'svg', element('path', d='M1 7H29', class_='line'), mark(15, 7, line.sides),
             viewBox='0 0 30 14', class_=f'key policy-{line.style}', aria_hidden='true',
         )) for line in drawn
@@ -127,7 +130,7 @@ def describe(point: SweepPoint) -> str:
     if point.read_every is not None:
         setting = f', reads 1 in {point.read_every:g}'
     return (
-        f'{point.policy}{setting}: mAP {percent(point.map50 or 0.0)}, '
+        f'{point.policy.replace("_", " ")}{setting}: mAP {percent(point.map50 or 0.0)}, '
         f'{percent(point.read_share, 0)} read, {point.ms_per_frame:.1f} ms a frame'
     )
 
