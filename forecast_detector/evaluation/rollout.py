@@ -55,14 +55,18 @@ class Stream:
 
 
 class Lane:
-    """Decides for one stream, as the streaming engine does, and takes down its steps."""
+    """
+    Decides for one stream, as the streaming engine does, and takes down its steps.
+
+    :ivar since_read: forecasts in a row so far, 0 after a READ.
+    """
 
     def __init__(self, stream: Stream, store: FeatureStore) -> None:
         self.stream, self._store = stream, store
         self._clip = store.clips[stream.clip]
         self.frames, self.setting = stream.frames, stream.setting
         self.steps: list[Step] = []
-        self._since_read = 0
+        self.since_read = 0
         # Only a decoded image tells its size.
         self._peeks = store.detector.network.config.peek > 0
         self._size: tuple[int, int] | None = None
@@ -83,7 +87,7 @@ class Lane:
             if self._size is not None and size != self._size:
                 action, reason = Action.READ, Reason.RESET
             self._size = size
-        self._since_read = 0 if action is Action.READ else self._since_read + 1
+        self.since_read = 0 if action is Action.READ else self.since_read + 1
         return action, reason
 
     def _choose(self, at: int, confidence: float) -> tuple[Action, Reason]:
@@ -92,7 +96,7 @@ class Lane:
         last, frame = (self._clip.frame(self.frames[i]) for i in (at - 1, at))
         if break_in_stream(last, frame, self.setting.config) is not None:
             return Action.READ, Reason.RESET
-        return decide(confidence, self._since_read, self.setting.config)[:2]
+        return decide(confidence, self.since_read, self.setting.config)[:2]
 
 
 @torch.inference_mode()

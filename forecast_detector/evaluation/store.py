@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 import math
 import os
 import tempfile
@@ -66,6 +67,19 @@ class FeatureStore:
             if detector.network.config.peek:
                 self._looks = self._put(self._looks, start, reader.look(loaded))
             done(len(loaded))
+
+    def regrouped(self, clips: Sequence[Clip]) -> FeatureStore:
+        """
+        Give the same frames, in the same order, as other clips.
+
+        :raises ValueError: if they count other frames.
+        """
+        lengths = [len(clip) for clip in clips]
+        if sum(lengths) != self._frames:
+            raise ValueError(f'clips of {sum(lengths)} frames for a store of {self._frames}')
+        other = copy(self)
+        other.clips, other.first = clips, [0, *np.cumsum(lengths).tolist()][:-1]
+        return other
 
     def _put(self, kept: Tensor | None, start: int, values: Tensor) -> Tensor:
         if kept is None:

@@ -1,0 +1,139 @@
+"""
+Look into weights on annotated video: scheduler, forecasts, cuts.
+
+The scheduler as a classifier: does its confidence tell which forecasts serve, that is, find
+every object that reading finds? Once where every frame is read, and on the streams that it steers
+at each --p: there, every frame is tried both ways. Forecast features against copies of the last
+ones read. And the clips end to end as one stream, without a reset: frames from each cut until the
+new object is found. Intervals (95 %) are bootstraps over clips, or cuts.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+import sys
+from typing import Any
+
+from tqdm import tqdm
+
+from ..config import StreamConfig
+from . import common
+from .data import add_data, describe_data, open_data
+from .evaluate import load_detector
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``diagnose``."""
+    parser.add_argument('--weights', required=True, help='file or shipped name, such as foda')
+    add_data(parser)
+    parser.add_argument('--p', type=float, nargs='*', default=[StreamConfig().p],
+                        help='thresholds of steered streams; default: %(default)s')
+    parser.add_argument('--read-every', type=int, nargs='*', default=[2, 4], metavar='K',
+                        help='for the cuts: fixed policies beside the scheduler; '
+                             'default: %(default)s')
+    parser.add_argument('--ahead', type=int, default=4, metavar='N',
+                        help='forecasts in a row, at most; default: %(default)s')
+    parser.add_argument('--success-iou', type=float, default=0.5, metavar='IOU',
+                        help='overlap from which an object counts as found for the labels; '
+                             'default: %(default)s')
+    parser.add_argument('--plot', metavar='FILE', help='draw all as one picture')
+    common.add_input(parser)
+    common.add_device(parser)
+    common.add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run ``diagnose``."""
+    from ..diagnosis.classifier import judge
+    from ..diagnosis.forecast_ratio import forecast_ratios
+    from ..diagnosis.splices import run_splices
+    from ..diagnosis.trials import run_trials
+    from ..evaluation.store import FeatureStore
+
+    _check(args)
+    detector, provenance = load_detector(args)
+    if detector.network.config.combination == 'recurrent':
+        raise ValueError("these weights forecast nothing (combination 'recurrent'); there is "
+                         'nothing to diagnose')
+    dataset = open_data(args, detector.labels)
+    with tqdm(unit='frame', dynamic_ncols=True) as bar:
+        bar.set_description('reading')
+        store = FeatureStore(detector, dataset.clips, bar.update)
+        judged = []
+        for p in [1.0, *(p for p in args.p if p < 1.0)]:
+            bar.set_description(f'scheduler, p={p:g}')
+            trials = run_trials(store, p, args.success_iou, bar.update)
+            judged.append({'p': p, **judge(trials, len(dataset.clips)).to_dict()})
+        bar.set_description('forecasts')
+        ratios = forecast_ratios(store, args.ahead, bar.update)
+        cuts = None
+        if len(dataset.clips) > 1:
+            bar.set_description('cuts')
+            cuts = run_splices(store, dataset.labels, args.p, args.read_every, bar.update)
+    result = {
+        'classifier': judged,
+        'forecast_error': [asdict(ratio) for ratio in ratios],
+        'cuts': [one.to_dict() for one in cuts] if cuts else None,
+        'frames': len(dataset),
+        'provenance': {**provenance, 'success_iou': args.success_iou, **describe_data(args)},
+    }
+    _write(args, result)
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    if not 0 < args.success_iou < 1:
+        raise ValueError(f'success-iou: {args.success_iou} is outside (0, 1)')
+    for p in args.p:
+        StreamConfig(p=p)
+
+
+def _write(args: argparse.Namespace, result: dict[str, Any]) -> None:
+    if args.plot:
+        from ..diagnosis.plots import plot_diagnosis
+        plot_diagnosis(result, args.plot)
+    if args.json:
+        common.write_json(args.json, result)
+    if args.json != '-':
+        _print(result)
+    if result['cuts'] is None:
+        print('note: one clip only, so there is no cut to look at', file=sys.stderr)
+
+
+def _print(result: dict[str, Any]) -> None:
+    from ..diagnosis.plots import cut_name
+
+    for judged in result['classifier']:
+        print('\nscheduler, ' + ('every frame read' if judged['p'] == 1 else
+                                 f'steering at p = {judged["p"]:g}'))
+        print(f'  {judged["trials"]} forecasts tried, {judged["read_share"]:.1%} of the frames '
+              f'read; {judged["served"]:.1%} of the forecasts serve')
+        print(f'  AUROC {_interval(judged["auroc"])}; calibration error '
+              f'{judged["calibration_error"]:.3f}; Brier {judged["brier"]:.3f}')
+        print(f'  {"confidence":>12}{"forecasts":>11}{"mean":>8}{"serve":>8}')
+        for one in judged['reliability']:
+            if one['count']:
+                print(f'  {one["low"]:5.1f} to {one["high"]:3.1f}{one["count"]:11}'
+                      f'{one["confidence"]:8.3f}{one["served"]:8.3f}')
+        risks = {round(20 * r['coverage']): r['risk'] for r in judged['risk']}
+        print('  trusting the surest: ' + ', '.join(
+            f'{5 * k} %: {risks[k]:.1%} fail' for k in (5, 10, 15, 20) if k in risks))
+    print('\nforecast error over copy error')
+    for ratio in result['forecast_error']:
+        value = None if ratio['ratio'] is None else {**ratio, 'value': ratio['ratio']}
+        print(f'  {ratio["ahead"]} in a row: {_interval(value)}, {ratio["frames"]} frames')
+    if result['cuts']:
+        print('\nfrom a cut until the new object is found')
+        print(f'  {"":22}{"read":>7}{"mAP@0.5":>9}{"missed":>8}   frames, less those of read')
+    for cut in result['cuts'] or ():
+        print(f'  {cut_name(cut):22}{cut["read_share"]:7.1%}{cut["map50"] or 0:9.4f}'
+              f'{cut["missed"]:4} of {len(cut["frames_until_found"])}   '
+              f'{_interval(cut["mean"], 1)}, {_interval(cut["versus_read"], 1)}')
+
+
+def _interval(value: dict[str, float] | None, digits: int = 3) -> str:
+    if value is None:
+        return '–'
+    return (f'{value["value"]:.{digits}f} [{value["low"]:.{digits}f}, '
+            f'{value["high"]:.{digits}f}]')

@@ -1,0 +1,143 @@
+"""
+The scheduler as a classifier: does its confidence tell which forecasts serve?
+
+AUROC says whether it ranks them, calibration whether its figure can be taken at its word, risk
+against coverage what it costs to trust a share of the forecasts, the surest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from ..evaluation.bootstrap import clip_weights, Interval
+from ..types import Action
+from .trials import Trial
+
+FloatArray = NDArray[np.float64]
+BINS = 10
+COVERAGES = tuple(k / 20 for k in range(1, 21))
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Confidences in [low, high): how many, their mean, and the share that did serve."""
+
+    low: float
+    high: float
+    count: int
+    confidence: float | None
+    served: float | None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """
+    What a set of trials says about the scheduler.
+
+    :ivar served: share of all forecasts that would serve.
+    :ivar auroc: probability that a forecast that serves gets more confidence than one that does
+        not, with its interval over clips; None where all serve or none.
+    :ivar calibration_error: mean distance between confidence and share served, weighed by bin
+        (ECE).
+    :ivar brier: mean squared distance between confidence and outcome.
+    :ivar risk: (coverage, share that does not serve) of the surest forecasts.
+    """
+
+    trials: int
+    read_share: float
+    served: float
+    auroc: Interval | None
+    calibration_error: float
+    brier: float
+    reliability: list[Bin]
+    risk: list[tuple[float, float]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Turn into plain values (JSON)."""
+        values = asdict(self)
+        values['risk'] = [{'coverage': c, 'risk': r} for c, r in self.risk]
+        return values
+
+
+def judge(trials: Sequence[Trial], clips: int) -> Judgement:
+    """
+    Sum up trials.
+
+    :param clips: number of clips, for the interval.
+    :raises ValueError: if there is none.
+    """
+    if not trials:
+        raise ValueError('no frame could be forecast: every clip has one annotated frame at most')
+    confidence = np.array([trial.confidence for trial in trials])
+    serves = np.array([trial.serves for trial in trials])
+    bins = reliability(confidence, serves)
+    gaps = [b.count * abs(b.confidence - b.served) for b in bins
+            if b.confidence is not None and b.served is not None]
+    reads = np.mean([trial.action is Action.READ for trial in trials])
+    return Judgement(
+        len(trials), float(reads), float(serves.mean()),
+        auroc_interval(confidence, serves, np.array([t.clip for t in trials]), clips),
+        float(sum(gaps) / len(trials)), float(((confidence - serves) ** 2).mean()),
+        bins, risk_coverage(confidence, serves),
+    )
+
+
+def auroc(confidence: FloatArray, serves: NDArray[np.bool_]) -> float | None:
+    """
+    Area under the receiver operating characteristic, by ranks (Mann and Whitney); ties are half.
+
+    :returns: None where all serve or none.
+    """
+    positives = int(serves.sum())
+    negatives = len(serves) - positives
+    if not positives or not negatives:
+        return None
+    ranks = rankdata(confidence)[serves].sum()
+    return float((ranks - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def auroc_interval(
+    confidence: FloatArray, serves: NDArray[np.bool_], clip: NDArray[np.int64], clips: int
+) -> Interval | None:
+    """Add the 95 % interval of a bootstrap over clips; resamples without both kinds are left."""
+    value = auroc(confidence, serves)
+    if value is None:
+        return None
+    rows = [np.flatnonzero(clip == at) for at in range(clips)]
+    values = []
+    for weights in clip_weights(clips, RESAMPLES).astype(int):
+        drawn = np.concatenate([np.tile(rows[at], times) for at, times in enumerate(weights)])
+        one = auroc(confidence[drawn], serves[drawn])
+        if one is not None:
+            values.append(one)
+    low, high = np.quantile(values, (0.025, 0.975))
+    return Interval(value, float(low), float(high))
+
+
+def reliability(confidence: FloatArray, serves: NDArray[np.bool_]) -> list[Bin]:
+    """Compare confidence with what happened, in bins of equal width."""
+    at = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    return [
+        Bin(
+            k / BINS, (k + 1) / BINS, int((at == k).sum()),
+            float(confidence[at == k].mean()) if (at == k).any() else None,
+            float(serves[at == k].mean()) if (at == k).any() else None,
+        ) for k in range(BINS)
+    ]
+
+
+def risk_coverage(
+    confidence: FloatArray, serves: NDArray[np.bool_]
+) -> list[tuple[float, float]]:
+    """Trust the surest forecasts, more and more of them: the share that does not serve."""
+    order = np.argsort(-confidence, kind='stable')
+    failed = np.cumsum(~serves[order])
+    counts = [max(1, round(coverage * len(order))) for coverage in COVERAGES]
+    return [(count / len(order), float(failed[count - 1] / count)) for count in counts]

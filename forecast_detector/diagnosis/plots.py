@@ -1,0 +1,79 @@
+"""A diagnosis as one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def plot_diagnosis(result: Mapping[str, Any], path: str | Path) -> None:
+    """
+    Draw reliability, risk against coverage, forecast error and what happens at cuts.
+
+    :param result: as in the JSON of ``diagnose``.
+    :param path: the picture; its suffix says the format.
+    :raises RuntimeError: if matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise RuntimeError(
+            'the plot is drawn by matplotlib, which is not installed; '
+            "pip install 'forecast_detector[eval]'"
+        ) from error
+    figure = Figure(figsize=(11, 8), layout='constrained')
+    (reliable, risky), (error_axes, cut_axes) = figure.subplots(2, 2)
+    reliable.plot([0, 1], [0, 1], color='0.7', lw=1)
+    for judged in result['classifier']:
+        name = 'all read' if judged['p'] == 1 else f'p = {judged["p"]:g}'
+        bins = [b for b in judged['reliability'] if b['count']]
+        reliable.plot([b['confidence'] for b in bins], [b['served'] for b in bins], 'o-',
+                      label=f'{name}, ECE {judged["calibration_error"]:.2f}')
+        risky.plot([r['coverage'] for r in judged['risk']], [r['risk'] for r in judged['risk']],
+                   label=_with_auroc(name, judged['auroc']))
+    reliable.set(xlabel='confidence', ylabel='share of forecasts that serve')
+    risky.set(xlabel='share of forecasts trusted', ylabel='share of those that do not serve')
+    for axes in (reliable, risky):
+        axes.legend()
+    _plot_ratios(error_axes, result['forecast_error'])
+    _plot_cuts(cut_axes, result['cuts'])
+    for axes in (reliable, risky, error_axes):
+        axes.grid(alpha=0.3)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120)
+
+
+def _with_auroc(name: str, auroc: Mapping[str, float] | None) -> str:
+    return name if auroc is None else f'{name}, AUROC {auroc["value"]:.2f}'
+
+
+def _plot_ratios(axes: Any, ratios: list[dict[str, Any]]) -> None:
+    known = [r for r in ratios if r['ratio'] is not None]
+    axes.axhline(1, color='0.7', lw=1)
+    axes.errorbar(
+        [r['ahead'] for r in known], [r['ratio'] for r in known], fmt='o-', capsize=3,
+        yerr=[[r['ratio'] - r['low'] for r in known], [r['high'] - r['ratio'] for r in known]],
+    )
+    axes.set(xlabel='forecasts in a row', ylabel='error of forecasts over that of copies',
+             xticks=[r['ahead'] for r in known])
+
+
+def _plot_cuts(axes: Any, cuts: list[dict[str, Any]] | None) -> None:
+    if not cuts:
+        axes.set_axis_off()
+        return
+    names = [cut_name(cut) for cut in cuts]
+    means = [cut['mean'] for cut in cuts]
+    axes.barh(names, [m['value'] for m in means], color='0.6', capsize=3, xerr=[
+        [m['value'] - m['low'] for m in means], [m['high'] - m['value'] for m in means],
+    ])
+    axes.invert_yaxis()
+    axes.set(xlabel='frames from a cut until the new object is found')
+
+
+def cut_name(cut: Mapping[str, Any]) -> str:
+    """Name a policy with its setting."""
+    if cut['p'] is not None:
+        return f'{cut["policy"]} p={cut["p"]:g}'
+    return f'{cut["policy"]} 1/{cut["read_every"]}' if cut['read_every'] else str(cut['policy'])

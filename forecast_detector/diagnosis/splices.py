@@ -1,0 +1,190 @@
+"""Clips end to end as one stream, without a reset: what happens where another scene begins?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..boxes import iou
+from ..data.base import Clip, Truth
+from ..evaluation.baselines import BoxBaseline, ScheduledBoxes
+from ..evaluation.bootstrap import clip_weights, Interval
+from ..evaluation.detector import evaluation_config
+from ..evaluation.kalman import KalmanBoxes
+from ..evaluation.metrics import evaluate, ScoredClip
+from ..evaluation.policies import BOXES, SCHEDULED_KALMAN
+from ..evaluation.rollout import read_share, run_settings, Setting
+from ..evaluation.run import ClipRun, Step
+from ..evaluation.store import FeatureStore, no_progress, Progress
+from ..evaluation.sweep import carry, Replay
+from ..types import Policy
+
+# A detection counts from this score and overlap on.
+FOUND_SCORE, FOUND_IOU = 0.3, 0.5
+# A cut whose object is not found by then counts as so many frames.
+LIMIT = 30
+RESAMPLES = 2000
+
+
+class SplicedClip(Clip):
+    """Clips end to end, as if one camera had filmed them."""
+
+    name = 'spliced'
+
+    def __init__(self, clips: Sequence[Clip]) -> None:
+        """Put clips after another; stamps go on at the rate of the first."""
+        self.clips, self.fps = clips, clips[0].fps
+        self._places = [(clip, i) for clip in clips for i in range(len(clip))]
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return len(self._places)
+
+    def read(self, index: int) -> NDArray[np.uint8]:
+        """Decode a frame."""
+        clip, at = self._places[index]
+        return clip.read(at)
+
+    def truth(self, index: int) -> Truth:
+        """Return a frame's annotated objects."""
+        clip, at = self._places[index]
+        return clip.truth(at)
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """
+    What a policy does at the cuts.
+
+    :ivar frames_until_found: from each cut to the first detection of an object of the new clip,
+        0 on its first frame with an object; the limit where none is found by then.
+    :ivar mean: of these, with an interval over cuts.
+    :ivar versus_read: difference of the mean from that of reading every frame, paired by cut.
+    :ivar missed: cuts whose object is not found within the limit.
+    :ivar map50: of the spliced stream.
+    """
+
+    policy: str
+    p: float | None
+    read_every: int | None
+    read_share: float
+    frames_until_found: list[int]
+    mean: Interval
+    versus_read: Interval
+    missed: int
+    map50: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Turn into plain values (JSON)."""
+        return asdict(self)
+
+
+def run_splices(
+    store: FeatureStore, labels: Sequence[str], thresholds: Sequence[float], every: Sequence[int],
+    done: Progress = no_progress,
+) -> list[Cuts]:
+    """
+    Run every policy over the clips of a store, end to end.
+
+    :param thresholds: p of the scheduler, whose FORECASTs Kalman boxes answer, too.
+    :param every: frames a READ of the fixed policies.
+    :raises ValueError: for fewer than two clips.
+    """
+    if len(store.clips) < 2:
+        raise ValueError('one clip has no cut to another; at least two are needed')
+    spliced = store.regrouped([SplicedClip(store.clips)])
+    rows = _run(spliced, thresholds, every, done)
+    waits = [frames_until_found(store.clips, steps) for _, _, _, steps in rows]
+    return [
+        Cuts(policy, p, k, read_share([ClipRun(policy, steps)]), wait, _mean(np.array(wait)),
+             _mean(np.array(wait) - np.array(waits[0])), sum(w >= LIMIT for w in wait),
+             _map50(store.clips, steps, labels))
+        for (policy, p, k, steps), wait in zip(rows, waits)
+    ]
+
+
+Row = tuple[str, float | None, int | None, list[Step]]
+
+
+def _run(
+    spliced: FeatureStore, thresholds: Sequence[float], every: Sequence[int], done: Progress
+) -> list[Row]:
+    """Give the steps of each policy; the first reads every frame."""
+    def alternate(k: int, copy: bool = False) -> Setting:
+        return Setting(evaluation_config(Policy.ALTERNATE, read_every=k), copy)
+
+    read = evaluation_config(Policy.READ)
+    plan: list[tuple[str, float | None, int | None, Setting]] = [
+        ('read', None, None, Setting(read))
+    ]
+    plan += [('scheduler', p, None, Setting(evaluation_config(Policy.SCHEDULER, p)))
+             for p in thresholds]
+    for k in every:
+        plan += [('alternate', None, k, alternate(k)), ('copy', None, k, alternate(k, True)),
+                 ('shown', None, k, Setting(read, every=k))]
+    rows: list[Row] = []
+    runs = run_settings(spliced, [setting for *_, setting in plan], done)
+    for (policy, p, period, _), (run,) in zip(plan, runs):
+        if policy == 'shown' and period is not None:
+            rows += [
+                (name, None, period,
+                 carry(spliced, 0, BoxBaseline(Replay(run.steps), carrier(), period)).steps)
+                for name, carrier in BOXES.items()
+            ]
+            continue
+        rows.append((policy, p, period, run.steps))
+        if policy == 'scheduler':
+            boxes = ScheduledBoxes(Replay(run.steps), KalmanBoxes())
+            rows.append((SCHEDULED_KALMAN, p, None, carry(spliced, 0, boxes).steps))
+    return rows
+
+
+def frames_until_found(clips: Sequence[Clip], steps: Sequence[Step]) -> list[int]:
+    """
+    Count, after each cut to a clip with an object, the frames until one is found.
+
+    :param steps: of the clips end to end.
+    :returns: at most the limit each.
+    """
+    result, first = [], len(clips[0])
+    for clip in clips[1:]:
+        truths = [clip.truth(i) for i in range(len(clip))]
+        shown = next((i for i, truth in enumerate(truths) if len(truth)), None)
+        if shown is not None:
+            hits = (
+                i - shown for i in range(shown, len(clip)) if _finds(steps[first + i], truths[i])
+            )
+            result.append(min(LIMIT, next(hits, LIMIT)))
+        first += len(clip)
+    return result
+
+
+def _finds(step: Step, truth: Truth) -> bool:
+    found = step.detections.above(FOUND_SCORE)
+    overlap = iou(truth.boxes, found.boxes) >= FOUND_IOU
+    return bool((overlap & (truth.labels[:, None] == found.labels[None, :])).any())
+
+
+def _mean(values: NDArray[np.int64]) -> Interval:
+    """Mean with the 95 % interval of a bootstrap over cuts."""
+    if not len(values):
+        raise ValueError('no clip after the first has an annotated object; there is no cut to see')
+    drawn = clip_weights(len(values), RESAMPLES) @ values / len(values)
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return Interval(float(values.mean()), float(low), float(high))
+
+
+def _map50(clips: Sequence[Clip], steps: Sequence[Step], labels: Sequence[str]) -> float | None:
+    """Score the stream, its objects by the clips that they are from."""
+    scored, first = [], 0
+    for clip in clips:
+        scored.append(ScoredClip(
+            clip.name, [step.detections for step in steps[first:first + len(clip)]],
+            [clip.truth(i) for i in range(len(clip))],
+        ))
+        first += len(clip)
+    return evaluate(scored, labels).map50

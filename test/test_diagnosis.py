@@ -1,0 +1,224 @@
+"""Looking into weights: the scheduler as a classifier, forecast errors, cuts between clips."""
+
+import argparse
+import json
+
+import numpy as np
+import pytest
+from test_evaluation_average_precision import found, there
+from test_evaluation_cli import weights  # noqa: F401 (a fixture)
+from test_evaluation_sweep import NoisyClip, steered  # noqa: F401 (a fixture)
+import torch
+
+from forecast_detector.checkpoint import load_checkpoint
+from forecast_detector.cli import diagnose
+from forecast_detector.data import base
+from forecast_detector.diagnosis.classifier import auroc, judge, reliability, risk_coverage
+from forecast_detector.diagnosis.forecast_ratio import forecast_ratios
+from forecast_detector.diagnosis.splices import (
+    frames_until_found,
+    LIMIT,
+    run_splices,
+    SplicedClip,
+)
+from forecast_detector.diagnosis.trials import run_trials, Trial
+from forecast_detector.evaluation import datasets
+from forecast_detector.evaluation.detector import evaluation_config
+from forecast_detector.evaluation.policies import make_runner
+from forecast_detector.evaluation.rollout import run_settings, Setting
+from forecast_detector.evaluation.run import run_clips, Step
+from forecast_detector.evaluation.store import FeatureStore
+from forecast_detector.streaming import StreamingDetector
+from forecast_detector.training.config import TemporalRecipe
+from forecast_detector.training.losses import Target
+from forecast_detector.training.scheduling import seen
+from forecast_detector.training.success import forecast_serves
+from forecast_detector.types import Action, Policy
+
+
+@pytest.fixture
+def clips():
+    return [NoisyClip('a', 1, 7), NoisyClip('b', 2, 5)]
+
+
+def arrays(*pairs):
+    return np.array([c for c, _ in pairs]), np.array([bool(s) for _, s in pairs])
+
+
+def test_auroc_counts_the_pairs_in_order():
+    # Of the four pairs (serves, does not), three are in order.
+    assert auroc(*arrays((0.9, 1), (0.8, 0), (0.3, 1), (0.2, 0))) == 0.75
+    assert auroc(*arrays((0.5, 1), (0.5, 0))) == 0.5
+    assert auroc(*arrays((0.1, 1), (0.7, 0))) == 0.0
+    assert auroc(*arrays((0.1, 1), (0.7, 1))) is None
+
+
+def test_reliability_and_risk_by_hand():
+    confidence, serves = arrays((0.95, 1), (0.91, 1), (0.42, 0), (0.48, 1), (1.0, 0))
+    bins = {round(b.low, 1): b for b in reliability(confidence, serves)}
+    assert (bins[0.4].count, bins[0.4].confidence, bins[0.4].served) == (
+        2, pytest.approx(0.45), 0.5)
+    assert (bins[0.9].count, bins[0.9].served) == (3, pytest.approx(2 / 3))
+    assert bins[0.0].served is None
+    risk = dict(risk_coverage(confidence, serves))
+    # The surest is wrong; of the surest two one, of all five two.
+    assert (risk[0.2], risk[0.4], risk[1.0]) == (1.0, 0.5, 0.4)
+
+
+def test_a_judgement_sums_up_and_its_interval_is_over_clips():
+    trials = [
+        Trial(clip, 1, c, s, Action.READ) for clip in (0, 1) for c, s in
+        ((0.9, True), (0.8, False), (0.3, True), (0.2, False))
+    ]
+    judged = judge(trials, 2)
+    assert (judged.trials, judged.served, judged.read_share) == (8, 0.5, 1.0)
+    # Both clips are alike: every resample gives the same.
+    assert (judged.auroc.low, judged.auroc.value, judged.auroc.high) == (0.75, 0.75, 0.75)
+    assert judged.calibration_error == pytest.approx((0.1 + 0.8 + 0.7 + 0.2) / 4)
+    assert judged.brier == pytest.approx((0.01 + 0.64 + 0.49 + 0.04) / 4)
+    with pytest.raises(ValueError, match='no frame could be forecast'):
+        judge([], 2)
+
+
+@pytest.mark.parametrize('p', [1.0, 0.5])
+def test_trials_see_the_confidences_of_the_streams_that_they_follow(steered, clips, p):  # noqa: F811,E501
+    store = FeatureStore(steered, clips)
+    trials = run_trials(store, p, 0.5)
+    runs = run_settings(store, [Setting(evaluation_config(Policy.SCHEDULER, p))])[0]
+    for at, run in enumerate(runs):
+        here = [trial for trial in trials if trial.clip == at]
+        assert [trial.action for trial in here] == [step.action for step in run.steps[1:]]
+        assert [trial.confidence for trial in here] == pytest.approx(
+            [step.confidence for step in run.steps[1:]], abs=1e-4)
+    if p == 1.0:
+        assert {trial.age for trial in trials} == {1}
+    else:
+        assert {trial.action for trial in trials} == set(Action)
+
+
+def test_trials_are_labelled_as_in_training(steered, clips):  # noqa: F811
+    if steered.network.config.peek:
+        pytest.skip('a peek corrects the forecast first')
+    store, network = FeatureStore(steered, clips), steered.network
+    labels = []
+    with torch.inference_mode():
+        for at, clip in enumerate(clips):
+            state = network.zero_state(store.features([0]))
+            for t in range(len(clip) - 1):
+                now, after = store.features([store.first[at] + t]), store.first[at] + t + 1
+                forecast, _, state = network.encode(now, state)
+                truth, geometry = clip.truth(t + 1), store.geometry(after)
+                boxes = torch.from_numpy(geometry.to_input(truth.boxes).astype(np.float32))
+                labels.append(bool(forecast_serves(
+                    network, seen(network, forecast, state),
+                    seen(network, store.features([after]), state),
+                    [Target(boxes, torch.from_numpy(truth.labels))], steered.anchors,
+                    TemporalRecipe(relative=True, success_iou=0.3),
+                )))
+    trials = sorted(run_trials(store, 1.0, 0.3), key=lambda trial: trial.clip)
+    assert [trial.serves for trial in trials] == labels
+
+
+def test_a_forecast_that_copies_has_the_error_of_a_copy(weights, clips):  # noqa: F811
+    # Fresh encoders add nothing to what they get.
+    detector = StreamingDetector(load_checkpoint(weights), device='cpu')
+    ratios = forecast_ratios(FeatureStore(detector, clips), 3)
+    assert [ratio.ratio for ratio in ratios] == pytest.approx([1.0] * 3, abs=1e-5)
+    assert [ratio.frames for ratio in ratios] == [6 + 4, 5 + 3, 4 + 2]
+    still = [NoisyClip('a', 1, 4)]
+    still[0].images[:] = still[0].images[0]
+    assert forecast_ratios(FeatureStore(detector, still), 1)[0].ratio is None
+
+
+def test_a_forecast_is_compared_with_what_reading_gives(steered, clips):  # noqa: F811
+    if steered.network.config.peek:
+        pytest.skip('a peek corrects the forecast first')
+    store, network = FeatureStore(steered, clips[:1]), steered.network
+    true = store.features(range(7))
+    ours = copies = 0.0
+    with torch.inference_mode():
+        state = network.zero_state(true[:1])
+        for t in range(5):
+            forecast, _, state = network.encode(true[t:t + 1], state)
+            second, _, _ = network.encode(forecast, state)
+            ours += (true[t + 2] - second[0]).norm().item()
+            copies += (true[t + 2] - true[t]).norm().item()
+    assert forecast_ratios(store, 2)[1].ratio == pytest.approx(ours / copies, rel=1e-4)
+
+
+def test_frames_until_found_are_counted_from_the_first_frame_with_an_object():
+    class Boxes(base.Clip):
+        def __init__(self, truths):
+            self.truths = truths
+
+        def __len__(self):
+            return len(self.truths)
+
+        def read(self, index):
+            raise AssertionError
+
+        def truth(self, index):
+            return self.truths[index]
+
+    def step(*rows):
+        return Step(found(*rows), Action.READ, 0.0)
+
+    box, right = there((0, 0, 10, 10, 1, 0)), (0, 0, 10, 9, 0.5, 1)
+    clips = [Boxes([box]), Boxes([there(), box, box, box]), Boxes([there()]), Boxes([box, box])]
+    steps = [
+        step(),
+        # Weak, then of another class, then right: two frames after the object came.
+        step(right), step((0, 0, 10, 9, 0.2, 1)), step((0, 0, 10, 9, 0.9, 0)), step(right),
+        # No object, no wait; never found.
+        step(right), step(), step((5, 5, 15, 15, 0.9, 1)),
+    ]
+    assert frames_until_found(clips, steps) == [2, LIMIT]
+
+
+def test_splices_run_as_one_stream_without_a_reset(steered, clips):  # noqa: F811
+    store = FeatureStore(steered, clips)
+    spliced = SplicedClip(clips)
+    rows = run_splices(store, steered.labels, [0.5], [2])
+    assert [row.policy for row in rows] == [
+        'read', 'scheduler', 'scheduled_kalman', 'alternate', 'copy', 'hold', 'kalman']
+    assert all(len(row.frames_until_found) == 1 for row in rows)
+    assert rows[0].versus_read.value == 0.0
+    runs = run_clips(make_runner('scheduler', steered, 0.5), [spliced])
+    actions = [step.action for step in runs[0].steps]
+    assert rows[1].read_share == actions.count(Action.READ) / len(spliced)
+    assert frames_until_found(clips, runs[0].steps) == rows[1].frames_until_found
+    with pytest.raises(ValueError, match='at least two'):
+        run_splices(FeatureStore(steered, clips[:1]), steered.labels, [0.5], [2])
+    with pytest.raises(ValueError, match='clips of 7 frames for a store of 12'):
+        store.regrouped(clips[:1])
+
+
+def test_the_command_writes_json_table_and_picture(tmp_path, weights, monkeypatch, capsys):  # noqa: F811,E501
+    pytest.importorskip('matplotlib')
+    clips = [NoisyClip('a', 1, 9), NoisyClip('b', 2, 6)]
+    monkeypatch.setattr(
+        datasets, '_load', lambda *args, **more: base.ClipDataset(('bolt', 'nut'), clips))
+    parser = argparse.ArgumentParser()
+    diagnose.add_arguments(parser)
+    assert diagnose.run(parser.parse_args([
+        '--weights', str(weights), '--dataset', 'synthetic', '--p', '0.4', '--device', 'cpu',
+        '--json', str(tmp_path / 'd.json'), '--plot', str(tmp_path / 'd.png'), '--ahead', '2',
+    ])) == 0
+    result = json.loads((tmp_path / 'd.json').read_text())
+    assert [judged['p'] for judged in result['classifier']] == [1.0, 0.4]
+    assert [ratio['ahead'] for ratio in result['forecast_error']] == [1, 2]
+    assert {cut['policy'] for cut in result['cuts']} >= {'read', 'scheduler', 'kalman'}
+    assert (tmp_path / 'd.png').stat().st_size > 1000
+    assert 'AUROC' in capsys.readouterr().out
+
+
+def test_mistakes_are_named(weights):  # noqa: F811
+    parser = argparse.ArgumentParser()
+    diagnose.add_arguments(parser)
+    options = ['--weights', str(weights), '--dataset', 'synthetic']
+    with pytest.raises(ValueError, match=r'p: 1.5 is outside \[0, 1\]'):
+        diagnose.run(parser.parse_args([*options, '--p', '1.5']))
+    with pytest.raises(ValueError, match='success-iou: 2.0'):
+        diagnose.run(parser.parse_args([*options, '--success-iou', '2']))
+    with pytest.raises(ValueError, match='ahead: 0 is below 1'):
+        forecast_ratios(None, 0)
