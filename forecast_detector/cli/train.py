@@ -37,7 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'default for imagenet_vid: imagenet_det of the same root',
     )
     parser.add_argument('--out', required=True, help='folder for log, states and weights')
-    parser.add_argument('--imagenet', help="file of the backbone's ImageNet weights")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument('--imagenet', help="file of the backbone's ImageNet weights")
+    start.add_argument('--start', metavar='WEIGHTS',
+                       help='start from these weights, a file or a shipped name, with whatever '
+                       'fits the recipe')
     parser.add_argument(
         '--workers', type=int, default=2,
         help='processes that prepare clips ahead, for phases baseline and joint; '
@@ -77,7 +81,8 @@ def _train(args: argparse.Namespace) -> int:
             named = 'imagenet_det'
         stills = open_stills(named, args.root, dataset.labels)
         weights = train(
-            config, dataset, Path(args.out), device, args.imagenet, stills, args.workers
+            config, dataset, Path(args.out), device, args.imagenet, stills, args.workers,
+            args.start,
         )
         if distributed.rank() == 0:
             print(weights)

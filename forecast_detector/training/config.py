@@ -200,6 +200,23 @@ def _section(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 
+def _with_base(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Read a recipe's settings; what it leaves out comes from the recipe named as ``base``."""
+    values = dict(yaml.safe_load(path.read_text()) or {})
+    name = values.pop('base', None)
+    if name is None:
+        return values
+    base = path.with_name(f'{name}.yaml')
+    if base in seen or not base.is_file():
+        raise ValueError(f'base: {name!r}: there is no {base}, or it comes back to this recipe')
+    merged = _with_base(base, (*seen, path, base))
+    for key, value in values.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = {**merged[key], **value} if both else value
+    # Its own name: two runs must not overwrite each other's weights.
+    return {**merged, 'name': values.get('name', path.stem)}
+
+
 def load_train_config(path: str | Path, labels: tuple[str, ...]) -> TrainConfig:
     """
     Read a recipe.
@@ -209,7 +226,7 @@ def load_train_config(path: str | Path, labels: tuple[str, ...]) -> TrainConfig:
     """
     path = Path(path)
     try:
-        values = dict(yaml.safe_load(path.read_text()) or {})
+        values = _with_base(path)
         model = dict(values.pop('model', {}))
         preset = preset_config(model.pop('preset', 'default'), labels)
         base = {f.name: getattr(preset, f.name) for f in fields(ModelConfig)}

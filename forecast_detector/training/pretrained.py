@@ -1,4 +1,4 @@
-"""Public ImageNet weights to start from."""
+"""Weights to start from: public ones of ImageNet, or a finished network."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from ..checkpoint import load_checkpoint
 from ..config import Backbone
 from ..model.backbone import load_imagenet_weights
 from ..model.network import ForecastNetwork
@@ -35,6 +36,30 @@ def imagenet_file(backbone: Backbone, named: str | None = None) -> Path:
     else:
         remedy = "name torchvision's mobilenet_v2 file"
     raise WeightsError(f'ImageNet weights for {backbone}: none found; {remedy} with --imagenet')
+
+
+def start_from_weights(network: ForecastNetwork, named: str) -> str:
+    """
+    Take over whatever fits from other weights: every tensor of the same name and shape.
+
+    :param named: a weights file, or the name of shipped weights.
+    :returns: the name of the file and its hash, for the provenance.
+    :raises WeightsError: if the file cannot be read, or its backbone does not fit.
+    """
+    start = load_checkpoint(named)
+    own = network.state_dict()
+    fits = {
+        key: value for key, value in start.network.state_dict().items()
+        if key in own and own[key].shape == value.shape
+    }
+    missing = [key for key in own if key.startswith('backbone.') and key not in fits]
+    if missing:
+        raise WeightsError(
+            f'{start.path}: weights of backbone {start.config.backbone!r}, the recipe has '
+            f'{network.config.backbone!r}; use a recipe with the same backbone'
+        )
+    network.load_state_dict(fits, strict=False)
+    return f'{start.path.name} (SHA-256 {start.sha256})'
 
 
 def start_from_imagenet(network: ForecastNetwork, named: str | None = None) -> str:

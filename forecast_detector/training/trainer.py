@@ -22,7 +22,7 @@ from .end_to_end import train_baseline, train_joint
 from .feature_bank import fill_bank, Segment
 from .frame_store import store_frames
 from .logs import open_logs
-from .pretrained import start_from_imagenet
+from .pretrained import start_from_imagenet, start_from_weights
 from .progress import fingerprint
 from .scheduling import train_scheduler
 from .temporal import train_temporal
@@ -40,8 +40,9 @@ class Training:
         imagenet: str | None = None,
         stills: ClipDataset | None = None,
         workers: int = 0,
+        start: str | None = None,
     ) -> None:
-        """Start from ImageNet weights; see :func:`train`."""
+        """Load what training starts from; see :func:`train`."""
         out.mkdir(parents=True, exist_ok=True)
         self._config, self._out, self._device, self._workers = config, out, device, workers
         self._stills = None if stills is None else checked(stills)
@@ -49,7 +50,10 @@ class Training:
         self._log = open_logs(out, lead=distributed.rank() == 0)
         torch.manual_seed(config.seed)
         self._network = ForecastNetwork(config.model)
-        self._source = start_from_imagenet(self._network, imagenet)
+        self._source = (
+            start_from_imagenet(self._network, imagenet) if start is None
+            else start_from_weights(self._network, start)
+        )
         if config.frames_in_memory:
             self._videos = store_frames(self._videos)
 
@@ -72,6 +76,7 @@ class Training:
         train_detector(
             self._network, self._videos, self._config, self._device, state, self._log
         )
+        self._save(self._network, f'{self._config.name}_detector')
 
     def _baseline(self, state: Path) -> None:
         baseline = train_baseline(
@@ -121,26 +126,28 @@ def train(
     imagenet: str | None = None,
     stills: ClipDataset | None = None,
     workers: int = 0,
+    start: str | None = None,
 ) -> Path:
     """
-    Train from ImageNet weights to a weights file; goes on where an earlier run stopped.
+    Train to a weights file; goes on where an earlier run stopped.
 
     :param out: folder for the log, the states to resume from, and the weights.
     :param imagenet: file of the backbone's ImageNet weights.
     :param stills: still images as clips, for recipes that mix them in.
     :param workers: processes that prepare clips ahead, for the phases on images.
+    :param start: weights to start from, a file or a shipped name, instead of ImageNet's.
     :returns: the weights file, ``out/<name>.safetensors``.
     :raises ValueError: for data that cannot be trained on; names the clip and the frame.
     """
-    return Training(config, dataset, out, device, imagenet, stills, workers).run()
+    return Training(config, dataset, out, device, imagenet, stills, workers, start).run()
 
 
-def provenance(config: TrainConfig, imagenet_file: str) -> dict[str, str]:
+def provenance(config: TrainConfig, source: str) -> dict[str, str]:
     """Say how weights came about: version, date, the whole recipe, where it started."""
     recipe = {k: v for k, v in asdict(config).items() if k not in ('info', 'model')}
     return {
         'version': __version__,
         'created': datetime.now(timezone.utc).date().isoformat(),
         'recipe': json.dumps(recipe),
-        'imagenet_file': imagenet_file,
+        'started_from': source,
     }
