@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 import torch.nn.functional as F
-from tqdm import tqdm
 
 from ..model.network import ForecastNetwork, RecurrentState
+from . import distributed
 from .config import TrainConfig
 from .feature_bank import draw_sequences, Segment
 from .losses import Target
 from .optim import adamw, one_cycle
-from .progress import Log, LOG_EVERY, Phase
+from .progress import Log, Phase
 from .success import forecast_serves
 
 
@@ -43,25 +43,22 @@ def train_scheduler(
     schedule = one_cycle(optimizer, recipe.steps)
     phase = Phase(network, optimizer, schedule, recipe.ema, config, state_file)
     anchors = network.anchors(config.model.input_size).to(device)
-    bar = tqdm(range(phase.first, recipe.steps), initial=phase.first, total=recipe.steps,
-               desc='scheduler', unit='step')
-    for step in bar:
+    for step in phase.steps('scheduler', recipe.steps, recipe.batch_size * (recipe.frames + 1)):
         batch = draw_sequences(
             bank, recipe.batch_size, recipe.frames + 1, recipe.thinning, (config.seed, 2, step)
         )
         rng = np.random.default_rng((config.seed, 3, step))
         p = torch.from_numpy(rng.uniform(*recipe.p, recipe.batch_size)).float().to(device)
+        p = distributed.own_part(p)
         looks = None if batch.looks is None else batch.looks.to(device)
         logits, labels, reads = follow(
             network, batch.features.to(device), looks, batch.targets, p, anchors, config
         )
         loss = F.cross_entropy(logits, labels)
-        phase.update(step, loss)
-        if step % LOG_EVERY == 0:
-            values = {'decision': loss.item(), 'serves': labels.float().mean().item(),
-                      'read_share': reads}
-            bar.set_postfix({name: f'{value:.2f}' for name, value in values.items()})
-            log({'phase': 'scheduler', 'step': step, **values})
+        phase.update(step, loss, batch.clips)
+        phase.report(step, log, {
+            'decision': loss, 'serves': labels.float().mean(), 'read_share': reads,
+        })
     phase.finish(recipe.steps)
     return network
 

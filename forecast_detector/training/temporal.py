@@ -8,7 +8,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 import torch.nn.functional as F
-from tqdm import tqdm
 
 from ..model.network import ForecastNetwork, RecurrentState
 from . import distributed
@@ -17,7 +16,7 @@ from .detector import hold_norms
 from .feature_bank import draw_sequences, Segment, SequenceBatch
 from .losses import assign, detection_losses
 from .optim import adamw, delayed_cycles
-from .progress import Log, LOG_EVERY, Phase
+from .progress import Log, Phase
 from .success import forecast_serves
 
 
@@ -130,13 +129,13 @@ def train_temporal(
     # Two parameter groups a part: with weight decay, and without.
     starts = [0.0, 0.0, recipe.scheduler_from]
     lr_schedule = delayed_cycles(optimizer, [s for s in starts for _ in range(2)], recipe.steps)
-    phase = Phase(network, optimizer, lr_schedule, recipe.ema, config, state_file)
+    phase = Phase(
+        network, optimizer, lr_schedule, recipe.ema, config, state_file, recipe.precision
+    )
     anchors = network.anchors(config.model.input_size)
     network.train()
     hold_norms(network.head)
-    bar = tqdm(range(phase.first, recipe.steps), initial=phase.first, total=recipe.steps,
-               desc='temporal', unit='step')
-    for step in bar:
+    for step in phase.steps('temporal', recipe.steps, recipe.batch_size * (recipe.frames + 1)):
         unthinned = step >= recipe.steps * (1 - recipe.unthinned_share)
         batch = draw_sequences(
             bank,
@@ -145,12 +144,11 @@ def train_temporal(
             0 if unthinned else recipe.thinning,
             (config.seed, 1, step),
         )
-        losses = sequence_losses(network, batch, config, anchors, step, device)
-        phase.update(step, torch.stack([w * value for w, value in losses.values()]).sum())
-        if step % LOG_EVERY == 0:
-            values = {name: value.item() for name, (_, value) in losses.items()}
-            bar.set_postfix({name: f'{value:.3f}' for name, value in values.items()})
-            log({'phase': 'temporal', 'step': step, **values})
+        with phase.autocast():
+            losses = sequence_losses(network, batch, config, anchors, step, device)
+            total = torch.stack([w * value.float() for w, value in losses.values()]).sum()
+        phase.update(step, total, batch.clips)
+        phase.report(step, log, {name: value for name, (_, value) in losses.items()})
     phase.finish(recipe.steps)
     return network
 
