@@ -61,6 +61,13 @@ ARGUMENTS = [
         default_value='',
         description=f'auto, cpu, cuda or cuda:N {FROM_FILE}.',
     ),
+    DeclareLaunchArgument(
+        'lossless',
+        default_value='',
+        choices=['', 'true', 'false'],
+        description='Process every image in order instead of the newest only (replay) '
+        f'{FROM_FILE}.',
+    ),
 ]
 
 
@@ -89,6 +96,7 @@ CONVERSIONS = {
     'weights': str,
     'p': fraction,
     'device': str,
+    'lossless': lambda text: text == 'true',
 }
 
 

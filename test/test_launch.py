@@ -74,11 +74,11 @@ def test_what_was_not_given_is_left_to_the_parameter_file(names: Names) -> None:
 def test_what_was_given_overrides_the_parameter_file(names: Names) -> None:
     given = {
         'use_sim_time': 'true', 'autostart': 'false', 'p': '0.7', 'device': 'cpu',
-        'weights': 'synthetic', 'image_topics': '/a/image_raw',
+        'weights': 'synthetic', 'image_topics': '/a/image_raw', 'lossless': 'true',
     }
     assert overrides(names, **given) == {
         'use_sim_time': True, 'autostart': False, 'p': 0.7, 'device': 'cpu',
-        'weights': 'synthetic', 'image_topics': ['/a/image_raw'],
+        'weights': 'synthetic', 'image_topics': ['/a/image_raw'], 'lossless': True,
     }
     assert overrides(names, use_sim_time='false') == {'use_sim_time': False}
 
@@ -93,5 +93,5 @@ def test_launch_takes_the_file_and_shows_every_argument() -> None:
     pytest.importorskip('launch_ros', reason='launch_ros is not installed')
     description = runpy.run_path(str(FILE))['generate_launch_description']()
     arguments = description.get_launch_arguments()
-    assert len(arguments) == 9
+    assert len(arguments) == 10
     assert all(argument.description for argument in arguments)
