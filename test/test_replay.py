@@ -2,6 +2,7 @@
 
 import gc
 import json
+import re
 import weakref
 
 import numpy as np
@@ -201,6 +202,19 @@ def test_truth_that_could_be_anybodys_is_refused(tmp_path):
         assert choose_truth_topics(bag, ['/left/image_raw']) == {'/left/image_raw': '/truth'}
     with pytest.raises(BagError, match='several image topics'):
         open_recording(tmp_path / 'b', LABELS)
+
+
+def test_truth_of_foreign_classes_is_refused_but_may_be_passed_over(
+    tiny_weights, tmp_path, capsys
+):
+    with BagWriter(tmp_path / 'b') as bag:
+        bag.image('/cam/image_raw', picture(0), FIRST_NS)
+        bag.detections('/cam/truth', objects(0), ('cow', 'dog'), FIRST_NS)
+    command = ['replay', '--bag', str(tmp_path / 'b'), '--weights', str(tiny_weights),
+               '--out', str(tmp_path / 'out')]
+    assert main(command) == 1
+    assert re.search(r"\['cow'\] are foreign.*--no-truth$", capsys.readouterr().err.strip())
+    assert replay(tmp_path / 'b', tiny_weights, tmp_path / 'out', '--no-truth')[0] == 0
 
 
 def test_mistakes_are_one_line(tiny_weights, tmp_path, capsys):
