@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from ..data.base import Clip
 from ..types import Frame, Policy
@@ -18,7 +19,7 @@ from .run import ClipRun, Latency, latency, Runner, Step
 from .store import FeatureStore, no_progress, Progress
 from .thresholds import sample_shares, ShareCurve
 
-BASELINES = ('alternate', 'copy', 'hold', 'kalman', SCHEDULED_KALMAN, 'oracle')
+BASELINES = ('alternate', 'copy', 'hold', 'kalman', 'moved', SCHEDULED_KALMAN, 'oracle')
 # The oracle costs more than all others together.
 DEFAULT_BASELINES = tuple(name for name in BASELINES if name != 'oracle')
 # Whole runs of the scheduler until a share is met, at most.
@@ -70,6 +71,9 @@ class Sweep:
         full = self._at([1.0])[0]
         yield self._point('scheduler', 1.0, None, full)
         confidences = [step.confidence for run in full for step in run.steps[1:]]
+        if not max(confidences) > 0:
+            # A network without forecasts: no p lets one through.
+            return
         curve = sample_shares(self.store, confidences, self.done)
         curve.add(1.0, 1.0)
         shares = {1.0: 1.0}
@@ -143,12 +147,15 @@ def carry(store: FeatureStore, at: int, runner: Runner) -> ClipRun:
     Run something that carries boxes over a clip, from steps taken before.
 
     :param at: index of the clip.
-    :param runner: answers its frames; none is decoded.
+    :param runner: answers its frames; what it decodes of one is a thumbnail.
     """
     clip, first = store.clips[at], store.first[at]
     runner.start(clip)
     frames = (
-        replace(clip.frame(i), size=store.geometry(first + i).image_size)
+        replace(
+            clip.frame(i), size=store.geometry(first + i).image_size,
+            load=partial(store.thumbnail, first + i),
+        )
         for i in range(len(clip))
     )
     return ClipRun(clip.name, [runner.step(frame) for frame in frames])
