@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 from test_bags import flat, LABELS, one, STEP_NS, write_bag
-from test_evaluation_cli import root, run as run_clips, weights  # noqa: F401 (fixtures)
+from test_evaluation_cli import root, weights  # noqa: F401 (fixtures)
+from test_evaluation_cli import run as run_clips
 
 from forecast_detector.bags import BagWriter
 from forecast_detector.bags.messages import default_typestore, IMAGE, make_header
@@ -17,7 +18,6 @@ import forecast_detector.bags.reader
 from forecast_detector.cli import evaluate
 from forecast_detector.evaluation.many import ray_resource
 
-GOOD = ('a_raw', 'c_jpeg.mcap', 'f_late')
 TIMES = ('ms_per_frame', 'latency_ms')
 
 
@@ -234,27 +234,27 @@ def test_options_that_do_not_belong_are_named(root, weights, tmp_path, capsys): 
     assert 'policy scheduler takes no --read-every; ignored' in capsys.readouterr().err
 
 
-def make_vid(root):
+def make_vid(folder):
     """A tiny ImageNet VID: two snippets of four frames, one object, one frame without any."""
     lines, count = [], 0
     for name in ('ILSVRC2015_val_00000000', 'ILSVRC2015_val_00000001'):
         for kind in ('Data', 'Annotations'):
-            (root / kind / 'VID' / 'val' / name).mkdir(parents=True)
+            (folder / kind / 'VID' / 'val' / name).mkdir(parents=True)
         for k in range(4):
             image = np.full((48, 64, 3), 40 * k, np.uint8)
-            cv2.imwrite(str(root / 'Data' / 'VID' / 'val' / name / f'{k:06d}.JPEG'), image)
+            cv2.imwrite(str(folder / 'Data' / 'VID' / 'val' / name / f'{k:06d}.JPEG'), image)
             thing = '' if k == 3 else (
                 '<object><trackid>0</trackid><name>n02691156</name><bndbox>'
                 f'<xmin>{5 + k}</xmin><ymin>6</ymin><xmax>{35 + k}</xmax><ymax>30</ymax>'
                 '</bndbox><occluded>0</occluded><generated>0</generated></object>')
-            (root / 'Annotations' / 'VID' / 'val' / name / f'{k:06d}.xml').write_text(
+            (folder / 'Annotations' / 'VID' / 'val' / name / f'{k:06d}.xml').write_text(
                 '<annotation><size><width>64</width><height>48</height></size>'
                 f'{thing}</annotation>')
         lines.append(f'{name} {count + 1} 0 4')
         count += 4
-    (root / 'ImageSets').mkdir()
-    (root / 'ImageSets' / 'VID_val_videos.txt').write_text('\n'.join(lines) + '\n')
-    return root
+    (folder / 'ImageSets').mkdir()
+    (folder / 'ImageSets' / 'VID_val_videos.txt').write_text('\n'.join(lines) + '\n')
+    return folder
 
 
 def test_imagenet_vid_runs_from_end_to_end(tmp_path):
