@@ -29,7 +29,7 @@ def error_chart(curves: Sequence[ErrorCurve]) -> Markup:
     label = f'mean forecast error of {curves[0].clip}: ' + '; '.join(
         f'{curve.policy}, {told(curve)}' for curve in curves
     )
-    return chart(WIDTH, HEIGHT, label, *parts, class_='short')
+    return chart(WIDTH, HEIGHT, label, *parts)
 
 
 def told(curve: ErrorCurve) -> str:

@@ -8,14 +8,14 @@ from markupsafe import Markup
 import numpy as np
 from numpy.typing import NDArray
 
-from .axes import Plot, ticks, WIDTH
+from .axes import HEIGHT, Plot, ticks, WIDTH
 from .model import ACTIONS, Run
 from .svg import chart, element, join, percent, title
 
-BINS, HEIGHT = 56, 190.0
-# Longer steps than so many times the 95th percentile are counted in the last bin: one hiccup
-# would flatten the rest.
-LONGEST = 1.5
+BINS, LOW = 56, 190.0
+# Steps that are slower than so many of the largest median are counted in the last bin: a few
+# hiccups would flatten the rest.
+LONGEST = 4.0
 # Labels that start nearer than so many pixels would overlap.
 LABEL = 62.0
 
@@ -36,16 +36,17 @@ def step_times(run: Run) -> Times:
 def longest(runs: Sequence[Run]) -> float:
     """Give the end of the axis that the histograms share."""
     every = [values for run in runs for values in step_times(run).values()]
-    highest = max(min(float(values.max()) * 1.05, LONGEST * float(np.percentile(values, 95)))
-                  for values in every)
-    return ticks(0, highest, 8)[-1] or highest
+    slowest = max(float(values.max()) for values in every) * 1.05
+    highest = min(slowest, LONGEST * max(float(np.median(values)) for values in every))
+    return ticks(0, highest or slowest, 8)[-1]
 
 
-def histogram(run: Run, end_ms: float) -> Markup:
+def histogram(run: Run, end_ms: float, height: float = HEIGHT) -> Markup:
     """
     Draw how often steps took how long.
 
     :param end_ms: of the axis; longer steps are counted at its end.
+    :param height: of the chart; ``LOW`` where several stand below each other.
     """
     times = step_times(run)
     edges = np.linspace(0, end_ms, BINS + 1)
@@ -55,7 +56,7 @@ def histogram(run: Run, end_ms: float) -> Markup:
         for action, values in times.items()
     }
     highest = max(float(share.max()) for share in shares.values())
-    plot = Plot.over((0, end_ms), (0, highest * 1.16), HEIGHT)
+    plot = Plot.over((0, end_ms), (0, highest * 1.16), height)
     parts = [plot.frame('ms per step', 'frames, %')]
     for action, share in shares.items():
         parts.append(_bars(plot, edges, share, action))
@@ -67,7 +68,7 @@ def histogram(run: Run, end_ms: float) -> Markup:
     label = f'run {run.key}, time of steps: ' + ', '.join(
         f'{action} median {np.median(values):.1f} ms' for action, values in times.items()
     )
-    return chart(WIDTH, HEIGHT, label, *parts, class_='short')
+    return chart(WIDTH, height, label, *parts)
 
 
 def _bars(plot: Plot, edges: Floats, share: Floats, action: str) -> Markup:

@@ -105,10 +105,11 @@ def _accuracy(runs: Sequence[Run]) -> dict[str, Any]:
 def _traced(runs: Sequence[Run]) -> dict[str, Any]:
     timed = [run for run in runs if latency.step_times(run)]
     end_ms = latency.longest(timed) if timed else 0.0
+    low = (latency.LOW,) if len(timed) > 1 else ()
     traced = [run for run in runs if run.trace is not None]
     errors = error_parts(traced)
     return {
-        'histograms': [(run, latency.histogram(run, end_ms)) for run in timed],
+        'histograms': [(run, latency.histogram(run, end_ms, *low)) for run in timed],
         'timeline': all_clips(traced),
         'errors': errors,
         'worst': worst_parts(traced),

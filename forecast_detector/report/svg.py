@@ -49,7 +49,7 @@ def path(points: Sequence[tuple[float, float]]) -> str:
     return 'M' + 'L'.join(f'{_plain(float(x))} {_plain(float(y))}' for x, y in points)
 
 
-def chart(width: float, height: float, label: str, *children: Child, class_: str = '') -> Markup:
+def chart(width: float, height: float, label: str, *children: Child) -> Markup:
     """
     Make a picture that grows with the page.
 
@@ -57,5 +57,5 @@ def chart(width: float, height: float, label: str, *children: Child, class_: str
     """
     return element(
         'svg', *children, viewBox=f'0 0 {width:g} {height:g}', role='img', aria_label=label,
-        class_=f'chart {class_}'.strip(), xmlns='http://www.w3.org/2000/svg',
+        class_='chart', xmlns='http://www.w3.org/2000/svg',
     )

@@ -15,9 +15,9 @@ from .svg import chart, element, join, path, percent, title
 # Sides of each policy's mark: 0 is a disc, negative a polygon that stands on its point.
 MARKS = {
     'scheduler': 0, 'scheduled_kalman': -5, 'alternate': 4, 'copy': -3, 'kalman': 3, 'hold': -4,
-    'oracle': 5,
+    'moved': 6, 'oracle': 5,
 }
-OTHERS = (6, 8, -6)
+OTHERS = (8, -6)
 
 
 @dataclass(frozen=True)
