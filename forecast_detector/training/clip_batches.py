@@ -137,18 +137,19 @@ class ClipSampler(Dataset['Raw | Exception']):
         :param workers: processes that prepare them ahead; 0 prepares them in this one.
         """
         loader = DataLoader(
-            self, batch_size=None, sampler=range(first, self.steps), num_workers=workers,
-            worker_init_fn=one_thread,
+            self, batch_size=None, sampler=range(first, self.steps), num_workers=workers
         )
-        # Truths travel as arrays: tensors would each take a file descriptor on their way.
-        for made in loader:
-            if isinstance(made, Exception):
-                raise made
-            images, truths, names = made
-            yield ClipBatch(images, [[to_target(t) for t in clip] for clip in truths], names)
-
-
-def one_thread(worker: int) -> None:
-    """Keep a worker process to one core."""
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
+        threads = cv2.getNumThreads()
+        if workers:
+            # A forked process would wait forever for OpenCV's threads, which stay behind.
+            cv2.setNumThreads(0)
+        try:
+            for made in loader:
+                if isinstance(made, Exception):
+                    raise made
+                # Truths travel as arrays: tensors would each take a file descriptor.
+                images, truths, names = made
+                targets = [[to_target(truth) for truth in clip] for clip in truths]
+                yield ClipBatch(images, targets, names)
+        finally:
+            cv2.setNumThreads(threads)
