@@ -7,6 +7,8 @@ from pathlib import Path
 import sys
 from typing import Any, TYPE_CHECKING
 
+from tqdm import tqdm
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -73,7 +75,7 @@ class Skipped:
     def add(self, path: str | Path, reason: object) -> None:
         """Take one down."""
         self.rows.append({'name': str(path), 'reason': str(reason)})
-        print(f'skipped: {reason}', file=sys.stderr)
+        tqdm.write(f'skipped: {reason}', file=sys.stderr)
 
 
 def describe_data(args: argparse.Namespace) -> dict[str, Any]:
