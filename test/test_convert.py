@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from forecast_detector.bags import BagReader
+from forecast_detector.bags import BagReader, BagWriter
 from forecast_detector.cli.main import main
 from forecast_detector.data.coco_vid import load_coco_vid
 from forecast_detector.data.rosbag import RosbagClip
@@ -84,6 +84,18 @@ def test_compressed_images_leave_a_bag_as_the_files_they_were(coco, tmp_path):
     files = sorted((tmp_path / 'again/train').rglob('*.jpg'))
     originals = [coco / 'val/two' / f'{k}.jpg' for k in (0, 1, 2, 5, 6)]
     assert [f.read_bytes() for f in files] == [f.read_bytes() for f in originals]
+
+
+def test_an_unusable_image_is_named_and_passed_over(tmp_path, capsys):
+    with BagWriter(tmp_path / 'b') as bag:
+        bag.image('/cam/compressed', np.zeros((24, 32, 3), np.uint8), 0, jpeg_quality=90)
+        bag.compressed('/cam/compressed', b'no image', 'jpeg', 100)
+        bag.image('/cam/compressed', np.zeros((24, 32, 3), np.uint8), 300, jpeg_quality=90)
+    convert('--from', 'rosbag', '--root', tmp_path / 'b', '--to', 'coco_vid',
+            '--out', tmp_path / 'out')
+    assert 'image 1: compressed image' in capsys.readouterr().err
+    clip = load_coco_vid(tmp_path / 'out', 'val').clips[0]
+    assert [clip.stamp_ns(k) for k in range(len(clip))] == [0, 300]
 
 
 def test_a_bag_without_truth_becomes_frames_to_label(coco, tmp_path):

@@ -17,6 +17,7 @@ import sys
 from typing import get_args, TYPE_CHECKING
 
 from ..bags.writer import Storage
+from ..types import BadFrameError
 from . import common
 
 if TYPE_CHECKING:
@@ -85,10 +86,15 @@ def run(args: argparse.Namespace) -> int:
             _write_bags(args, dataset, folder)
             print(f'{folder}: {len(dataset.clips)} bags, {len(dataset)} images')
             continue
-        path = write_coco_vid(dataset, args.out, split, '.png' if args.png else '.jpg')
+        suffix = '.png' if args.png else '.jpg'
+        path = write_coco_vid(dataset, args.out, split, suffix, _pass_over)
         print(f'{path}: {len(dataset.clips)} clips, {len(dataset)} images, '
               f'{len(dataset.labels)} classes')
     return 0
+
+
+def _pass_over(error: BadFrameError) -> None:
+    print(f'note: passed over: {error}', file=sys.stderr)
 
 
 def _check(args: argparse.Namespace) -> None:

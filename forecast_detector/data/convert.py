@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import json
 from pathlib import Path
 import re
@@ -16,7 +16,7 @@ from ..bags import BagReader, BagWriter
 from ..bags.messages import LABEL_INFO
 from ..bags.writer import Storage
 from ..boxes import xyxy_to_xywh
-from ..types import Detections
+from ..types import BadFrameError, Detections
 from .base import Clip, ClipDataset, Truth
 
 # File suffix to the kind that Clip.encoded tells.
@@ -59,7 +59,8 @@ def _rows(truth: Truth, image_id: int, video_id: int) -> Iterator[dict[str, Any]
 
 
 def write_coco_vid(
-    dataset: ClipDataset, root: str | Path, split: str, suffix: str = '.jpg'
+    dataset: ClipDataset, root: str | Path, split: str, suffix: str = '.jpg',
+    on_bad: Callable[[BadFrameError], None] | None = None,
 ) -> Path:
     """
     Write clips as CocoVID: ``root/annotations/SPLIT.json`` and a folder of images a clip.
@@ -68,6 +69,8 @@ def write_coco_vid(
     pixel. Images carry their ``stamp_ns``, and ``"annotated": false`` where nobody looked.
 
     :param suffix: ``.jpg`` or ``.png``; frames that are such files already are copied.
+    :param on_bad: told of each frame that cannot be used, which is then left out; without it the
+        first such frame raises.
     :returns: the annotation file.
     :raises FileExistsError: if the annotation file is there already.
     :raises ValueError: for another suffix.
@@ -87,7 +90,13 @@ def write_coco_vid(
         videos.append({'id': video_id, 'name': clip.name, 'fps': clip.fps, 'length': len(clip)})
         for k in range(len(clip)):
             name, truth = f'{folder}/{k:06d}{suffix}', clip.truth(k)
-            width, height = _save(clip, k, root / split / name)
+            try:
+                width, height = _save(clip, k, root / split / name)
+            except BadFrameError as error:
+                if on_bad is None:
+                    raise
+                on_bad(error)
+                continue
             image = {'id': len(images) + 1, 'video_id': video_id, 'frame_id': k,
                      'file_name': name, 'height': height, 'width': width,
                      'stamp_ns': clip.stamp_ns(k)}
