@@ -153,6 +153,7 @@ def test_forecast_errors_are_distances_to_what_reading_gives(detector):
         assert float(gap.mean()) == pytest.approx(error, rel=1e-3)
     assert [p['policy'] for p in pictures[:2]] == ['scheduler, p = 0.4', 'alternate']
     assert len({p['brightest'] for p in pictures}) == 1
+    assert show_errors(detector, [clip], 0.9)[0][0]['policy'] == 'scheduler, p = 0.9'
 
 
 def test_tracing_a_real_run_leaves_the_detector_as_it_was(detector):

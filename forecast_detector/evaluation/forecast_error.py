@@ -35,17 +35,19 @@ BRIGHTEST_PERCENTILE = 99.5
 
 
 def show_errors(
-    detector: StreamingDetector, clips: Sequence[Clip]
+    detector: StreamingDetector, clips: Sequence[Clip], p: float | None = None
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """
     Compare the scheduler's forecasts with those of the fixed rule.
 
-    The scheduler runs at the p of the detector's configuration, ``alternate`` reads every
-    second frame.
+    ``alternate`` reads every second frame.
 
+    :param p: of the scheduler, None for that of the detector's configuration.
     :returns: pictures of kind ``heat``; and the mean error a frame, for each clip and policy.
     """
-    p = detector.config.p if detector.config.policy is Policy.SCHEDULER else StreamConfig().p
+    if p is None:
+        scheduled = detector.config.policy is Policy.SCHEDULER
+        p = detector.config.p if scheduled else StreamConfig().p
     configs = {
         f'scheduler, p = {p:g}': evaluation_config(Policy.SCHEDULER, p),
         'alternate': evaluation_config(Policy.ALTERNATE),

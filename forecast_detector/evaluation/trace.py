@@ -27,7 +27,7 @@ WORST_APART = 15
 
 def make_trace(
     runs: Sequence[ClipRun], clips: Sequence[Clip], labels: Sequence[str],
-    detector: StreamingDetector | None = None,
+    detector: StreamingDetector | None = None, p: float | None = None,
 ) -> dict[str, Any]:
     """
     Take down a run for the report.
@@ -37,6 +37,7 @@ def make_trace(
     :param clips: the clips of the runs, in the same order; a few of their images are decoded.
     :param detector: measures forecast errors for heat maps, too; it is stepped over the first
         frames of two clips, under the scheduler and under ``alternate``. None: no heat maps.
+    :param p: of the scheduler there, None for that of the detector's configuration.
     :returns: plain values: ``clips`` (name, and for each frame stamp, action, reason, confidence,
         latency, loss, number of detections), ``pictures`` and ``errors``.
     :raises ValueError: if runs and clips do not go together.
@@ -44,7 +45,7 @@ def make_trace(
     check(runs, clips)
     losses = [_losses(run, clip) for run, clip in zip(runs, clips)]
     pictures = _timeline(runs, clips, labels) + _worst(runs, clips, labels, losses)
-    shown, errors = show_errors(detector, clips) if detector is not None else ([], [])
+    shown, errors = show_errors(detector, clips, p) if detector is not None else ([], [])
     return {
         'clips': [
             {'name': clip.name, 'frames': _frames(run, clip, values)}
