@@ -1,0 +1,128 @@
+"""
+Streaming average precision of every policy at planned step times: the table of docs/evaluation.md.
+
+The same simulation as ``evaluate --sap --latency …``, which also makes a plain pass; here READ
+features are computed once and serve every pass. The frame rate is that of the clips' stamps.
+
+    python benchmarks/streaming_table.py --weights foda --root $FODA --read-ms 60 --forecast-ms 12
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from forecast_detector.checkpoint import load_checkpoint
+from forecast_detector.data.base import Clip, ClipDataset
+from forecast_detector.evaluation.average_precision import mean_average_precision
+from forecast_detector.evaluation.datasets import open_dataset
+from forecast_detector.evaluation.matching import Rule
+from forecast_detector.evaluation.metrics import ALL, outcomes
+from forecast_detector.evaluation.policies import make_runner
+from forecast_detector.evaluation.run import Runner, Step
+from forecast_detector.evaluation.store import FeatureStore
+from forecast_detector.evaluation.streaming_ap import Latencies, stream_clip
+from forecast_detector.reading import FrameReader, LoadedFrame
+from forecast_detector.streaming import StreamingDetector
+from forecast_detector.types import Action, Frame
+
+# Policy, its p or frames a READ.
+POLICIES = (
+    ('read', None), ('scheduler', 0.7), ('alternate', 2), ('kalman', 2), ('hold', 2),
+    ('alternate', 3), ('kalman', 3),
+)
+BOXES = ('hold', 'kalman')
+
+
+class StoredReader(FrameReader):
+    """
+    Gives features that were read before.
+
+    :ivar at: number of the clip that is being streamed.
+    """
+
+    def __init__(self, store: FeatureStore) -> None:
+        detector = store.detector
+        old = detector.reader
+        super().__init__(detector.network, detector.device, old.input_size, old.letterbox)
+        self.store, self.at = store, 0
+        self._frames = [
+            {clip.stamp_ns(index): first + index for index in range(len(clip))}
+            for clip, first in zip(store.clips, store.first)
+        ]
+
+    def load(self, stream: str, frame: Frame) -> LoadedFrame:
+        """Give a frame its place in the input; nothing is decoded."""
+        geometry = self.store.geometry(self._frames[self.at][frame.stamp_ns])
+        width, height = geometry.image_size
+        return LoadedFrame(stream, frame, np.zeros((height, width, 3), np.uint8), geometry)
+
+    def read(self, frames: Sequence[LoadedFrame]) -> Tensor:
+        """Look F up."""
+        return self.store.features([self._frames[self.at][f.frame.stamp_ns] for f in frames])
+
+
+class Counted:
+    """Counts the steps of a runner."""
+
+    def __init__(self, runner: Runner) -> None:
+        self.runner, self.steps, self.reads = runner, 0, 0
+
+    def start(self, clip: Clip) -> None:
+        """Begin a clip."""
+        self.runner.start(clip)
+
+    def step(self, frame: Frame) -> Step:
+        """Answer the next frame."""
+        step = self.runner.step(frame)
+        self.steps += 1
+        self.reads += step.action is Action.READ
+        return step
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--weights', default='foda')
+    parser.add_argument('--root', required=True)
+    parser.add_argument('--read-ms', type=float, default=60.0)
+    parser.add_argument('--forecast-ms', type=float, default=12.0)
+    parser.add_argument('--every', type=int, default=1, help='take every so many clips')
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    detector = StreamingDetector(load_checkpoint(args.weights), device='cpu')
+    dataset = open_dataset('coco_vid', args.root, 'val', 1, detector.labels)
+    dataset = ClipDataset(dataset.labels, dataset.clips[::args.every])
+    with tqdm(total=len(dataset), desc='reading') as bar:
+        store = FeatureStore(detector, dataset.clips, bar.update)
+    reader = StoredReader(store)
+    detector.reader = reader
+    print('| policy | answered | of them READ | sap50 | sap50, anticipating |\n'
+          '|---|---|---|---|---|', flush=True)
+    for policy, setting in POLICIES:
+        cells = []
+        for anticipates in (False, True):
+            runner = Counted(make_runner(
+                policy, detector, setting if policy == 'scheduler' else 1.0,
+                setting if isinstance(setting, int) else 2, 0, anticipates,
+            ))
+            times = Latencies(args.read_ms, 0.0 if policy in BOXES else args.forecast_ms)
+            streamed = []
+            for reader.at, clip in enumerate(dataset.clips):
+                streamed.append(stream_clip(runner, clip, times))
+            judged = outcomes(streamed, len(dataset.labels), Rule.PLAIN, ())[ALL]
+            cells.append((runner, mean_average_precision(judged) or 0.0))
+        counted = cells[0][0]
+        name = policy if setting is None else f'{policy} {setting}'
+        print(f'| {name} | {counted.steps / len(dataset):.0%} | '
+              f'{counted.reads / counted.steps:.0%} | {cells[0][1]:.4f} | {cells[1][1]:.4f} |',
+              flush=True)
+
+
+if __name__ == '__main__':
+    main()
