@@ -2,18 +2,20 @@
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import pytest
 from test_evaluation_average_precision import found, there
 
 from forecast_detector.data.base import Clip
-from forecast_detector.evaluation.baselines import BoxBaseline, HoldBoxes
+from forecast_detector.evaluation.baselines import BoxBaseline, HoldBoxes, MovedBoxes
 from forecast_detector.evaluation.kalman import KalmanBoxes, KalmanConfig
 from forecast_detector.evaluation.run import ClipRun, DecodeTimer, latency, run_clips, Step
 from forecast_detector.types import Action, Detections, Frame
 
 # Nothing is uncertain but the first velocity: two READs tell everything.
 EXACT = KalmanConfig(measurement=0.0, acceleration=(0.0, 0.0))
+BLANK = Frame.from_array(np.zeros((20, 30, 3), np.uint8), 0)
 
 
 class BoxClip(Clip):
@@ -123,8 +125,8 @@ def test_kalman_takes_no_noise_for_motion():
     carrier = KalmanBoxes()
     for turn in range(40):
         shift = 2 * (-1) ** turn
-        carrier.read(found((100 + shift, 100, 140 + shift, 140, 0.9, 0)))
-    carried = carrier.skip().boxes[0]
+        carrier.read(found((100 + shift, 100, 140 + shift, 140, 0.9, 0)), BLANK)
+    carried = carrier.skip(None).boxes[0]
     assert carried == pytest.approx([98, 100, 138, 140], abs=0.5)
 
 
@@ -134,8 +136,8 @@ def test_tracks_keep_to_their_class_and_their_neighbour():
         carrier.read(found(
             (10 + 4 * t, 10, 40 + 4 * t, 40, 0.9, 0), (10, 10 + 4 * t, 40, 40 + 4 * t, 0.8, 1),
             (100 - 4 * t, 10, 130 - 4 * t, 40, 0.7, 0),
-        ))
-    assert carrier.skip().boxes[:, :2] == pytest.approx(
+        ), BLANK)
+    assert carrier.skip(None).boxes[:, :2] == pytest.approx(
         np.array([[22, 10], [10, 22], [88, 10]]), abs=1e-3
     )
 
@@ -146,8 +148,8 @@ def test_a_track_outlives_missed_reads_up_to_its_limit():
         times = [0, 1, 2, 3, 4 + missed]
         for t in range(times[-1] + 1):
             box = (10 + 4 * t, 10, 50 + 4 * t, 50, 0.9, 0)
-            carrier.read(found(box) if t in times else Detections())
-        moved = carrier.skip().boxes[0, 0]
+            carrier.read(found(box) if t in times else Detections(), BLANK)
+        moved = carrier.skip(None).boxes[0, 0]
         assert moved == pytest.approx(expected, abs=1e-3)
 
 
@@ -163,8 +165,8 @@ def test_boxes_that_leave_the_image_are_cut_and_then_gone():
 
 def test_scores_decay_if_asked_for():
     carrier = KalmanBoxes(KalmanConfig(score_decay=0.5))
-    carrier.read(found((0, 0, 10, 10, 0.8, 0)))
-    assert [float(carrier.skip().scores[0]) for _ in range(2)] == pytest.approx([0.4, 0.2])
+    carrier.read(found((0, 0, 10, 10, 0.8, 0)), BLANK)
+    assert [float(carrier.skip(None).scores[0]) for _ in range(2)] == pytest.approx([0.4, 0.2])
 
 
 def test_read_every_below_one_is_refused():
@@ -191,3 +193,32 @@ def test_decoding_is_timed_apart_and_tells_the_size():
     timer.frame.load()
     assert timer.ms > 0
     assert timer.size == (3, 2)
+
+
+class PannedClip(BoxClip):
+    """A clip of boxes that keep their place on the ground below a camera that moves evenly."""
+
+    def __init__(self, length, velocity):
+        super().__init__('panned', linear(length, (120, 80), velocity))
+        noise = np.random.default_rng(0).integers(0, 256, (25, 32, 3), np.uint8)
+        self.ground = cv2.resize(noise, None, fx=16, fy=16, interpolation=cv2.INTER_CUBIC)
+        self.velocity = velocity
+
+    def read(self, index):
+        x, y = (100 - index * step for step in self.velocity)
+        return self.ground[y:y + 200, x:x + 300]
+
+
+@pytest.mark.parametrize('velocity', [(0, 0), (6, -4), (-9, 5)])
+def test_boxes_move_along_with_the_picture(velocity):
+    clip = PannedClip(8, velocity)
+    for index, step in enumerate(run(clip, MovedBoxes(), 8)):
+        assert step.detections.boxes[0] == pytest.approx(clip.boxes[index], abs=2.5)
+
+
+def test_boxes_that_move_go_on_as_they_did_where_no_frame_has_come():
+    clip = PannedClip(3, (6, -4))
+    carrier = MovedBoxes()
+    carrier.read(found((*clip.boxes[0], 0.9, 0)), clip.frame(0))
+    carrier.skip(clip.frame(1))
+    assert carrier.skip(None).boxes[0] == pytest.approx(clip.boxes[2], abs=1.5)

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from ..streaming import StreamingDetector
 
 POLICIES = (
-    'scheduler', 'read', 'alternate', 'copy', 'hold', 'kalman', 'scheduled_kalman', 'oracle',
+    'scheduler', 'read', 'alternate', 'copy', 'hold', 'kalman', 'moved',
+    'scheduled_kalman', 'oracle',
 )
 SKIPPED = 3
 
@@ -132,7 +133,7 @@ def _measure(
     if not args.trace:
         return result, None
     from ..evaluation.trace import make_trace
-    return result, make_trace(runs, dataset.clips, dataset.labels, detector)
+    return result, make_trace(runs, dataset.clips, dataset.labels, detector, args.p)
 
 
 def _sap50(streamed: Sequence[ScoredClip] | None, classes: int) -> float | None:

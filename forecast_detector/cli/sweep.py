@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..evaluation.points import Point
     from ..streaming import StreamingDetector
 
-BASELINES = ('alternate', 'copy', 'hold', 'kalman', 'scheduled_kalman', 'oracle')
+BASELINES = ('alternate', 'copy', 'hold', 'kalman', 'moved', 'scheduled_kalman', 'oracle')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

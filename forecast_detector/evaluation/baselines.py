@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
 import time
 from typing import Protocol
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import Tensor
 
 from ..data.base import Clip
+from ..model.motion import phase_correlation
+from ..preprocess import FILL
 from ..types import Action, Detections, Frame, Reason
 from .run import DecodeTimer, Runner, Step
+
+# Side of the picture that motion is measured on, pixels.
+THUMBNAIL = 80
 
 
 class Carrier(Protocol):
@@ -20,11 +30,11 @@ class Carrier(Protocol):
     def start(self) -> None:
         """Forget everything."""
 
-    def read(self, detections: Detections) -> Detections:
+    def read(self, detections: Detections, frame: Frame) -> Detections:
         """Take in the detections of a READ frame; return the answer for it."""
 
-    def skip(self) -> Detections:
-        """Answer the next frame, which is not read."""
+    def skip(self, frame: Frame | None) -> Detections:
+        """Answer the next frame, which is not read; None where it has not come yet."""
 
 
 class HoldBoxes:
@@ -37,14 +47,60 @@ class HoldBoxes:
         """Forget the last detections."""
         self._last = Detections()
 
-    def read(self, detections: Detections) -> Detections:
+    def read(self, detections: Detections, frame: Frame) -> Detections:
         """Keep the detections."""
         self._last = detections
         return detections
 
-    def skip(self) -> Detections:
+    def skip(self, frame: Frame | None) -> Detections:
         """Repeat them."""
         return self._last
+
+
+class MovedBoxes:
+    """
+    Moves the detections of the last READ along with the picture, found by phase correlation.
+
+    What is left of a peek without a network: the camera's motion, as trackers compensate it.
+    """
+
+    def __init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        """Forget the last detections and the last picture."""
+        self._last = Detections()
+        self._picture: Tensor | None = None
+        self._shift: NDArray[np.float32] = np.zeros(2, np.float32)
+
+    def read(self, detections: Detections, frame: Frame) -> Detections:
+        """Keep the detections."""
+        self._last, self._picture = detections, _picture(frame.load())[0]
+        return detections
+
+    def skip(self, frame: Frame | None) -> Detections:
+        """Move them; a frame that has not come yet is taken to go on as the last one did."""
+        if frame is not None:
+            picture, size = _picture(frame.load())
+            if self._picture is not None:
+                share = phase_correlation(self._picture[None], picture[None])[0].numpy()
+                self._shift = (share * np.array(frame.size or size)).astype(np.float32)
+            self._picture = picture
+        boxes = self._last.boxes + np.tile(self._shift, 2)
+        self._last = replace(self._last, boxes=boxes.astype(np.float32))
+        return self._last
+
+
+def thumbnail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Make a small grey picture, three equal channels; one that is small enough stays so."""
+    small = cv2.resize(image, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB))
+
+
+def _picture(image: NDArray[np.uint8]) -> tuple[Tensor, tuple[int, int]]:
+    """Make a thumbnail for phase correlation; with the image's (width, height)."""
+    grey = thumbnail(image)[:, :, 0].astype(np.float32) - FILL
+    return torch.from_numpy(grey), (image.shape[1], image.shape[0])
 
 
 class BoxBaseline:
@@ -78,23 +134,21 @@ class BoxBaseline:
         """
         reads = self._index % self.read_every == 0
         self._index += 1
-        step = self._read(frame) if reads else self._skip()
+        step = self._read(frame) if reads else self._skip(frame)
         return _look_ahead(step, self.carrier, self._size) if self.anticipates else step
 
     def _read(self, frame: Frame) -> Step:
         watched = DecodeTimer(frame)
         step = self.reader.step(watched.frame)
         self._size = watched.size or self._size
-        start = time.perf_counter()
-        detections = self.carrier.read(step.detections)
-        return Step(
-            detections, Action.READ, step.latency_ms + _ms_since(start), reason=step.reason
+        detections, carry_ms = _timed(
+            lambda frame: self.carrier.read(step.detections, frame), frame
         )
+        return Step(detections, Action.READ, step.latency_ms + carry_ms, reason=step.reason)
 
-    def _skip(self) -> Step:
-        start = time.perf_counter()
-        detections = _within(self.carrier.skip(), self._size)
-        return Step(detections, Action.FORECAST, _ms_since(start))
+    def _skip(self, frame: Frame) -> Step:
+        detections, carry_ms = _timed(self.carrier.skip, frame)
+        return Step(_within(detections, self._size), Action.FORECAST, carry_ms)
 
 
 class ScheduledBoxes:
@@ -129,22 +183,34 @@ class ScheduledBoxes:
         watched = DecodeTimer(frame)
         step = self.reader.step(watched.frame)
         self._size = watched.size or self._size
-        start = time.perf_counter()
         if step.reason is Reason.RESET:
             self.carrier.start()
         if step.action is Action.READ:
-            detections = self.carrier.read(step.detections)
+            detections, carry_ms = _timed(
+                lambda frame: self.carrier.read(step.detections, frame), frame
+            )
         else:
-            detections = _within(self.carrier.skip(), self._size)
-        step = replace(step, detections=detections, latency_ms=step.latency_ms + _ms_since(start))
+            detections, carry_ms = _timed(self.carrier.skip, frame)
+            detections = _within(detections, self._size)
+        step = replace(step, detections=detections, latency_ms=step.latency_ms + carry_ms)
         return _look_ahead(step, self.carrier, self._size) if self.anticipates else step
 
 
 def _look_ahead(step: Step, carrier: Carrier, size: tuple[int, int]) -> Step:
     """Add where the boxes will be at the next frame; the carrier itself stays where it is."""
     start = time.perf_counter()
-    ahead = _within(copy(carrier).skip(), size)
+    ahead = _within(copy(carrier).skip(None), size)
     return replace(step, anticipated=ahead, anticipation_ms=_ms_since(start))
+
+
+def _timed(
+    carry: Callable[[Frame], Detections], frame: Frame
+) -> tuple[Detections, float]:
+    """Carry boxes; with the milliseconds that took, decoding apart."""
+    watched = DecodeTimer(frame)
+    start = time.perf_counter()
+    detections = carry(watched.frame)
+    return detections, max(0.0, _ms_since(start) - watched.ms)
 
 
 def _ms_since(start: float) -> float:

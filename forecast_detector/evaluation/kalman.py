@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from ..boxes import iou
-from ..types import Detections
+from ..types import Detections, Frame
 from .matching import FloatArray, IntArray
 
 
@@ -120,7 +120,7 @@ class KalmanBoxes:
         self._boxes: FloatArray = np.zeros((0, 4))
         self._read, self._lag = Detections(), 0
 
-    def read(self, detections: Detections) -> Detections:
+    def read(self, detections: Detections, frame: Frame) -> Detections:
         """Take in the detections of a READ frame and give them back as they are."""
         boxes = _to_cxcywh(detections.boxes.astype(np.float64))
         strong = detections.scores >= self.config.strong
@@ -140,7 +140,7 @@ class KalmanBoxes:
         self._read, self._boxes, self._lag = detections, boxes, 0
         return detections
 
-    def skip(self) -> Detections:
+    def skip(self, frame: Frame | None) -> Detections:
         """Answer a frame that was not read."""
         self._lag += 1
         moved = self._boxes + self._lag * self._tracks.velocity[self._rows]

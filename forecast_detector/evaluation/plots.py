@@ -8,7 +8,7 @@ from typing import Any
 
 MARKS = {
     'scheduler': 'o', 'scheduled_kalman': 'P', 'alternate': 's', 'copy': 'v', 'hold': 'x',
-    'kalman': '^', 'oracle': '*',
+    'kalman': '^', 'moved': 'D', 'oracle': '*',
 }
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from ..streaming import StreamingDetector
 from ..types import Policy
-from .baselines import BoxBaseline, HoldBoxes, ScheduledBoxes
+from .baselines import BoxBaseline, HoldBoxes, MovedBoxes, ScheduledBoxes
 from .detector import DetectorRunner, evaluation_config
 from .kalman import KalmanBoxes
 from .run import Runner
 from .taps import CopyForecast
 
 STREAMING = tuple(policy.value for policy in Policy)
-BOXES = {'hold': HoldBoxes, 'kalman': KalmanBoxes}
+BOXES = {'hold': HoldBoxes, 'kalman': KalmanBoxes, 'moved': MovedBoxes}
 SCHEDULED_KALMAN = 'scheduled_kalman'
 POLICIES = (*STREAMING, 'copy', *BOXES, SCHEDULED_KALMAN)
 

@@ -9,12 +9,14 @@ import os
 import tempfile
 
 import numpy as np
+from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
 from ..boxes import Geometry
 from ..data.base import Clip
 from ..streaming import StreamingDetector
+from .baselines import thumbnail
 
 Progress = Callable[[int], object]
 # On a CPU more are not faster.
@@ -53,6 +55,7 @@ class FeatureStore:
         self._features: Tensor | None = None
         self._looks: Tensor | None = None
         self._geometries: list[Geometry] = []
+        self._thumbnails: list[NDArray[np.uint8]] = []
         self._fill(done)
 
     @torch.inference_mode()
@@ -63,6 +66,7 @@ class FeatureStore:
         for start in range(0, self._frames, batch):
             loaded = [reader.load(*next(frames)) for _ in range(min(batch, self._frames - start))]
             self._geometries += [one.geometry for one in loaded]
+            self._thumbnails += [thumbnail(one.image)[:, :, 0] for one in loaded]
             self._features = self._put(self._features, start, reader.read(loaded))
             if detector.network.config.peek:
                 self._looks = self._put(self._looks, start, reader.look(loaded))
@@ -117,6 +121,10 @@ class FeatureStore:
         """
         assert self._looks is not None
         return self._looks[torch.tensor(frames)].to(self.detector.device)
+
+    def thumbnail(self, frame: int) -> NDArray[np.uint8]:
+        """Give a small grey picture of a frame, as baselines make it of the whole image."""
+        return np.repeat(self._thumbnails[frame][:, :, None], 3, axis=2)
 
     def geometry(self, frame: int) -> Geometry:
         """Tell how a frame lies in the network's input."""
