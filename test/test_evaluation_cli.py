@@ -161,6 +161,23 @@ def test_streaming_with_given_latencies_is_deterministic_and_needs_no_speed(root
     assert run(root, '--weights', weights, '--policy', 'read')[1]['sap50'] is None
 
 
+def test_a_trace_tells_what_was_decided_at_each_frame_and_why(root, weights):
+    result = run(root, '--weights', weights, '--device', 'cpu', '--policy', 'scheduler',
+                 '--p', 0, '--max-consecutive-forecasts', 2, '--trace')[1]
+    clip, = result['trace']['clips']
+    assert [frame['action'] for frame in clip['frames'][:4]] == [
+        'READ', 'FORECAST', 'FORECAST', 'READ']
+    assert [frame['reason'] for frame in clip['frames'][:4]] == [
+        'FIRST_FRAME', 'SCHEDULER', 'SCHEDULER', 'LIMIT']
+    assert clip['frames'][1]['stamp_ns'] == 100_000_000
+    assert result['trace']['pictures']
+    args = ['--dataset', 'coco_vid', '--root', str(root), '--weights', str(weights), '--trace']
+    parser = argparse.ArgumentParser()
+    evaluate.add_arguments(parser)
+    with pytest.raises(ValueError, match='give --json, too'):
+        evaluate.run(parser.parse_args(args))
+
+
 def test_a_comparison_tells_the_difference_and_its_interval(root):
     good = write(root / 'd.json', [(100 + k, 9, box(k), 0.9) for k in range(LENGTH)])
     half = write(root / 'e.json', [(100 + k, 9, box(k), 0.9) for k in range(0, LENGTH, 2)])
