@@ -20,7 +20,7 @@ from typing import Any, TYPE_CHECKING
 
 from ..bags import BagError
 from ..config import StreamConfig
-from ..types import StepFailure
+from ..types import Policy, StepFailure
 from . import common
 from .live_line import LiveLine
 from .replay_options import add_arguments, check
@@ -177,6 +177,9 @@ def _provenance(
         'lossless': args.lossless or not args.live, 'rate': args.rate if args.live else None,
         'loop': args.loop, 'stride': 1, 'written_score_threshold': args.score_threshold,
         **asdict(config),
+        # As evaluate says it: null where the policy does not ask for it.
+        'p': config.p if config.policy is Policy.SCHEDULER else None,
+        'read_every': config.read_every if config.policy is Policy.ALTERNATE else None,
     }
 
 
