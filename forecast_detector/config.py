@@ -114,7 +114,7 @@ class ModelConfig:
     displacement: int = 4
     scheduler_channels: tuple[int, int] = (64, 32)
     scheduler_context: int = 32
-    peek: int = 0
+    peek: int = 4
 
     def __post_init__(self) -> None:
         """:raises ValueError: for a value outside its range."""
@@ -138,7 +138,7 @@ class ModelConfig:
         _require(self.peek in (0, 2, 4), f'peek: {self.peek} is none of 0 (no peek), 2 and 4')
         _require(
             self.combination != 'recurrent' or not self.peek,
-            "peek corrects forecasts, and combination 'recurrent' has none; leave one out",
+            "peek corrects forecasts, and combination 'recurrent' has none; set peek: 0",
         )
         _require(
             len(self.anchors.shapes) == len(self.extra_channels) + 1,
@@ -162,6 +162,7 @@ def paper_preset(labels: tuple[str, ...]) -> ModelConfig:
         residual=False,
         anchors=ssd_anchors(),
         scheduler_context=0,
+        peek=0,
     )
 
 

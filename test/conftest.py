@@ -18,6 +18,7 @@ TINY = ModelConfig(
     lstm_channels=16,
     extra_channels=(16, 16, 16, 16),
     input_size=(64, 96),
+    peek=0,
 )
 
 

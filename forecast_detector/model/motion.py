@@ -10,9 +10,9 @@ import torch.nn.functional as F
 
 # Half a side of the square around the peak whose centre of mass is the shift.
 REACH = 2
-# Pictures with nothing in common, as at a cut, have peaks, too: of about 14 / sqrt(pixels) for
-# noise, where pictures that match have one of up to 1.
-LEAST_RESPONSE = 20.0
+# Pictures with nothing in common, as at a cut, have peaks, too. For white noise the response is
+# about 20 / sqrt(pixels), and up to 38; where pictures match, 50 to 100.
+LEAST_RESPONSE = 40.0
 
 
 def phase_correlation(before: Tensor, now: Tensor) -> Tensor:

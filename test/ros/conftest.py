@@ -28,6 +28,7 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
         input_size=(96, 96),
         extra_channels=(32, 32, 32, 32),
         scheduler_channels=(8, 8),
+        peek=0,
     )
     path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
     save_checkpoint(path, ForecastNetwork(config).eval(), {'licence': 'none'})
