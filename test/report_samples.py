@@ -89,6 +89,7 @@ def make_sweep():
         for share in (0.5, 0.25)
         for name, d in (('alternate', 0.05), ('scheduled_kalman', -0.04), ('hold', 0.01))
     ]
+    differences.append({**differences[0], 'versus': 'p=1'})
     return {'points': points, 'differences': differences, 'recommended': points[1],
             'provenance': {'weights': 'foda'}}
 

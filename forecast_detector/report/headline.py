@@ -94,7 +94,8 @@ def _against(run: Run, first: Run) -> str:
         parts.append(f'was {faster}')
     if run.map50 is not None and first.map50 is not None:
         points = 100 * (run.map50 - first.map50)
-        parts.append(f'{"gained" if points > 0 else "lost"} {abs(points):.1f} points of mAP')
+        change = f'{"gained" if points > 0 else "lost"} {abs(points):.1f} points of mAP'
+        parts.append(change if abs(points) >= 0.05 else 'had the same mAP')
     return f'Run {run.key} ' + ' and '.join([', '.join(parts[:-1]), parts[-1]]
                                             if len(parts) > 1 else parts) + '.' if parts else ''
 

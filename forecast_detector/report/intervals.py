@@ -15,14 +15,16 @@ ROW, NAME_WIDTH, TOP = 22.0, 124.0, 34.0
 
 def compared(sweep: SweepResult) -> list[Markup]:
     """Draw a chart for each share of READs that was compared, on one scale."""
-    ends = [100 * end for one in sweep.differences for end in (one.low, one.high)]
+    # Reading every frame is no baseline at the same share.
+    rows = [one for one in sweep.differences if one.versus != 'p=1']
+    ends = [100 * end for one in rows for end in (one.low, one.high)]
     if not ends:
         return []
     room = 0.06 * (max(*ends, 0.0) - min(*ends, 0.0)) or 1.0
     x = Scale(min(*ends, 0.0) - room, max(*ends, 0.0) + room, NAME_WIDTH, WIDTH - RIGHT)
-    shares = list(dict.fromkeys(one.read_share for one in sweep.differences))
+    shares = list(dict.fromkeys(one.read_share for one in rows))
     return [
-        _chart(share, [one for one in sweep.differences if one.read_share == share], x)
+        _chart(share, [one for one in rows if one.read_share == share], x)
         for share in shares
     ]
 

@@ -85,7 +85,7 @@ def _trade_off(runs: Sequence[Run], sweep: SweepResult | None) -> dict[str, Any]
             'legend': tradeoff.legend(drawn),
             'compared': compared(sweep) if sweep else [],
             'recommended': tradeoff.describe(sweep.recommended)
-            if sweep and sweep.recommended else None,
+            if sweep and sweep.recommended and sweep.recommended.p != 1 else None,
             'placed': placed,
             'missing': None if sweep else TRADE_OFF_MISSING,
         },
