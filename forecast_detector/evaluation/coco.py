@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 import io
 from typing import Any
@@ -10,8 +10,16 @@ from typing import Any
 import numpy as np
 
 from ..boxes import area, xyxy_to_xywh
+from ..data.base import Truth
+from ..types import Detections
 from .dump import results
 from .metrics import ScoredClip
+
+Pair = tuple[Detections, Truth]
+# The library takes a dictionary a box: in portions, so that long recordings stay small.
+PORTION = 500
+# What it needs of an image to accumulate.
+KEPT = ('dtScores', 'dtMatches', 'dtIgnore', 'gtIgnore')
 
 
 def map50_95(clips: Sequence[ScoredClip], labels: Sequence[str]) -> float | None:
@@ -24,41 +32,83 @@ def map50_95(clips: Sequence[ScoredClip], labels: Sequence[str]) -> float | None
     :raises RuntimeError: if pycocotools is not installed.
     """
     try:
-        from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
     except ImportError as error:
         raise RuntimeError(
             'map50_95 is computed by pycocotools, which is not installed; '
             "pip install 'forecast_detector[eval]'"
         ) from error
-    truth, found = _as_coco(clips, labels)
-    if all(row['iscrowd'] for row in truth['annotations']):
-        return None
-    if not found:
-        return 0.0
-    with redirect_stdout(io.StringIO()):
-        reference = COCO()
-        reference.dataset = truth
-        reference.createIndex()
-        evaluation = COCOeval(reference, reference.loadRes(found), 'bbox')
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    return float(evaluation.stats[0])
-
-
-def _as_coco(
-    clips: Sequence[ScoredClip], labels: Sequence[str]
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Number the images 1, 2 … and write truth and results in COCO's form."""
-    categories = {label: label + 1 for label in range(len(labels))}
     frames = [
         pair for clip in clips for pair in zip(clip.detections, clip.truths) if pair[1].annotated
     ]
+    if not any(len(truth) for _, truth in frames):
+        return None
+    by_class: list[list[Any]] = [[] for _ in labels]
+    with redirect_stdout(io.StringIO()):
+        for start in range(0, len(frames), PORTION):
+            portion = frames[start:start + PORTION]
+            images = _evaluated(portion, labels)
+            for k, kept in enumerate(by_class):
+                kept += images[k * len(portion):(k + 1) * len(portion)]
+        whole = COCOeval(iouType='bbox')
+        whole.params = _parameters(len(frames), len(labels))
+        whole._paramsEval = whole.params
+        whole.evalImgs = [image for kept in by_class for image in kept]
+        whole.accumulate()
+    precision = whole.eval['precision']
+    return float(precision[precision > -1].mean())
+
+
+def _parameters(images: int, classes: int) -> Any:
+    """Ask for boxes of all sizes, at most 100 detections of a class in an image."""
+    from pycocotools.cocoeval import Params
+
+    parameters = Params(iouType='bbox')
+    parameters.imgIds = list(range(1, images + 1))
+    parameters.catIds = list(range(1, classes + 1))
+    parameters.areaRng, parameters.areaRngLbl = [[0, 1e10]], ['all']
+    parameters.maxDets = [100]
+    return parameters
+
+
+def _evaluated(frames: Sequence[Pair], labels: Sequence[str]) -> list[Any]:
+    """Match some frames; what is kept of each, class by class, None where there is nothing."""
+    from pycocotools.cocoeval import COCOeval
+
+    truths, found = _as_coco(frames, len(labels))
+    evaluation = COCOeval(_index(truths), _index(found), 'bbox')
+    evaluation.params = _parameters(len(frames), len(labels))
+    evaluation.evaluate()
+    return [image and _lean(image) for image in evaluation.evalImgs]
+
+
+def _lean(image: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: image[name] for name in KEPT}
+    kept['dtMatches'] = np.asarray(kept['dtMatches']) > 0
+    kept['dtScores'] = np.asarray(kept['dtScores'], np.float64)
+    return kept
+
+
+def _index(dataset: dict[str, Any]) -> Any:
+    from pycocotools.coco import COCO
+
+    table = COCO()
+    table.dataset = dataset
+    table.createIndex()
+    return table
+
+
+def _as_coco(
+    frames: Sequence[Pair], classes: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Number the images 1, 2 … and write truth and detections in COCO's form."""
+    categories = {label: label + 1 for label in range(classes)}
     found: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for image_id, (detections, truth) in enumerate(frames, start=1):
-        found += results(image_id, detections, categories)
+        for row in results(image_id, detections, categories):
+            size = row['bbox'][2] * row['bbox'][3]
+            found.append({**row, 'id': len(found) + 1, 'area': size, 'iscrowd': 0})
         for crowd, corners, labelled in (
             (0, truth.boxes, truth.labels), (1, truth.crowd_boxes, truth.crowd_labels),
         ):
@@ -69,9 +119,8 @@ def _as_coco(
                     'category_id': categories[int(label)], 'bbox': box.tolist(),
                     'area': float(size),
                 })
-    return {
-        'info': {},
-        'images': [{'id': image_id} for image_id in range(1, len(frames) + 1)],
-        'annotations': annotations,
-        'categories': [{'id': i, 'name': labels[label]} for label, i in categories.items()],
-    }, found
+    shared = {
+        'info': {}, 'images': [{'id': image_id} for image_id in range(1, len(frames) + 1)],
+        'categories': [{'id': i} for i in categories.values()],
+    }
+    return {**shared, 'annotations': annotations}, {**shared, 'annotations': found}
