@@ -198,7 +198,7 @@ class StreamConfig:
     :ivar max_gap_s: a longer gap between stamps resets the stream, seconds; 0 is no limit.
     """
 
-    p: float = 0.7
+    p: float = 0.8
     policy: Policy = Policy.SCHEDULER
     read_every: int = 2
     max_consecutive_forecasts: int = 0
