@@ -40,39 +40,48 @@ def _boxes(picture: Picture) -> Markup:
     ordered = sorted(picture.boxes, key=lambda box: -1.0 if box.score is None else box.score)
     taken: list[Area] = []
     # The strongest choose their places first.
-    drawn = [_box(box, picture, taken) for box in reversed(ordered)]
+    tags = [_tag(box, picture, taken) for box in reversed(ordered)]
     return element(
-        'svg', join(reversed(drawn)),
+        'svg', join(_box(box) for box in ordered), join(tags),
         viewBox=f'0 0 {width:g} {height:g}', aria_hidden='true', class_='boxes',
     )
 
 
-def _box(box: DrawnBox, picture: Picture, taken: list[Area]) -> Markup:
+def _text(box: DrawnBox) -> str:
+    return box.name if box.score is None else f'{box.name} {box.score:.2f}'
+
+
+def _box(box: DrawnBox) -> Markup:
     x0, y0, x1, y1 = box.xyxy
-    text = box.name if box.score is None else f'{box.name} {box.score:.2f}'
-    drawn = element(
-        'rect', title(f'{text}, {box.role}' if box.role != 'detected' else text), x=x0, y=y0,
-        width=max(1.0, x1 - x0), height=max(1.0, y1 - y0), rx=2.0,
+    told = _text(box) if box.role == 'detected' else f'{_text(box)}, {box.role}'
+    return element(
+        'g', element('rect', title(told), x=x0, y=y0, width=max(1.0, x1 - x0),
+                     height=max(1.0, y1 - y0), rx=2.0),
+        class_=f'box {box.role}',
     )
-    tag = '' if box.role in ('true', 'missed') else _tag(text, box, picture, taken)
-    return element('g', drawn, tag, class_=f'box {box.role}')
 
 
-def _tag(text: str, box: DrawnBox, picture: Picture, taken: list[Area]) -> Markup:
-    """Write the name above the box or where it hides no other, moved to lie in the picture."""
-    size = picture.size[0] / 18
+def _tag(box: DrawnBox, picture: Picture, taken: list[Area]) -> Markup:
+    """Write the name above the box or where there is room; without room hovering tells it."""
+    if box.role in ('true', 'missed'):
+        return Markup('')
+    size, text = picture.size[0] / 18, _text(box)
     width, height = LETTER * size * len(text) + size * 0.5, LINE * size
     x0, y0, _, y1 = box.xyxy
     x = max(0.0, min(x0, picture.size[0] - width))
-    tops = [top for top in (y0 - height, y1, y0, y1 - height)
-            if 0 <= top <= picture.size[1] - height] or [0.0]
-    top = next((t for t in tops if not any(_meet((x, t, width, height), a) for a in taken)),
-               tops[0])
-    taken.append((x, top, width, height))
+    places = [
+        (x, top, width, height) for top in (y0 - height, y1, y0, y1 - height)
+        if 0 <= top <= picture.size[1] - height
+    ]
+    place = next((p for p in places if not any(_meet(p, other) for other in taken)), None)
+    if place is None:
+        return Markup('')
+    taken.append(place)
+    top = place[1]
     return element(
         'g', element('rect', x=x, y=top, width=width, height=height, rx=2.0, class_='plate'),
         element('text', text, x=x + size * 0.35, y=top + height * 0.72, font_size=size),
-        class_='tag',
+        class_=f'tag {box.role}',
     )
 
 
