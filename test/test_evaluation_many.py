@@ -8,7 +8,7 @@ import weakref
 import cv2
 import numpy as np
 import pytest
-from test_bags import flat, LABELS, one, STEP_NS, write_bag
+from test_bags import flat, LABELS, one, ROOT, STEP_NS, write_bag
 from test_evaluation_cli import root, weights  # noqa: F401 (fixtures)
 from test_evaluation_cli import run as run_clips
 
@@ -158,7 +158,8 @@ def test_a_ray_cluster_gives_the_figures_of_one_process(
     folder, weights, alone, tmp_path, monkeypatch  # noqa: F811
 ):
     pytest.importorskip('ray')
-    monkeypatch.setenv('RAY_ENABLE_UV_RUN_RUNTIME_ENV', '0')
+    # Its workers find the package where this process does.
+    monkeypatch.setenv('PYTHONPATH', str(ROOT))
     status, result = run(tmp_path, '--weights', weights, '--device', 'cpu', '--root', folder,
                          '--p', 0.5, '--ray', '--workers', 2, '--dump', tmp_path / 'dump.json')
     assert status == alone[0]
