@@ -11,6 +11,7 @@ import torch
 from forecast_detector.data.base import Clip, ClipDataset, Truth
 from forecast_detector.data.synthetic import load_synthetic
 from forecast_detector.shipped import find
+from forecast_detector.training import progress
 from forecast_detector.training.clip_batches import ClipSampler
 from forecast_detector.training.config import load_train_config, TrainConfig
 from forecast_detector.training.end_to_end import (
@@ -244,7 +245,7 @@ def weights_of(module):
     return torch.cat([p.detach().flatten() for p in module.parameters()])
 
 
-def test_the_scheduler_is_untouched_before_its_epoch(world, tmp_path):
+def test_the_scheduler_is_untouched_before_its_epoch(world, tmp_path, monkeypatch):
     config = tiny_config(world.labels)
     network = make_tiny_network(labels=world.labels)
     before = {n: weights_of(getattr(network, n)).clone() for n in ('scheduler', 'encoder1')}
@@ -253,12 +254,8 @@ def test_the_scheduler_is_untouched_before_its_epoch(world, tmp_path):
     def look(values):
         after.append((values['step'], weights_of(network.scheduler).clone()))
 
-    import forecast_detector.training.progress as progress
-    every, progress.LOG_EVERY = progress.LOG_EVERY, 1
-    try:
-        train_joint(network, world, None, config, CPU, tmp_path / 's.pt', look)
-    finally:
-        progress.LOG_EVERY = every
+    monkeypatch.setattr(progress, 'LOG_EVERY', 1)
+    train_joint(network, world, None, config, CPU, tmp_path / 's.pt', look)
     # One step an epoch here: steps 0 and 1 are epochs 1 and 2.
     same = [torch.equal(weights, before['scheduler']) for _, weights in after]
     assert same == [True, True, False, False]
