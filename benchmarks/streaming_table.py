@@ -64,7 +64,14 @@ class StoredReader(FrameReader):
 
     def read(self, frames: Sequence[LoadedFrame]) -> Tensor:
         """Look F up."""
-        return self.store.features([self._frames[self.at][f.frame.stamp_ns] for f in frames])
+        return self.store.features(self._numbers(frames))
+
+    def look(self, frames: Sequence[LoadedFrame]) -> Tensor:
+        """Look up what the peek sees."""
+        return self.store.looks(self._numbers(frames))
+
+    def _numbers(self, frames: Sequence[LoadedFrame]) -> list[int]:
+        return [self._frames[self.at][f.frame.stamp_ns] for f in frames]
 
 
 class Counted:
