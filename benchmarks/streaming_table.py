@@ -33,10 +33,10 @@ from forecast_detector.types import Action, Frame
 
 # Policy, its p or frames a READ.
 POLICIES = (
-    ('read', None), ('scheduler', 0.7), ('alternate', 2), ('kalman', 2), ('hold', 2),
-    ('alternate', 3), ('kalman', 3),
+    ('read', None), ('scheduler', 0.8), ('alternate', 2), ('kalman', 2), ('moved', 2), ('hold', 2),
+    ('alternate', 3), ('kalman', 3), ('moved', 3),
 )
-BOXES = ('hold', 'kalman')
+BOXES = ('hold', 'kalman', 'moved')
 
 
 class StoredReader(FrameReader):
