@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -75,10 +76,10 @@ class StoredReader(FrameReader):
 
 
 class Counted:
-    """Counts the steps of a runner."""
+    """Counts the steps of a runner, and tells it the size of the frames that nobody decodes."""
 
-    def __init__(self, runner: Runner) -> None:
-        self.runner, self.steps, self.reads = runner, 0, 0
+    def __init__(self, runner: Runner, reader: StoredReader) -> None:
+        self.runner, self.reader, self.steps, self.reads = runner, reader, 0, 0
 
     def start(self, clip: Clip) -> None:
         """Begin a clip."""
@@ -86,7 +87,8 @@ class Counted:
 
     def step(self, frame: Frame) -> Step:
         """Answer the next frame."""
-        step = self.runner.step(frame)
+        size = self.reader.load('', frame).geometry.image_size
+        step = self.runner.step(replace(frame, size=size))
         self.steps += 1
         self.reads += step.action is Action.READ
         return step
@@ -117,7 +119,7 @@ def main() -> None:
             runner = Counted(make_runner(
                 policy, detector, setting if policy == 'scheduler' else 1.0,
                 setting if isinstance(setting, int) else 2, 0, anticipates,
-            ))
+            ), reader)
             times = Latencies(args.read_ms, 0.0 if policy in BOXES else args.forecast_ms)
             streamed = []
             for reader.at, clip in enumerate(dataset.clips):

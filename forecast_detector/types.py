@@ -107,7 +107,7 @@ class Decision:
     Why a frame was READ or FORECAST.
 
     :ivar confidence: the scheduler's confidence that a forecast serves this frame, computed
-        one frame earlier; NaN where there is none.
+        one frame earlier, or on this very frame where the network peeks; NaN where there is none.
     :ivar threshold: the p that was in force when this frame started.
     :ivar frames_since_read: 0 on a READ, then counting.
     :ivar last_read_stamp_ns: stamp of the READ that this frame's features come from.

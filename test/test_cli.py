@@ -9,6 +9,7 @@ import pytest
 
 from forecast_detector.annotate import VideoWriter
 from forecast_detector.bags import BagWriter
+from forecast_detector.cli.common import clear_results
 from forecast_detector.cli.main import COMMANDS, main
 from forecast_detector.data.synthetic import SyntheticWorld
 
@@ -101,3 +102,22 @@ def test_mistakes_are_one_line_and_status_1(arguments, message, video, tiny_weig
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith('forecast-detector: error: ')
     assert re.search(message, error)
+
+
+@pytest.mark.parametrize('source', ['old', 'old/bag', 'old/bag/bag.mcap', 'old/annotated.mp4'])
+def test_results_are_never_written_over_their_source(tmp_path, source):
+    (tmp_path / 'old/bag').mkdir(parents=True)
+    for name in ('old/bag/bag.mcap', 'old/annotated.mp4'):
+        (tmp_path / name).touch()
+    names = ('bag', 'annotated.mp4')
+    with pytest.raises(ValueError, match='would write over'):
+        clear_results(tmp_path / 'old', names, tmp_path / source)
+    assert (tmp_path / 'old/bag/bag.mcap').exists()
+    assert (tmp_path / 'old/annotated.mp4').exists()
+
+
+def test_only_the_results_of_an_earlier_run_are_removed(tmp_path):
+    (tmp_path / 'bag').mkdir()
+    (tmp_path / 'mine.txt').touch()
+    clear_results(tmp_path, ('bag', 'report.json'), tmp_path.parent / 'source.mp4')
+    assert [path.name for path in tmp_path.iterdir()] == ['mine.txt']

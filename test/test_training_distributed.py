@@ -17,7 +17,7 @@ from forecast_detector.training import distributed
 # Small steps: in a deep network of random weights rounding errors grow with every large one.
 RECIPE = """
 model: {feature_channels: 16, lstm_channels: 16, extra_channels: [16, 16, 16, 16],
-        input_size: [64, 96]}
+        input_size: [64, 96], peek: 0}
 phases: [detector, joint, temporal]
 detector: {steps: 2, batch_size: 4, ema: 0.5, lr: 1.0e-5, backbone_lr: 1.0e-6}
 joint: {epochs: 2, clips_per_video: 2, frames: 2, batch_size: 4, scheduler_from: 2,

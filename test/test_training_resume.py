@@ -130,9 +130,10 @@ def test_a_second_signal_does_not_wait(world, tmp_path):
 
 
 def test_outside_of_a_phase_a_signal_does_not_wait():
+    before = signal.getsignal(signal.SIGTERM)
     with interrupt.graceful(), pytest.raises(InterruptedTraining, match='stopped by SIGTERM'):
         os.kill(os.getpid(), signal.SIGTERM)
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_figures_have_every_modules_learning_rate_and_speed(world, tmp_path):

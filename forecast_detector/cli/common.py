@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterable, Iterator
 import json
 from pathlib import Path
+import shutil
 import sys
 from typing import Any, get_args, TYPE_CHECKING, TypeVar
 
@@ -51,6 +52,25 @@ def make_detector(
     detector = StreamingDetector(checkpoint, config, args.device, size, args.resize)
     print(detector.device_note, file=sys.stderr)
     return detector, checkpoint
+
+
+def clear_results(out: Path, names: Iterable[str], source: Path | None) -> None:
+    """
+    Remove what an earlier run left in a folder, and nothing else; makes the folder.
+
+    :param names: of the files and folders that a run leaves.
+    :param source: what the new run is to read.
+    :raises ValueError: if that would be removed; then nothing is.
+    """
+    paths = [out / name for name in names]
+    if source is not None:
+        read = source.resolve()
+        doomed = {path.resolve() for path in paths}
+        if read == out.resolve() or doomed & {read, *read.parents}:
+            raise ValueError(f'--out: {out} would write over {source}; choose another folder')
+    for path in paths:
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

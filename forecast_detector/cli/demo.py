@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-import shutil
 import signal
 
 from ..checkpoint import load_checkpoint
@@ -16,7 +15,7 @@ from ..demo.show import Show
 from ..demo.source import check_source, SYNTHETIC
 from ..demo.summary import read_numbers, summarise, table
 from ..device import select_device
-from .common import add_device
+from .common import add_device, clear_results
 from .live_line import LiveLine
 
 OURS = ('bag', 'annotated.mp4', 'numbers.json', 'summary.json', 'live.json', 'log')
@@ -56,14 +55,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, default=Path('out/demo'), help='folder of the results')
 
 
-def _clear(out: Path) -> None:
-    """Remove what an earlier demo left, and nothing else."""
-    for name in OURS:
-        path = out / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    out.mkdir(parents=True, exist_ok=True)
-
-
 def choose(args: argparse.Namespace) -> tuple[str, str]:
     """Choose source and weights."""
     path = args.video or args.bag
@@ -78,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     source, weights = choose(args)
     fps = check_source(source, args.topic)
     checkpoint = load_checkpoint(weights)  # a bad file is told here, not in a log
-    _clear(args.out)
+    clear_results(args.out, OURS, args.video or args.bag)
     show = Show(
         source,
         checkpoint.path,

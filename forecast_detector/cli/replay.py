@@ -49,7 +49,7 @@ def _offline(args: argparse.Namespace, config: StreamConfig) -> int:
 
     detector, checkpoint = common.make_detector(args, config)
     recording = _open(args, detector.labels)
-    _clear(args.out)
+    common.clear_results(args.out, OURS, recording.path)
     answers = answer_offline(recording, detector, args.loop)
     collector = _collect(args, recording, detector.labels, answers)
     return _finish(args, config, recording, collector, detector.labels, {
@@ -69,7 +69,7 @@ def _live(args: argparse.Namespace, config: StreamConfig) -> int:
     checkpoint = load_checkpoint(args.weights)
     labels, size = checkpoint.config.labels, tuple(args.input_size) if args.input_size else None
     recording = _open(args, labels)
-    _clear(args.out)
+    common.clear_results(args.out, OURS, recording.path)
     replay = LiveReplay(
         recording, config, checkpoint.path, args.out, args.device, size, args.resize, args.rate,
         args.loop, args.lossless,
@@ -100,18 +100,7 @@ def _open(args: argparse.Namespace, labels: tuple[str, ...]) -> Recording:
         raise
     except ValueError as error:
         raise ValueError(f'{error}; or replay with --no-truth') from error
-    out = args.out.resolve()
-    if recording.path.resolve() in {out / name for name in OURS} | {out}:
-        raise ValueError(f'--out: {args.out} would write over {args.bag}; choose another folder')
     return recording
-
-
-def _clear(out: Path) -> None:
-    """Remove what an earlier replay left, and nothing else."""
-    for name in OURS:
-        path = out / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    out.mkdir(parents=True, exist_ok=True)
 
 
 def _collect(

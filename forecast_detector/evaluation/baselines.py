@@ -141,6 +141,8 @@ class BoxBaseline:
         watched = DecodeTimer(frame)
         step = self.reader.step(watched.frame)
         self._size = watched.size or self._size
+        if step.reason is Reason.RESET:
+            self.carrier.start()
         detections, carry_ms = _timed(
             lambda frame: self.carrier.read(step.detections, frame), frame
         )

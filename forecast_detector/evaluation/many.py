@@ -86,6 +86,7 @@ def run_on_ray(
     :param workers: None: as many as the cluster has cores, or GPUs.
     :returns: outcomes in the order of the sources.
     :raises RuntimeError: if Ray is not installed.
+    :raises ValueError: for workers below 1.
     """
     try:
         import ray
@@ -95,12 +96,16 @@ def run_on_ray(
             "--ray needs Ray, which is not installed; pip install 'forecast_detector[ray]' here "
             'and on every node of the cluster'
         ) from error
+    if workers is not None and workers < 1:
+        raise ValueError(f'workers: {workers} is below 1')
     started = not ray.is_initialized()
     if started:
         ray.init(address, num_cpus=workers if address is None else None, log_to_driver=False)
     try:
         resource = ray_resource(ray.cluster_resources(), job.device)
-        count = workers or int(ray.cluster_resources().get(resource, 1))
+        # More actors than the cluster has room for would wait for ever.
+        room = int(ray.cluster_resources().get(resource, 1))
+        count = min(workers or room, room)
         share = {'num_gpus': 1} if resource == 'GPU' else {'num_cpus': 1}
         actor = ray.remote(**share)(RayWorker)
         packed = ray.put(pickle.dumps(job))

@@ -70,10 +70,12 @@ def differences(points: Sequence[Point]) -> list[dict[str, Any]]:
     Compare the scheduler with p=1 and with every baseline at the same share of READs.
 
     :returns: for each share and baseline the difference in ``map50`` with the 95 % interval of
-        a paired bootstrap over clips.
+        a paired bootstrap over clips; nothing where there is no truth.
     """
     scheduled = [point for point in points if point.policy == 'scheduler']
     best = max(scheduled, key=lambda point: point.read_share)
+    if best.metrics.map50 is None:
+        return []
     rows = []
     for every in PERIODS[1:]:
         here = nearest(scheduled, 1 / every)

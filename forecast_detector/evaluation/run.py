@@ -28,7 +28,7 @@ class Step:
     What one frame gave.
 
     :ivar latency_ms: time of the step without the decoding of its image, milliseconds.
-    :ivar confidence: the scheduler's, computed one frame earlier; NaN where there is none.
+    :ivar confidence: the scheduler's, for this frame; NaN where there is none.
     :ivar reason: why it was READ or FORECAST; None where boxes were carried on instead.
     :ivar anticipated: what was detected on the forecast of the next frame, where asked for.
     :ivar anticipation_ms: time of that, on top of ``latency_ms``.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+import math
 
 from ..data.base import Clip
 from ..types import Frame, Policy
@@ -70,8 +71,12 @@ class Sweep:
         """Read every frame, then bring p to each share."""
         full = self._at([1.0])[0]
         yield self._point('scheduler', 1.0, None, full)
-        confidences = [step.confidence for run in full for step in run.steps[1:]]
-        if not max(confidences) > 0:
+        # Within a clip a reset leaves a frame without a confidence.
+        confidences = [
+            step.confidence for run in full for step in run.steps[1:]
+            if math.isfinite(step.confidence)
+        ]
+        if not confidences or not max(confidences) > 0:
             # A network without forecasts: no p lets one through.
             return
         curve = sample_shares(self.store, confidences, self.done)

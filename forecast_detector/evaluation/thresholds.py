@@ -112,7 +112,9 @@ def sample_shares(
         share = _later_share(here)
         # Each clip begins with a READ.
         shares.append(share + (1 - share) * len(windows) / total)
-        seen += [step.confidence for one in here for step in one[1:]]
+        seen += [
+            step.confidence for one in here for step in one[1:] if math.isfinite(step.confidence)
+        ]
     return ShareCurve([*grid, 1.0], [*shares, 1.0], seen)
 
 

@@ -158,7 +158,7 @@ class Collector:
         timed = latency([turn.run for turn in turns]) if answered else None
         return TopicReport(
             frames=len(clip) * len(turns), answered=answered, bad=self.bad[topic],
-            dropped=len(missing) - self.bad[topic],
+            dropped=max(0, len(missing) - self.bad[topic]),
             unanswered_stamps_ns=[clip.stamp_ns(index) for index in missing[:NAMED_STAMPS]],
             resets=self._resets[topic], truth_topic=clip.truth_topic,
             read_share=timed.read_share if timed else None,

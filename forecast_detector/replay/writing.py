@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import TracebackType
 
 from ..bags import BagReader, BagWriter, Record
 from ..bags.closing import Closing
@@ -59,6 +60,15 @@ class AnswerWriter(Closing):
             topics.decision, result.decision, result.stamp_ns, answer.frame_id,
             log_ns=answer.log_ns,
         )
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Finish the bag; after an error what is left to copy is not worth the wait."""
+        if error is not None:
+            self._next = None
+        self.close()
 
     def close(self) -> None:
         """Copy what is left, and finish the bag."""

@@ -135,4 +135,6 @@ def _provenance(
 def _told(value: Any) -> str | None:
     if isinstance(value, list):
         return ' × '.join(str(one) for one in value)
+    if isinstance(value, dict):
+        return ', '.join(f'{key} {one}' for key, one in value.items())
     return None if value is None else str(value)
