@@ -93,6 +93,9 @@ class Clip(ABC):
         """Wrap a frame for streaming; it is decoded only if it is READ."""
         return Frame(self.stamp_ns(index), lambda: self.read(index), frame_id=self.name)
 
+    def release(self) -> None:  # noqa: B027 (most clips hold nothing)
+        """Let go of open files and of what was read; a frame asked for later opens them again."""
+
 
 @dataclass(frozen=True)
 class ClipDataset:

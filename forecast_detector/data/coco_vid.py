@@ -95,6 +95,11 @@ class CocoVidClip(Clip):
             return self._stamps_ns[index]
         return round((self._frame_ids[index] - self._frame_ids[0]) * 1e9 / self._video_fps)
 
+    def release(self) -> None:
+        """Close the video file, where there is one."""
+        if self._video is not None:
+            self._video.close()
+
 
 def read_annotations(path: Path, keys: Sequence[str] = KEYS) -> dict[str, list[Entry]]:
     """

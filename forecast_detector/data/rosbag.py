@@ -110,6 +110,13 @@ class RosbagClip(Clip):
         self._pid = -1
         self._last: tuple[int, Any] | None = None
 
+    def release(self) -> None:
+        """Close the bag, and let go of the last image."""
+        bag = self._bag
+        self._forget_position()
+        if bag is not None:
+            bag.close()
+
     def __getstate__(self) -> dict[str, Any]:
         """Leave the open bag behind."""
         state = dict(self.__dict__)

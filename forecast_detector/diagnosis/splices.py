@@ -54,6 +54,11 @@ class SplicedClip(Clip):
         clip, at = self._places[index]
         return clip.truth(at)
 
+    def release(self) -> None:
+        """Let go of the files of every clip."""
+        for clip in self.clips:
+            clip.release()
+
 
 @dataclass(frozen=True)
 class Cuts:

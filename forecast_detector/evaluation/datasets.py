@@ -67,6 +67,10 @@ class StridedClip(Clip):
         """Return the frame as the whole clip has it, with its own header."""
         return self.clip.frame(index * self.stride)
 
+    def release(self) -> None:
+        """Let go of the files of the whole clip."""
+        self.clip.release()
+
 
 def open_dataset(
     name: str, root: str | None, split: str, stride: int, labels: Sequence[str] | None,

@@ -163,11 +163,12 @@ class Worker:
 
     def __call__(self, source: Source, done: Done = lambda frames: None) -> Outcome:
         """
-        Run one clip.
+        Run one clip; its files are closed afterwards, as an evaluation may have thousands.
 
         :param done: called with the number of frames done since the last call.
         :raises ValueError: if the source cannot be used, and must not fail.
         """
+        clip: Clip | None = None
         try:
             clip = source.open()
             run = run_clip(self.runner, clip, done)
@@ -179,4 +180,7 @@ class Worker:
             if not source.may_fail:
                 raise
             return Outcome(source.name, error=str(error))
+        finally:
+            if clip is not None:
+                clip.release()
         return Outcome(source.name, clip, run, streamed)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from copy import copy
 import math
 import os
@@ -16,6 +17,7 @@ from torch import Tensor
 from ..boxes import Geometry
 from ..data.base import Clip
 from ..streaming import StreamingDetector
+from ..types import Frame
 from .baselines import thumbnail
 
 Progress = Callable[[int], object]
@@ -62,15 +64,16 @@ class FeatureStore:
     def _fill(self, done: Progress) -> None:
         detector, reader = self.detector, self.detector.reader
         batch = READ_BATCH.get(detector.device.type, 16)
-        frames = ((clip.name, clip.frame(i)) for clip in self.clips for i in range(len(clip)))
-        for start in range(0, self._frames, batch):
-            loaded = [reader.load(*next(frames)) for _ in range(min(batch, self._frames - start))]
-            self._geometries += [one.geometry for one in loaded]
-            self._thumbnails += [thumbnail(one.image)[:, :, 0] for one in loaded]
-            self._features = self._put(self._features, start, reader.read(loaded))
-            if detector.network.config.peek:
-                self._looks = self._put(self._looks, start, reader.look(loaded))
-            done(len(loaded))
+        with closing(_released(self.clips)) as frames:
+            for start in range(0, self._frames, batch):
+                count = min(batch, self._frames - start)
+                loaded = [reader.load(*next(frames)) for _ in range(count)]
+                self._geometries += [one.geometry for one in loaded]
+                self._thumbnails += [thumbnail(one.image)[:, :, 0] for one in loaded]
+                self._features = self._put(self._features, start, reader.read(loaded))
+                if detector.network.config.peek:
+                    self._looks = self._put(self._looks, start, reader.look(loaded))
+                done(len(loaded))
 
     def regrouped(self, clips: Sequence[Clip]) -> FeatureStore:
         """
@@ -129,3 +132,13 @@ class FeatureStore:
     def geometry(self, frame: int) -> Geometry:
         """Tell how a frame lies in the network's input."""
         return self._geometries[frame]
+
+
+def _released(clips: Sequence[Clip]) -> Generator[tuple[str, Frame], None, None]:
+    """Give each frame with the name of its clip; release every clip after its last frame."""
+    for clip in clips:
+        try:
+            for index in range(len(clip)):
+                yield clip.name, clip.frame(index)
+        finally:
+            clip.release()
