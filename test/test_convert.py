@@ -93,9 +93,28 @@ def test_an_unusable_image_is_named_and_passed_over(tmp_path, capsys):
         bag.image('/cam/compressed', np.zeros((24, 32, 3), np.uint8), 300, jpeg_quality=90)
     convert('--from', 'rosbag', '--root', tmp_path / 'b', '--to', 'coco_vid',
             '--out', tmp_path / 'out')
-    assert 'image 1: compressed image' in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert 'image 1: compressed image' in said.err and '1 clips, 2 images' in said.out
     clip = load_coco_vid(tmp_path / 'out', 'val').clips[0]
     assert [clip.stamp_ns(k) for k in range(len(clip))] == [0, 300]
+
+
+def test_a_clip_without_a_usable_image_is_left_out(tmp_path, capsys):
+    for name, usable in (('a', False), ('b', True)):
+        with BagWriter(tmp_path / 'bags' / name) as bag:
+            bag.compressed('/cam/compressed', b'no image', 'jpeg', 0)
+            if usable:
+                bag.image('/cam/compressed', np.zeros((24, 32, 3), np.uint8), 100,
+                          jpeg_quality=90)
+    convert('--from', 'rosbag', '--root', tmp_path / 'bags', '--to', 'coco_vid',
+            '--out', tmp_path / 'out')
+    assert '1 clips, 1 images' in capsys.readouterr().out
+    assert [clip.name for clip in load_coco_vid(tmp_path / 'out', 'val').clips] == ['b']
+    assert [folder.name for folder in (tmp_path / 'out/val').iterdir()] == ['00002_b']
+    assert main(['convert', '--from', 'rosbag', '--root', str(tmp_path / 'bags/a'),
+                 '--to', 'coco_vid', '--out', str(tmp_path / 'none')]) == 1
+    assert 'no image that can be used' in capsys.readouterr().err
+    assert not (tmp_path / 'none/annotations').exists()
 
 
 def test_a_bag_without_truth_becomes_frames_to_label(coco, tmp_path):

@@ -87,9 +87,8 @@ def run(args: argparse.Namespace) -> int:
             print(f'{folder}: {len(dataset.clips)} bags, {len(dataset)} images')
             continue
         suffix = '.png' if args.png else '.jpg'
-        path = write_coco_vid(dataset, args.out, split, suffix, _pass_over)
-        print(f'{path}: {len(dataset.clips)} clips, {len(dataset)} images, '
-              f'{len(dataset.labels)} classes')
+        path, clips, images = write_coco_vid(dataset, args.out, split, suffix, _pass_over)
+        print(f'{path}: {clips} clips, {images} images, {len(dataset.labels)} classes')
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 import json
 from pathlib import Path
 import re
@@ -61,7 +62,7 @@ def _rows(truth: Truth, image_id: int, video_id: int) -> Iterator[dict[str, Any]
 def write_coco_vid(
     dataset: ClipDataset, root: str | Path, split: str, suffix: str = '.jpg',
     on_bad: Callable[[BadFrameError], None] | None = None,
-) -> Path:
+) -> tuple[Path, int, int]:
     """
     Write clips as CocoVID: ``root/annotations/SPLIT.json`` and a folder of images a clip.
 
@@ -69,11 +70,11 @@ def write_coco_vid(
     pixel. Images carry their ``stamp_ns``, and ``"annotated": false`` where nobody looked.
 
     :param suffix: ``.jpg`` or ``.png``; frames that are such files already are copied.
-    :param on_bad: told of each frame that cannot be used, which is then left out; without it the
-        first such frame raises.
-    :returns: the annotation file.
+    :param on_bad: told of each frame that cannot be used, which is then left out, as is a clip
+        that has no other; without it the first such frame raises.
+    :returns: the annotation file, and how many clips and images it has.
     :raises FileExistsError: if the annotation file is there already.
-    :raises ValueError: for another suffix.
+    :raises ValueError: for another suffix, or if no image can be used.
     """
     root = Path(root)
     target = root / 'annotations' / f'{split}.json'
@@ -87,7 +88,7 @@ def write_coco_vid(
     for video_id, clip in enumerate(dataset.clips, 1):
         folder = f'{video_id:05d}_{folder_name(clip)}'
         (root / split / folder).mkdir(parents=True, exist_ok=True)
-        videos.append({'id': video_id, 'name': clip.name, 'fps': clip.fps, 'length': len(clip)})
+        before = len(images)
         for k in range(len(clip)):
             name, truth = f'{folder}/{k:06d}{suffix}', clip.truth(k)
             try:
@@ -102,6 +103,13 @@ def write_coco_vid(
                      'stamp_ns': clip.stamp_ns(k)}
             images.append(image if truth.annotated else {**image, 'annotated': False})
             rows += _rows(truth, len(images), video_id)
+        if len(images) == before:
+            with suppress(OSError):  # not empty: of an earlier attempt
+                (root / split / folder).rmdir()
+            continue
+        videos.append({'id': video_id, 'name': clip.name, 'fps': clip.fps, 'length': len(clip)})
+    if not videos:
+        raise ValueError(f'{target} is not written: there is no image that can be used')
     content = {
         'categories': [{'id': k + 1, 'name': name} for k, name in enumerate(dataset.labels)],
         'videos': videos, 'images': images,
@@ -112,7 +120,7 @@ def write_coco_vid(
     draft = target.with_suffix('.json.part')
     draft.write_text(json.dumps(content))
     draft.replace(target)
-    return target
+    return target, len(videos), len(images)
 
 
 def clip_to_bag(
