@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     """Run ``diagnose``."""
     from ..diagnosis.classifier import judge
     from ..diagnosis.forecast_ratio import forecast_ratios
-    from ..diagnosis.splices import run_splices
+    from ..diagnosis.splices import NoCutError, run_splices
     from ..diagnosis.trials import run_trials
     from ..evaluation.store import FeatureStore
 
@@ -67,10 +67,12 @@ def run(args: argparse.Namespace) -> int:
             judged.append({'p': p, **judge(trials, len(dataset.clips)).to_dict()})
         bar.set_description('forecasts')
         ratios = forecast_ratios(store, args.ahead, bar.update)
-        cuts = None
-        if len(dataset.clips) > 1:
-            bar.set_description('cuts')
+        bar.set_description('cuts')
+        cuts, why = None, ''
+        try:
             cuts = run_splices(store, dataset.labels, args.p, args.read_every, bar.update)
+        except NoCutError as error:
+            why = str(error)
     result = {
         'classifier': judged,
         'forecast_error': [asdict(ratio) for ratio in ratios],
@@ -79,14 +81,20 @@ def run(args: argparse.Namespace) -> int:
         'provenance': {**provenance, 'success_iou': args.success_iou, **describe_data(args)},
     }
     _write(args, result)
+    if cuts is None:
+        print(f'note: cuts are left out: {why}', file=sys.stderr)
     return 0
 
 
 def _check(args: argparse.Namespace) -> None:
     if not 0 < args.success_iou < 1:
         raise ValueError(f'success-iou: {args.success_iou} is outside (0, 1)')
+    if args.ahead < 1:
+        raise ValueError(f'ahead: {args.ahead} is below 1; 1 is the frame after a READ')
     for p in args.p:
         StreamConfig(p=p)
+    for k in args.read_every:
+        StreamConfig(read_every=k)
 
 
 def _write(args: argparse.Namespace, result: dict[str, Any]) -> None:
@@ -97,8 +105,6 @@ def _write(args: argparse.Namespace, result: dict[str, Any]) -> None:
         common.write_json(args.json, result)
     if args.json != '-':
         _print(result)
-    if result['cuts'] is None:
-        print('note: one clip only, so there is no cut to look at', file=sys.stderr)
 
 
 def _print(result: dict[str, Any]) -> None:

@@ -30,6 +30,10 @@ LIMIT = 30
 RESAMPLES = 2000
 
 
+class NoCutError(ValueError):
+    """Raised where clips have no cut that an object could be waited for at."""
+
+
 class SplicedClip(Clip):
     """Clips end to end, as if one camera had filmed them."""
 
@@ -97,10 +101,14 @@ def run_splices(
 
     :param thresholds: p of the scheduler, whose FORECASTs Kalman boxes answer, too.
     :param every: frames a READ of the fixed policies.
-    :raises ValueError: for fewer than two clips.
+    :raises NoCutError: for fewer than two clips, or none after the first that has an object.
     """
     if len(store.clips) < 2:
-        raise ValueError('one clip has no cut to another; at least two are needed')
+        raise NoCutError('one clip has no cut to another; at least two are needed')
+    if not any(len(clip.truth(i)) for clip in store.clips[1:] for i in range(len(clip))):
+        raise NoCutError(
+            'no clip after the first has an annotated object; there is no cut to see'
+        )
     spliced = store.regrouped([SplicedClip(store.clips)])
     rows = _run(spliced, thresholds, every, done)
     waits = [frames_until_found(store.clips, steps) for _, _, _, steps in rows]
@@ -176,8 +184,6 @@ def _finds(step: Step, truth: Truth) -> bool:
 
 def _mean(values: NDArray[np.int64]) -> Interval:
     """Mean with the 95 % interval of a bootstrap over cuts."""
-    if not len(values):
-        raise ValueError('no clip after the first has an annotated object; there is no cut to see')
     drawn = clip_weights(len(values), RESAMPLES) @ values / len(values)
     low, high = np.quantile(drawn, (0.025, 0.975))
     return Interval(float(values.mean()), float(low), float(high))
