@@ -7,6 +7,9 @@ import math
 import cv2
 import numpy as np
 import pytest
+from test_evaluation_sweep import NoisyClip as Patches
+from test_evaluation_sweep import steered  # noqa: F401 (a fixture)
+import torch
 
 from forecast_detector.data.base import Clip, Truth
 from forecast_detector.evaluation.detector import DetectorRunner, evaluation_config
@@ -154,6 +157,27 @@ def test_forecast_errors_are_distances_to_what_reading_gives(detector):
     assert [p['policy'] for p in pictures[:2]] == ['scheduler, p = 0.4', 'alternate']
     assert len({p['brightest'] for p in pictures}) == 1
     assert show_errors(detector, [clip], 0.9)[0][0]['policy'] == 'scheduler, p = 0.9'
+
+
+@torch.inference_mode()
+def test_forecast_errors_are_those_of_the_features_that_a_forecast_answers_from(steered):  # noqa: F811,E501
+    clip = Patches('a', 1, 7)
+    alternate = next(e for e in show_errors(steered, [clip])[1] if e['policy'] == 'alternate')
+    taken, step = [], steered.network.step
+
+    def watched(features, state):
+        taken.append(features)
+        return step(features, state)
+
+    steered.network.step = watched
+    steered.config = evaluation_config(Policy.ALTERNATE)
+    for index in range(len(clip)):
+        steered.step({'s': clip.frame(index)})
+    assert alternate['action'] == ['FORECAST', 'READ'] * 3
+    for index in (1, 3, 5):
+        read = steered.reader.read([steered.reader.load('s', clip.frame(index))])
+        gap = (read - taken[index]).norm(dim=1) / read.norm(dim=1).mean()
+        assert float(gap.mean()) == pytest.approx(alternate['error'][index - 1], abs=1e-4)
 
 
 def test_tracing_a_real_run_leaves_the_detector_as_it_was(detector):

@@ -2,7 +2,8 @@
 How far forecast features are from what reading gives, cell by cell (the paper's Fig. 6).
 
 At frame t+1 the error of a cell is ||F - Fc||, F read from the image, Fc forecast at frame t,
-in units of the mean ||F|| of the frame. It is there for READ frames too, where Fc goes unused.
+in units of the mean ||F|| of the frame. Where the network peeks, Fc is the forecast as the
+thumbnails corrected it. It is there for READ frames too, where Fc goes unused.
 """
 
 from __future__ import annotations
@@ -106,15 +107,18 @@ def _measure(
 ) -> tuple[dict[str, Measured], list[Geometry]]:
     """Measure the window's frames but the first under each policy; each is read once."""
     reader, features, geometries = detector.reader, [], []
+    looks: list[Tensor] = []
     for index in range(min(WINDOW, len(clip))):
         loaded = reader.load(STREAM, clip.frame(index))
         geometries.append(loaded.geometry)
         features.append(reader.read([loaded]))
+        if detector.network.config.peek:
+            looks.append(reader.look([loaded]))
     known = _Known(reader, features)
     detector.reader = known  # type: ignore[assignment]
     try:
         result = {
-            policy: _compare(detector, clip, config, known, features)
+            policy: _compare(detector, clip, config, known, features, looks)
             for policy, config in configs.items()
         }
     finally:
@@ -125,9 +129,13 @@ def _measure(
 
 def _compare(
     detector: StreamingDetector, clip: Clip, config: StreamConfig, known: _Known,
-    features: Sequence[Tensor],
+    features: Sequence[Tensor], looks: Sequence[Tensor],
 ) -> Measured:
-    """Step one policy from a fresh start, and hold each forecast against what is read."""
+    """
+    Step one policy from a fresh start, and hold each forecast against what is read.
+
+    :param looks: at the thumbnail of each frame; none where the network does not peek.
+    """
     maps: list[FloatArray] = []
     actions: list[str] = []
     detector.config = config
@@ -135,7 +143,12 @@ def _compare(
     for index, read in enumerate(features):
         memory = detector.memory(STREAM)
         if memory is not None:
-            distance = (read - memory.forecast).norm(dim=1) / read.norm(dim=1).mean()
+            forecast = memory.forecast
+            if memory.look is not None:
+                forecast, _ = detector.network.glance(
+                    forecast, memory.converted, looks[index], memory.look
+                )
+            distance = (read - forecast).norm(dim=1) / read.norm(dim=1).mean()
             maps.append(distance[0].double().cpu().numpy())
         known.index = index
         result = detector.step({STREAM: clip.frame(index)})[STREAM]
