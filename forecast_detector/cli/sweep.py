@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 import csv
+import math
 from pathlib import Path
 import time
 from typing import Any, TYPE_CHECKING
@@ -63,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
     from ..evaluation.sweep import Sweep
     from ..evaluation.timing import time_steps
 
+    _check_wish(args)
     detector, provenance = load_detector(args)
     dataset = open_data(args, detector.labels)
     whole_pass = _time_pass(detector, dataset, args.time_pass)
@@ -88,6 +90,14 @@ def run(args: argparse.Namespace) -> int:
         'provenance': {**provenance, **describe_data(args)},
     })
     return 0
+
+
+def _check_wish(args: argparse.Namespace) -> None:
+    for name, most in (('want_share', 1.0), ('want_loss', 1.0), ('want_ms', math.inf)):
+        wish = getattr(args, name)
+        if wish is not None and not 0 <= wish <= most:
+            option = '--' + name.replace('_', '-')
+            raise ValueError(f'{option}: {wish:g} is outside 0 to {most:g}')
 
 
 class Stopwatch:
@@ -162,8 +172,9 @@ def _print(result: dict[str, Any]) -> None:
         for key, what in (('s', 'seconds'), ('cpu_s', 'seconds of processors')):
             whole, one = result[f'sweep_{key}'], result[f'pass_{key}']
             print(f'{whole:.1f} {what}; one pass of evaluate: {one:.1f} ({whole / one:.2f} times)')
-    if result['recommended']:
-        print(f'recommended: p = {result["recommended"]["p"]:.6g}')
+    chosen = result['recommended']
+    print(f'recommended: p = {chosen["p"]:.6g}' if chosen else
+          'recommended: none, no point keeps to the wish')
 
 
 def _cell(value: float | None) -> str:
