@@ -92,3 +92,8 @@ def test_coco_mean_over_thresholds():
     nothing = ScoredClip('a', [found()], [truth])
     assert map50_95([nothing], ['nut']) == 0.0
     assert map50_95([ScoredClip('a', [found()], [there()])], ['nut']) is None
+
+
+def test_a_dump_makes_its_folder(tmp_path):
+    write_dump(tmp_path / 'new/folder/dump.json', [{'image_id': 1}])
+    assert (tmp_path / 'new/folder/dump.json').read_text() == '[\n{"image_id": 1}\n]\n'

@@ -42,7 +42,8 @@ def results(
 
 
 def write_dump(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write results, one detection a line."""
+    """Write results, one detection a line; makes the folder."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     with open(path, 'w', encoding='utf-8') as file:
         file.write('[\n')
         for index, row in enumerate(rows):

@@ -43,6 +43,10 @@ class PartClip(Clip):
         """Return a frame's annotated objects."""
         return self.clip.truth(self.indices[index])
 
+    def release(self) -> None:
+        """Let go of the clip's files."""
+        self.clip.release()
+
     def image_id(self, index: int) -> int:
         """Return the id of the frame in the whole clip."""
         return self.clip.image_id(self.indices[index])
