@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
+from .boxes import area, Geometry
 from .model.anchors import decode_boxes
 from .model.head import HeadOutput
 from .types import Detections
@@ -68,3 +69,10 @@ def to_detections(
         kept = suppress(image_boxes, image_scores, labels, nms_iou)[:max_detections]
         detections.append(Detections(image_boxes[kept], image_scores[kept], labels[kept]))
     return detections
+
+
+def to_image(found: Detections, geometry: Geometry) -> Detections:
+    """Move detections from input pixels to those of the image; what lies outside is gone."""
+    boxes = geometry.to_image(found.boxes).astype(np.float32)
+    inside = area(boxes) > 0
+    return Detections(boxes[inside], found.scores[inside], found.labels[inside])

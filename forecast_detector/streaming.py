@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
-from .boxes import area, Geometry
+from .boxes import Geometry
 from .checkpoint import Checkpoint
 from .config import Resize, StreamConfig
 from .device import select_device
 from .model.encoder import LSTMState
 from .model.fuse import fuse_norms
 from .model.network import RecurrentState, StepOutput
-from .postprocess import to_detections
+from .postprocess import to_detections, to_image
 from .reading import FrameReader, LoadedFrame
 from .types import (
     Action,
@@ -178,10 +178,6 @@ class StreamingDetector:
         entry = self._streams.get(stream)
         return entry.memory if entry else None
 
-    def restore(self, stream: str, memory: Memory) -> None:
-        """Put a stream back to what it remembered."""
-        self._streams.setdefault(stream, _Stream()).memory = memory
-
     @torch.inference_mode()
     def step(self, frames: Mapping[str, Frame]) -> dict[str, StepResult | StepFailure]:
         """
@@ -338,11 +334,9 @@ class StreamingDetector:
         """Put a stream's detections into its image's pixels, with the decision behind them."""
         memory = self._streams[plan.name].memory
         assert memory is not None
-        boxes = memory.geometry.to_image(found.boxes).astype(np.float32)
-        inside = area(boxes) > 0
         return StepResult(
             plan.frame.stamp_ns,
-            Detections(boxes[inside], found.scores[inside], found.labels[inside]),
+            to_image(found, memory.geometry),
             Decision(
                 plan.action,
                 plan.reason,

@@ -96,13 +96,12 @@ def test_an_untrained_peek_moves_the_forecast_along():
 
 
 def test_a_forecast_sees_what_its_thumbnail_shows(detector):
-    step_one(detector, clip(1)[0])
-    memory = detector.memory('camera')
     answers = []
     for seed in (1, 2):
-        detector.restore('camera', memory)
+        stream = f'camera {seed}'
+        step_one(detector, clip(1)[0], stream)
         frame = Frame(FRAME_NS, lambda seed=seed: noise(seed), (96, 64))
-        answers.append(step_one(detector, frame))
+        answers.append(step_one(detector, frame, stream))
     assert actions(answers) == [Action.FORECAST] * 2
     assert not np.array_equal(answers[0].detections.scores, answers[1].detections.scores)
 

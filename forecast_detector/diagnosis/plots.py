@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..evaluation.plots import new_figure
+
 
 def plot_diagnosis(result: Mapping[str, Any], path: str | Path) -> None:
     """
@@ -15,14 +17,7 @@ def plot_diagnosis(result: Mapping[str, Any], path: str | Path) -> None:
     :param path: the picture; its suffix says the format.
     :raises RuntimeError: if matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise RuntimeError(
-            'the plot is drawn by matplotlib, which is not installed; '
-            "pip install 'forecast_detector[eval]'"
-        ) from error
-    figure = Figure(figsize=(11, 8), layout='constrained')
+    figure = new_figure(11, 8)
     (reliable, risky), (error_axes, cut_axes) = figure.subplots(2, 2)
     reliable.plot([0, 1], [0, 1], color='0.7', lw=1)
     for judged in result['classifier']:

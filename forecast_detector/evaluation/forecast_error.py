@@ -8,7 +8,7 @@ thumbnails corrected it. It is there for READ frames too, where Fc goes unused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -25,7 +25,7 @@ from ..reading import FrameReader, LoadedFrame
 from ..streaming import StreamingDetector
 from ..types import Action, BadFrameError, Policy, StepFailure
 from .detector import evaluation_config
-from .pictures import shrink, to_jpeg
+from .pictures import shrink, spread, to_jpeg
 
 FloatArray = NDArray[np.float64]
 Measured = tuple[list[FloatArray], list[str]]
@@ -58,7 +58,7 @@ def show_errors(
     errors: list[dict[str, Any]] = []
     long = [clip for clip in clips if len(clip) > HEAT_FRAMES]
     long = long or [clip for clip in clips if len(clip) > 1]
-    for clip in _spread(long):
+    for clip in (long[at] for at in spread(len(long), HEAT_CLIPS)):
         try:
             measured, geometries = _measure(detector, clip, configs)
             pictures += _draw(clip, measured, geometries)
@@ -74,11 +74,6 @@ def show_errors(
         ]
     detector.config = before
     return pictures, errors
-
-
-def _spread(clips: Sequence[Clip]) -> Iterator[Clip]:
-    wanted = min(HEAT_CLIPS, len(clips))
-    return (clips[(2 * k + 1) * len(clips) // (2 * wanted)] for k in range(wanted))
 
 
 class _Known:

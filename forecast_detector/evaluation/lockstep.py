@@ -12,10 +12,9 @@ from torch import Tensor
 from ..config import StreamConfig
 from ..model.encoder import LSTMState
 from ..model.network import ForecastNetwork, RecurrentState
-from ..postprocess import to_detections
+from ..postprocess import to_detections, to_image
 from ..types import Detections
 from .store import FeatureStore
-from .taps import to_image
 
 
 @dataclass(frozen=True)

@@ -121,3 +121,9 @@ def _box(
 
 def _name(labels: Sequence[str], label: int) -> str:
     return labels[label] if 0 <= label < len(labels) else f'class {label}'
+
+
+def spread(count: int, wanted: int) -> list[int]:
+    """Choose ``wanted`` of ``count`` things evenly, each the middle of its stretch."""
+    wanted = min(count, wanted)
+    return [(2 * k + 1) * count // (2 * wanted) for k in range(wanted)]

@@ -12,12 +12,10 @@ MARKS = {
 }
 
 
-def plot_tradeoff(points: Sequence[Mapping[str, Any]], path: str | Path) -> None:
+def new_figure(width: float, height: float) -> Any:
     """
-    Draw mAP against the share of READs and against frames per second, one line a policy.
+    Make an empty figure, sides in inches.
 
-    :param points: as in the JSON of a sweep.
-    :param path: the picture; its suffix says the format.
     :raises RuntimeError: if matplotlib is not installed.
     """
     try:
@@ -27,7 +25,18 @@ def plot_tradeoff(points: Sequence[Mapping[str, Any]], path: str | Path) -> None
             'the plot is drawn by matplotlib, which is not installed; '
             "pip install 'forecast_detector[eval]'"
         ) from error
-    figure = Figure(figsize=(10, 4), layout='constrained')
+    return Figure(figsize=(width, height), layout='constrained')
+
+
+def plot_tradeoff(points: Sequence[Mapping[str, Any]], path: str | Path) -> None:
+    """
+    Draw mAP against the share of READs and against frames per second, one line a policy.
+
+    :param points: as in the JSON of a sweep.
+    :param path: the picture; its suffix says the format.
+    :raises RuntimeError: if matplotlib is not installed.
+    """
+    figure = new_figure(10, 4)
     by_share, by_speed = figure.subplots(1, 2, sharey=True)
     whole = [point for point in points if point['p'] == 1.0]
     for policy, mark in MARKS.items():

@@ -53,7 +53,7 @@ class EvaluationResult:
             'skipped': [dict(one) for one in self.skipped],
             'ms_per_frame': timed.ms_per_frame if timed else None,
             'latency_ms': {
-                'read': _percentiles(timed.read_ms), 'forecast': _percentiles(timed.forecast_ms),
+                'read': named(timed.read_ms), 'forecast': named(timed.forecast_ms),
             } if timed else None,
             'versus': self.versus,
             'provenance': self.provenance,
@@ -90,7 +90,8 @@ class EvaluationResult:
             )
 
 
-def _percentiles(values: tuple[float, float] | None) -> dict[str, float] | None:
+def named(values: tuple[float, float] | None) -> dict[str, float] | None:
+    """Name median and 95th percentile, as they stand in JSON."""
     return {'p50': values[0], 'p95': values[1]} if values else None
 
 

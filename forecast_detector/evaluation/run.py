@@ -153,11 +153,12 @@ def latency(runs: Sequence[ClipRun]) -> Latency:
     }
     return Latency(
         len(times[Action.READ]) / len(steps),
-        _percentiles(times[Action.READ]), _percentiles(times[Action.FORECAST]),
+        percentiles(times[Action.READ]), percentiles(times[Action.FORECAST]),
     )
 
 
-def _percentiles(times: NDArray[np.float64]) -> tuple[float, float] | None:
+def percentiles(times: Sequence[float] | NDArray[np.float64]) -> tuple[float, float] | None:
+    """Give median and 95th percentile, None of nothing."""
     if not len(times):
         return None
     median, high = np.percentile(times, (50, 95))

@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ..boxes import area, Geometry
 from ..model.network import RecurrentState, StepOutput
-from ..postprocess import to_detections
+from ..postprocess import to_detections, to_image
 from ..streaming import StreamingDetector
 from ..types import Detections
 
@@ -37,13 +35,6 @@ class CopyForecast:
     ) -> tuple[Tensor, Tensor]:
         """Leave the copy as it is: a thumbnail would make another forecast of it."""
         return forecast, self._inner.glance(forecast, converted, now, before)[1]
-
-
-def to_image(found: Detections, geometry: Geometry) -> Detections:
-    """Move detections from input pixels to those of the image; what lies outside is gone."""
-    boxes = geometry.to_image(found.boxes).astype(np.float32)
-    inside = area(boxes) > 0
-    return Detections(boxes[inside], found.scores[inside], found.labels[inside])
 
 
 @torch.inference_mode()

@@ -16,7 +16,7 @@ from ..streaming import StreamingDetector
 from ..types import Action
 from .forecast_error import show_errors
 from .oracle import frame_loss
-from .pictures import show_frame
+from .pictures import show_frame, spread
 from .run import ClipRun, Step
 
 TIMELINE_CLIPS, TIMELINE_FRAMES = 4, 6
@@ -97,12 +97,6 @@ def _frames(run: ClipRun, clip: Clip, losses: Sequence[float | None]) -> list[di
     ]
 
 
-def _spread(count: int, wanted: int) -> list[int]:
-    """Choose ``wanted`` of ``count`` things evenly, each the middle of its stretch."""
-    wanted = min(count, wanted)
-    return [(2 * k + 1) * count // (2 * wanted) for k in range(wanted)]
-
-
 def ages(steps: Sequence[Step]) -> list[int]:
     """Count the frames since the last READ, 0 on a READ."""
     result: list[int] = []
@@ -118,7 +112,7 @@ def _timeline(
     pictures = []
     long = [at for at, clip in enumerate(clips) if len(clip) >= TIMELINE_FRAMES]
     chosen = long or range(len(clips))
-    for at in (chosen[k] for k in _spread(len(chosen), TIMELINE_CLIPS)):
+    for at in (chosen[k] for k in spread(len(chosen), TIMELINE_CLIPS)):
         steps, age = runs[at].steps, ages(runs[at].steps)
         for index in _examples(age):
             pictures.append(show_frame(

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ..data.base import Clip, Truth
 from ..evaluation.metrics import ScoredClip
-from ..evaluation.result import EvaluationResult
-from ..evaluation.run import ClipRun, latency, Step
+from ..evaluation.result import EvaluationResult, named
+from ..evaluation.run import ClipRun, latency, percentiles, Step
 from ..types import Detections, Frame, Reason, StepFailure, StepResult
 from .answers import Answer
 from .recording import Recording
@@ -167,10 +167,10 @@ class Collector:
             resets=self._resets[topic], truth_topic=clip.truth_topic,
             read_share=timed.read_share if timed else None,
             latency_ms={
-                'read': _named(timed.read_ms if timed else None),
-                'forecast': _named(timed.forecast_ms if timed else None),
+                'read': named(timed.read_ms if timed else None),
+                'forecast': named(timed.forecast_ms if timed else None),
             },
-            answer_ms=_named(_percentiles(self._answer_ms[topic])),
+            answer_ms=named(percentiles(self._answer_ms[topic])),
         )
 
 
@@ -180,17 +180,6 @@ def _step(result: StepResult, keeps_detections: bool) -> Step:
         result.detections if keeps_detections else Detections(), decision.action,
         decision.inference_ms, decision.confidence, reason=decision.reason,
     )
-
-
-def _percentiles(values: Sequence[float]) -> tuple[float, float] | None:
-    if not values:
-        return None
-    median, high = np.percentile(values, (50, 95))
-    return float(median), float(high)
-
-
-def _named(values: tuple[float, float] | None) -> dict[str, float] | None:
-    return {'p50': values[0], 'p95': values[1]} if values else None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from threading import Event, Thread
 import time
 from typing import Any
 
-from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.duration import Duration
@@ -19,6 +18,7 @@ from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray
 
 from ..topics import beside
+from .fixed import declare_fixed
 from .playback import open_source, Source
 from .spin import Done, ending_on_errors, spin
 
@@ -48,9 +48,7 @@ class CameraNode(Node):
         :raises FileNotFoundError: if there is no such file.
         """
         super().__init__('camera')
-        for name, (default, text) in PARAMETERS.items():
-            descriptor = ParameterDescriptor(description=text, read_only=True)
-            self.declare_parameter(name, default, descriptor)
+        declare_fixed(self, PARAMETERS)
         topic = self.resolve_topic_name(self._get('image_topic'))
         self._images = self.create_publisher(Image, topic, QoSProfile(depth=IMAGE_DEPTH))
         latched = QoSProfile(

@@ -11,7 +11,6 @@ import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
@@ -28,6 +27,7 @@ from ..replay.heard import HeardWriter, played_topic, write_live
 from ..replay.matching import Matcher, Shot
 from ..topics import camera_topics
 from .conversions import from_ns
+from .fixed import declare_fixed
 from .qos import keep_all, LATCHED
 from .recorder_node import BAG_TYPES
 from .spin import Done, ending_on_errors, spin
@@ -59,9 +59,7 @@ class PlayerNode(Node):
         :raises ValueError: if the bag cannot be played.
         """
         super().__init__('player')
-        for name, (default, text) in PARAMETERS.items():
-            descriptor = ParameterDescriptor(description=text, read_only=True)
-            self.declare_parameter(name, default, descriptor)
+        declare_fixed(self, PARAMETERS)
         self._topics = list(self._get('image_topics'))
         self._lossless, self._rate = self._get('lossless'), self._get('rate')
         self._out = Path(self._get('out'))

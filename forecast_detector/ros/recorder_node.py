@@ -9,7 +9,6 @@ from pathlib import Path
 import sys
 from typing import Any
 
-from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
@@ -26,6 +25,7 @@ from ..bags.parsing import decision_of, detections_of, objects_of
 from ..bags.reader import frame_from_message
 from ..topics import beside
 from ..types import Action, BadFrameError
+from .fixed import declare_fixed
 from .qos import keep_all
 from .recording import Answered, Joiner, numbers_of
 from .spin import ending_on_errors, spin
@@ -52,9 +52,7 @@ class RecorderNode(Node):
         :raises OSError: if the folder cannot be written.
         """
         super().__init__('recorder')
-        for name, (default, text) in PARAMETERS.items():
-            descriptor = ParameterDescriptor(description=text, read_only=True)
-            self.declare_parameter(name, default, descriptor)
+        declare_fixed(self, PARAMETERS)
         self._out = Path(self.get_parameter('out').value)
         self._shown_score = self.get_parameter('shown_score').value
         self._topic = self.resolve_topic_name(self.get_parameter('image_topic').value)

@@ -184,11 +184,6 @@ class Phase:
         interrupt.defer(False)
 
     @property
-    def lr(self) -> float:
-        """Return the learning rate of the first parameter group."""
-        return float(self._lr_schedule.get_last_lr()[0])
-
-    @property
     def learning_rates(self) -> dict[str, float]:
         """Return the learning rate of every part of the network that the optimiser holds."""
         rates = {

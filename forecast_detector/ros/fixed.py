@@ -1,0 +1,20 @@
+"""Parameters that are fixed once a node runs: those of the demo's and the replay's nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.node import Node
+
+
+def declare_fixed(node: Node, parameters: Mapping[str, tuple[Any, str]]) -> None:
+    """
+    Declare read-only parameters.
+
+    :param parameters: name to default and description.
+    """
+    for name, (default, text) in parameters.items():
+        described = ParameterDescriptor(description=text, read_only=True)
+        node.declare_parameter(name, default, described)
