@@ -52,6 +52,11 @@ class Clip(ABC):
     name: str
     fps: float = 30.0
 
+    @property
+    def source(self) -> str:
+        """Say where it comes from, for messages: its name, or the path of its bag."""
+        return self.name
+
     @abstractmethod
     def __len__(self) -> int:
         """Return the number of frames."""

@@ -43,6 +43,11 @@ class StridedClip(Clip):
         self.clip, self.stride = clip, stride
         self.name, self.fps = clip.name, clip.fps / stride
 
+    @property
+    def source(self) -> str:
+        """Say where the whole clip comes from."""
+        return self.clip.source
+
     def __len__(self) -> int:
         """Return the number of frames."""
         return -(-len(self.clip) // self.stride)

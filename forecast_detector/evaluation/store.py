@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Sequence
 from copy import copy
 import math
 import os
@@ -16,8 +15,8 @@ from torch import Tensor
 
 from ..boxes import Geometry
 from ..data.base import Clip
+from ..reading import LoadedFrame
 from ..streaming import StreamingDetector
-from ..types import Frame
 from .baselines import thumbnail
 
 Progress = Callable[[int], object]
@@ -41,39 +40,77 @@ class FeatureStore:
 
     def __init__(
         self, detector: StreamingDetector, clips: Sequence[Clip], done: Progress = no_progress,
-        limit_bytes: int = 4 << 30,
+        limit_bytes: int = 4 << 30, on_bad: Callable[[Clip, Exception], None] | None = None,
     ) -> None:
         """
         Read every frame of every clip.
 
         :param done: called with the number of frames read, for progress.
+        :param on_bad: told of each clip with a frame that cannot be used, which is then left out
+            of ``clips``; without it the first one raises.
         :raises BadFrameError: for a frame that cannot be used.
+        :raises ValueError: if no clip can be used.
         :raises OSError: if the temporary file finds no room.
         """
-        self.detector, self.clips = detector, clips
-        lengths = [len(clip) for clip in clips]
-        self.first = [0, *np.cumsum(lengths).tolist()][:-1]
-        self._frames, self._limit = sum(lengths), limit_bytes
+        self.detector, self._on_bad = detector, on_bad
+        self._frames, self._limit = sum(len(clip) for clip in clips), limit_bytes
         self._features: Tensor | None = None
         self._looks: Tensor | None = None
         self._geometries: list[Geometry] = []
         self._thumbnails: list[NDArray[np.uint8]] = []
-        self._fill(done)
+        self.clips = self._fill(clips, done)
+        lengths = [len(clip) for clip in self.clips]
+        self.first = [0, *np.cumsum(lengths).tolist()][:-1]
+        self._frames = sum(lengths)
 
     @torch.inference_mode()
-    def _fill(self, done: Progress) -> None:
-        detector, reader = self.detector, self.detector.reader
-        batch = READ_BATCH.get(detector.device.type, 16)
-        with closing(_released(self.clips)) as frames:
-            for start in range(0, self._frames, batch):
-                count = min(batch, self._frames - start)
-                loaded = [reader.load(*next(frames)) for _ in range(count)]
-                self._geometries += [one.geometry for one in loaded]
-                self._thumbnails += [thumbnail(one.image)[:, :, 0] for one in loaded]
-                self._features = self._put(self._features, start, reader.read(loaded))
-                if detector.network.config.peek:
-                    self._looks = self._put(self._looks, start, reader.look(loaded))
-                done(len(loaded))
+    def _fill(self, clips: Sequence[Clip], done: Progress) -> Sequence[Clip]:
+        """Read clip by clip, a batch of frames at a time; gives the clips that could be used."""
+        kept: list[Clip] = []
+        waiting: list[LoadedFrame] = []
+        for clip in clips:
+            start = len(self._geometries) + len(waiting)
+            try:
+                error = self._read(clip, waiting, done)
+            finally:
+                clip.release()
+            if error is None:
+                kept.append(clip)
+                continue
+            if self._on_bad is None:
+                raise error
+            self._on_bad(clip, error)
+            # What is there of it is written over by the next clip.
+            del waiting[max(0, start - len(self._geometries)):]
+            del self._geometries[start:], self._thumbnails[start:]
+        done(self._take(waiting))
+        if not kept:
+            raise ValueError(f'none of {len(clips)} clips can be used; see above')
+        return kept
+
+    def _read(self, clip: Clip, waiting: list[LoadedFrame], done: Progress) -> Exception | None:
+        """Read a clip up to its end or an error, which it gives; the last frames wait."""
+        batch = READ_BATCH.get(self.detector.device.type, 16)
+        for index in range(len(clip)):
+            try:
+                waiting.append(self.detector.reader.load(clip.name, clip.frame(index)))
+            except (ValueError, OSError) as error:
+                return error
+            if len(waiting) == batch:
+                done(self._take(waiting))
+        return None
+
+    def _take(self, loaded: list[LoadedFrame]) -> int:
+        """Compute on frames and put them behind those that are there; empties the list."""
+        count, start, reader = len(loaded), len(self._geometries), self.detector.reader
+        if count:
+            self._features = self._put(self._features, start, reader.read(loaded))
+            if self.detector.network.config.peek:
+                self._looks = self._put(self._looks, start, reader.look(loaded))
+            self._geometries += [one.geometry for one in loaded]
+            self._thumbnails += [thumbnail(one.image)[:, :, 0] for one in loaded]
+            loaded.clear()
+        return count
 
     def regrouped(self, clips: Sequence[Clip]) -> FeatureStore:
         """
@@ -132,13 +169,3 @@ class FeatureStore:
     def geometry(self, frame: int) -> Geometry:
         """Tell how a frame lies in the network's input."""
         return self._geometries[frame]
-
-
-def _released(clips: Sequence[Clip]) -> Generator[tuple[str, Frame], None, None]:
-    """Give each frame with the name of its clip; release every clip after its last frame."""
-    for clip in clips:
-        try:
-            for index in range(len(clip)):
-                yield clip.name, clip.frame(index)
-        finally:
-            clip.release()
