@@ -186,6 +186,8 @@ class StreamConfig:
 
     :ivar p: threshold of the scheduler, [0, 1]: the next frame is a FORECAST if the confidence
         is strictly greater. 1 never forecasts.
+    :ivar accumulate: whether that is the confidence in all forecasts since the last READ, the
+        product of the scheduler's outputs; otherwise in the next one alone (the paper).
     :ivar policy: who decides, see :class:`~forecast_detector.types.Policy`.
     :ivar read_every: with policy ``alternate``, every ``read_every``-th frame is a READ.
     :ivar max_consecutive_forecasts: a READ is forced after that many; 0 is no limit.
@@ -199,6 +201,7 @@ class StreamConfig:
     """
 
     p: float = 0.8
+    accumulate: bool = True
     policy: Policy = Policy.SCHEDULER
     read_every: int = 2
     max_consecutive_forecasts: int = 0

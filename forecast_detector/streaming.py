@@ -42,6 +42,7 @@ class Memory:
     :ivar forecast: Fc, for the next frame, (1, C, h, w); ``converted``: Ft, likewise.
     :ivar look: features of the last thumbnail, (1, L, h, w), where the network peeks.
     :ivar confidence: the scheduler's, for the next frame; NaN where the network peeks.
+    :ivar trust: confidence that the last decision was made with; 1 after a READ.
     :ivar frame: the last one, its image released.
     """
 
@@ -50,6 +51,7 @@ class Memory:
     converted: Tensor
     look: Tensor | None
     confidence: float
+    trust: float
     geometry: Geometry
     frame: Frame
     frames_since_read: int
@@ -92,6 +94,11 @@ class _Plan:
         size = self.loaded.geometry.image_size
         if self.memory is not None and size != self.memory.geometry.image_size:
             self.start_anew(_changed('image size', self.memory.geometry.image_size, size))
+
+    def judge(self, confidence: float, config: StreamConfig) -> None:
+        """Take the scheduler's confidence in this frame's forecast."""
+        trust = self.memory.trust if self.memory is not None else 1.0
+        self.confidence = accumulated(confidence, trust, config)
 
     def start_anew(self, detail: str) -> None:
         """Make it the first frame after a reset."""
@@ -197,7 +204,7 @@ class StreamingDetector:
                 plans.append(self._open(name, frame, config))
             except BadFrameError as error:
                 results[name] = StepFailure(frame.stamp_ns, error)
-        self._glance(plans)
+        self._glance(plans, config)
         for plan in list(plans):
             try:
                 self._settle(plan, config)
@@ -238,12 +245,12 @@ class StreamingDetector:
             if broken is not None:
                 plan.start_anew(broken)
             else:
-                plan.confidence = stream.memory.confidence
+                plan.judge(stream.memory.confidence, config)
         if self.network.config.peek:
             plan.load(self.reader)
         return plan
 
-    def _glance(self, plans: list[_Plan]) -> None:
+    def _glance(self, plans: list[_Plan], config: StreamConfig) -> None:
         """Peek: look at the thumbnails, correct the forecasts by them, and judge the results."""
         if not self.network.config.peek or not plans:
             return
@@ -261,7 +268,8 @@ class StreamingDetector:
         )
         confidences = torch.softmax(logits, dim=1)[:, 1].tolist()
         for index, (plan, _, _) in enumerate(going):
-            plan.features, plan.confidence = features[index:index + 1], confidences[index]
+            plan.features = features[index:index + 1]
+            plan.judge(confidences[index], config)
 
     def _settle(self, plan: _Plan, config: StreamConfig) -> None:
         """
@@ -322,6 +330,7 @@ class StreamingDetector:
             output.converted[here],
             plan.look,
             confidence,
+            1.0 if read else plan.confidence,
             plan.geometry,
             replace(plan.frame, load=_released),
             0 if read or previous is None else previous.frames_since_read + 1,
@@ -350,13 +359,27 @@ class StreamingDetector:
         )
 
 
+def accumulated(confidence: float, trust: float, config: StreamConfig) -> float:
+    """
+    Give the confidence that is compared with p.
+
+    If the scheduler gives the probability that one forecast serves, the product since the last
+    READ is that of the whole run. READs then come at even distances where frames are alike,
+    and sooner where they are hard, and an uninformed scheduler falls back to a fixed rule.
+
+    :param confidence: the scheduler's, in the next forecast.
+    :param trust: what this gave for the forecast before; 1 after a READ.
+    """
+    return confidence * trust if config.accumulate else confidence
+
+
 def decide(
     confidence: float, frames_since_read: int, config: StreamConfig
 ) -> tuple[Action, Reason, str]:
     """
     Choose what gives a frame its features (sections 3.2 and 3.5).
 
-    :param confidence: computed on the frame before.
+    :param confidence: see :func:`accumulated`.
     :param frames_since_read: of the frame before.
     """
     if config.policy is Policy.READ:

@@ -106,8 +106,9 @@ class Decision:
     """
     Why a frame was READ or FORECAST.
 
-    :ivar confidence: the scheduler's confidence that a forecast serves this frame, computed
-        one frame earlier, or on this very frame where the network peeks; NaN where there is none.
+    :ivar confidence: compared with the threshold: the scheduler's that a forecast serves this
+        frame, computed one frame earlier or, where the network peeks, on this very frame; as a
+        rule times those of the forecasts since the last READ. NaN where there is none.
     :ivar threshold: the p that was in force when this frame started.
     :ivar frames_since_read: 0 on a READ, then counting.
     :ivar last_read_stamp_ns: stamp of the READ that this frame's features come from.

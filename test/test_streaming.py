@@ -127,6 +127,23 @@ def test_the_rule_of_decision(confidence, since, changes, expected):
     assert decide(confidence, since, StreamConfig(**changes))[:2] == expected
 
 
+def test_confidence_accumulates_until_a_read(tiny_checkpoint):
+    frames = clip(5)
+    given = {}
+    for accumulate in (True, False):
+        config = EVERYTHING.replace(p=0.0, accumulate=accumulate)
+        detector = StreamingDetector(tiny_checkpoint, config, 'cpu')
+        given[accumulate] = [step_one(detector, f).decision.confidence for f in frames][1:]
+    assert given[True] == pytest.approx(np.cumprod(given[False]))
+    # A p that the second forecast alone would pass, but not both together.
+    config = EVERYTHING.replace(p=float(np.sqrt(given[True][0] * given[True][1])))
+    detector = StreamingDetector(tiny_checkpoint, config, 'cpu')
+    decisions = [step_one(detector, frame).decision for frame in frames[:4]]
+    assert [d.action.name for d in decisions[:3]] == ['READ', 'FORECAST', 'READ']
+    # After the READ the product starts anew: it lies near the first forecast's again.
+    assert decisions[3].confidence > decisions[2].confidence
+
+
 def test_the_limit_forces_a_read(detector):
     detector.config = EVERYTHING.replace(p=0.0, max_consecutive_forecasts=2)
     results = [step_one(detector, f) for f in clip(7)]

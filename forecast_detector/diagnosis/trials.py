@@ -82,7 +82,7 @@ def _try(
     forecast, confidence = expect(store, past, frames, [lane.number(index - 1) for lane in lanes])
     ages = [lane.since_read + 1 for lane in lanes]
     chosen = [lane.decide(index, c) for lane, c in zip(lanes, confidence)]
-    fresh = [row for row, (_, reason) in enumerate(chosen) if reason is Reason.RESET]
+    fresh = [row for row, (_, reason, _) in enumerate(chosen) if reason is Reason.RESET]
     read = advance(network, store.features(frames), past, fresh)
     tried = advance(network, forecast, past)
     found, other = (detect(store, one, frames, looking) for one in (tried, read))
@@ -93,7 +93,7 @@ def _try(
                 lane.stream.clip, ages[row], confidence[row],
                 serves_as_well(found[row], other[row], _target(truth), recipe), chosen[row][0],
             ))
-    return join(read, tried, [action is Action.READ for action, _ in chosen])
+    return join(read, tried, [action is Action.READ for action, _, _ in chosen])
 
 
 def _target(truth: Truth) -> Target:

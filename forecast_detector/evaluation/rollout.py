@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..config import StreamConfig
-from ..streaming import break_in_stream, decide
+from ..streaming import accumulated, break_in_stream, decide
 from ..types import Action, Detections, Policy, Reason
 from .lockstep import advance, detect, expect, Past
 from .run import ClipRun, Step
@@ -67,6 +67,7 @@ class Lane:
         self.frames, self.setting = stream.frames, stream.setting
         self.steps: list[Step] = []
         self.since_read = 0
+        self._trust = 1.0
         # Only a decoded image tells its size.
         self._peeks = store.detector.network.config.peek > 0
         self._size: tuple[int, int] | None = None
@@ -75,12 +76,14 @@ class Lane:
         """Give the number in the store of the stream's frame ``at``."""
         return self._store.first[self.stream.clip] + self.frames[at]
 
-    def decide(self, at: int, confidence: float) -> tuple[Action, Reason]:
+    def decide(self, at: int, confidence: float) -> tuple[Action, Reason, float]:
         """
         Choose READ or FORECAST for the stream's frame ``at``.
 
         :param confidence: the scheduler's, for this frame.
+        :returns: the choice, why, and the confidence compared with p, NaN where none was.
         """
+        confidence = accumulated(confidence, self._trust, self.setting.config)
         action, reason = self._choose(at, confidence)
         if action is Action.READ or self._peeks:
             size = self._store.geometry(self.number(at)).image_size
@@ -88,7 +91,9 @@ class Lane:
                 action, reason = Action.READ, Reason.RESET
             self._size = size
         self.since_read = 0 if action is Action.READ else self.since_read + 1
-        return action, reason
+        self._trust = 1.0 if action is Action.READ else confidence
+        fresh = reason in (Reason.FIRST_FRAME, Reason.RESET)
+        return action, reason, math.nan if fresh else confidence
 
     def _choose(self, at: int, confidence: float) -> tuple[Action, Reason]:
         if at == 0:
@@ -147,16 +152,15 @@ def _roll(
             before = [lane.number(at - 1) for lane in active]
             forecast, confidence = _expect(store, past, frames, before, active)
         chosen = [lane.decide(at, c) for lane, c in zip(active, confidence)]
-        features = _gather(store, frames, [action for action, _ in chosen], forecast)
-        fresh = [row for row, (_, reason) in enumerate(chosen) if reason is Reason.RESET]
+        features = _gather(store, frames, [action for action, _, _ in chosen], forecast)
+        fresh = [row for row, (_, reason, _) in enumerate(chosen) if reason is Reason.RESET]
         past = advance(store.detector.network, features, past, fresh, judged)
         past = _copying(past, features, active)
         found = [Detections()] * len(active)
         if detects:
             found = detect(store, past, frames, active[0].setting.config)
-        for lane, one, (action, reason), c in zip(active, found, chosen, confidence):
-            known = c if reason not in (Reason.FIRST_FRAME, Reason.RESET) else math.nan
-            lane.steps.append(Step(one, action, 0.0, known, reason=reason))
+        for lane, one, (action, reason, c) in zip(active, found, chosen):
+            lane.steps.append(Step(one, action, 0.0, c, reason=reason))
         done(len(active))
 
 

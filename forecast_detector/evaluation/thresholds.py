@@ -19,8 +19,9 @@ from .rollout import roll, Setting, Stream
 from .run import Step
 from .store import FeatureStore, no_progress, Progress
 
-# Quantiles of the confidences seen while every frame is read; forecasts earn less.
-QUANTILES = (0.005, 0.02, 0.05, 0.1, 0.17, 0.25, 0.35, 0.5)
+# A run of n forecasts has about the nth power of one forecast's confidence; these n are tried.
+RUNS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0)
+LEAST_CONFIDENCE = 1e-6
 WINDOW = 1 / 5
 # Frames after the start of a window until its stream is as if it had run from the beginning.
 SETTLE = 4
@@ -96,7 +97,8 @@ def sample_shares(
 
     :param confidences: that the scheduler gives where every frame is read.
     """
-    grid = sorted({0.0, *np.quantile(confidences, QUANTILES).tolist()})
+    typical = np.log(np.maximum(confidences, LEAST_CONFIDENCE)).mean()
+    grid = sorted({0.0, *np.exp(typical * np.array(RUNS)).tolist()})
     rng = np.random.default_rng(0)
     windows = [_window(len(clip), rng) for clip in store.clips]
     settings = [Setting(evaluation_config(Policy.SCHEDULER, p)) for p in grid]
