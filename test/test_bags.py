@@ -127,8 +127,14 @@ def test_broken_and_foreign_files_are_named(tmp_path):
     with pytest.raises(BagError, match='gone: no such bag'):
         BagReader(tmp_path / 'gone')
     (tmp_path / 'folder').mkdir()
+    with pytest.raises(BagError, match='folder: an empty folder, no bag; remove it'):
+        BagReader(tmp_path / 'folder')
+    (tmp_path / 'folder' / 'notes.txt').write_text('hello')
     with pytest.raises(BagError, match='folder: not a bag.*metadata.yaml'):
         BagReader(tmp_path / 'folder')
+    (tmp_path / 'link').symlink_to(tmp_path / 'unmounted')
+    with pytest.raises(BagError, match='link: a link to .*unmounted, which is not there'):
+        BagReader(tmp_path / 'link')
     (tmp_path / 'text.mcap').write_text('hello')
     with pytest.raises(BagError, match=r'text\.mcap: broken'):
         BagReader(tmp_path / 'text.mcap')

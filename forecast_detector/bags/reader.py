@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from rosbags.interfaces import Connection
-from rosbags.rosbag2 import Reader
 from rosbags.typesys.store import Typestore
 
 from ..images import decode_compressed, decode_image
@@ -22,6 +21,7 @@ from .messages import (
     IMAGE,
     stamp_to_ns,
 )
+from .sources import not_a_bag, open_source, Source
 
 IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
 
@@ -55,7 +55,8 @@ class Record:
             return self.store.deserialize_cdr(self.data, self.msgtype)
         except Exception as error:
             raise BagError(
-                f'{self.topic} at {self.log_ns} ns: not a {self.msgtype} ({error}): truncated, or '
+                f'{self.topic} at {self.log_ns} ns: not a {self.msgtype} '
+                f'({" ".join(str(error).split())}): truncated, or '
                 f'recorded with another definition; record it again'
             ) from error
 
@@ -92,7 +93,11 @@ class BagReader(Closing):
     One bag: a rosbag2 folder, or an ``.mcap`` or ``.db3`` file. Use it in a ``with`` statement.
 
     Messages are read one at a time; memory does not grow with the bag. Their types come from
-    the definitions in the bag, or else from :func:`~.messages.default_typestore`.
+    the definitions in the bag, or else from :func:`~.messages.default_typestore`. What a killed
+    recorder left (a folder without ``metadata.yaml``, an MCAP without an end) is read as far as
+    it is whole.
+
+    :ivar missing: what the recording lacks, in words; None if it was finished.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -102,42 +107,37 @@ class BagReader(Closing):
         :raises BagError: names the bag, what is wrong with it, and the remedy.
         """
         self.path = Path(path)
-        if not self.path.exists():
-            raise BagError(f'{self.path}: no such bag; check the path')
-        if self.path.is_dir() and not (self.path / 'metadata.yaml').is_file():
-            raise BagError(
-                f'{self.path}: not a bag, the folder has no metadata.yaml; name the bag folder or '
-                f"its .mcap or .db3 file, or repair it with 'ros2 bag reindex'"
-            )
-        self._reader: Reader | None = None
+        self._source: Source | None = None
         self._stores: dict[str, Typestore] = {}
+        problem = not_a_bag(self.path)
+        if problem:
+            raise BagError(f'{self.path}: {problem}')
         try:
-            reader = Reader(self.path)
-            reader.open()
+            self._source, self.missing = open_source(self.path)
         except Exception as error:
             # A damaged file fails anywhere in the parsers, and not with one kind of error.
             raise self._broken(error) from error
-        self._reader = reader
-        self.topics: dict[str, str] = {c.topic: c.msgtype for c in reader.connections}
+        self.topics: dict[str, str] = {c.topic: c.msgtype for c in self._source.connections}
 
     def close(self) -> None:
         """Let go of the file."""
-        reader, self._reader = self._reader, None
-        if reader is not None:
+        source, self._source = self._source, None
+        if source is not None:
             with suppress(Exception):
-                reader.close()
+                source.close()
 
     def _broken(self, error: Exception) -> BagError:
-        text = str(error) or type(error).__name__
-        return BagError(
-            f'{self.path}: broken, truncated or not a bag ({text}); record it again, or repair '
-            f"it with 'ros2 bag reindex' or 'mcap recover'"
-        )
+        # One line, even where a parser shows where it stopped.
+        text = ' '.join(str(error).split()) or type(error).__name__
+        remedy = "record it again, or repair it with 'ros2 bag reindex' or 'mcap recover'"
+        if (self.path / 'metadata.yaml').is_file():
+            remedy = f'{remedy}; without its metadata.yaml, what is whole of an MCAP is read'
+        return BagError(f'{self.path}: broken, truncated or not a bag ({text}); {remedy}')
 
     def _connections(self, topic: str) -> list[Connection]:
-        if self._reader is None:
+        if self._source is None:
             raise RuntimeError(f'{self.path}: the bag is closed; open a new BagReader')
-        found = [c for c in self._reader.connections if c.topic == topic]
+        found = [c for c in self._source.connections if c.topic == topic]
         if not found:
             raise BagError(f'{self.path}: no topic {topic}; {self._listing()}')
         return found
@@ -180,9 +180,9 @@ class BagReader(Closing):
 
     def span_ns(self) -> tuple[int, int]:
         """Return the times of recording of the first and the last message."""
-        if self._reader is None:
+        if self._source is None:
             raise RuntimeError(f'{self.path}: the bag is closed; open a new BagReader')
-        return int(self._reader.start_time), int(self._reader.end_time)
+        return int(self._source.start_time), int(self._source.end_time)
 
     def _typestore(self, connection: Connection) -> Typestore:
         name = connection.msgtype
@@ -211,9 +211,9 @@ class BagReader(Closing):
         :raises BagError: if a topic is not there, or the bag is damaged.
         """
         connections = [c for topic in topics for c in self._connections(topic)]
-        assert self._reader is not None
+        assert self._source is not None
         try:
-            for connection, time_ns, data in self._reader.messages(
+            for connection, time_ns, data in self._source.messages(
                 connections, start_ns, stop_ns
             ):
                 store = self._typestore(connection)

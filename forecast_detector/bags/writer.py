@@ -18,10 +18,11 @@ from rosbags.interfaces import (
     QosReliability,
     QosTime,
 )
-from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.rosbag2 import StoragePlugin
 
 from ..types import Decision, Detections
 from .closing import Closing
+from .mcap_storage import RosbagWriter
 from .messages import (
     COMPRESSED_IMAGE,
     DECISION,
@@ -57,7 +58,8 @@ class BagWriter(Closing):
         """
         Make the bag's folder.
 
-        :param storage: ``mcap`` (carries the message definitions) or ``sqlite3``.
+        :param storage: ``mcap`` (with checksums) or ``sqlite3``; both carry the message
+            definitions.
         :raises FileExistsError: if there is something at ``path``.
         :raises ValueError: for an unknown storage.
         """
@@ -70,7 +72,7 @@ class BagWriter(Closing):
                 f'{self.path} exists; a bag is not written over another: remove it, or choose '
                 f'another path'
             )
-        self._writer = Writer(self.path, version=8, storage_plugin=plugins[storage])
+        self._writer = RosbagWriter(self.path, version=8, storage_plugin=plugins[storage])
         self._writer.open()
         self._connections: dict[str, Connection] = {}
 

@@ -57,6 +57,11 @@ class Clip(ABC):
         """Say where it comes from, for messages: its name, or the path of its bag."""
         return self.name
 
+    @property
+    def lacks(self) -> str | None:
+        """Say what a recording lacks that was not finished; None of anything else."""
+        return None
+
     @abstractmethod
     def __len__(self) -> int:
         """Return the number of frames."""

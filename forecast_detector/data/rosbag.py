@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..bags import BagError, BagReader
 from ..bags.messages import COMPRESSED_IMAGE, stamp_to_ns
 from ..bags.reader import frame_from_message
+from ..bags.sources import is_bag_folder, SUFFIXES
 from ..types import BadFrameError, Frame
 from .base import Clip, ClipDataset, Truth
 from .frames import file_kind, PackedTruth
@@ -70,6 +71,7 @@ class RosbagClip(Clip):
                     f'{self.path}: topic {self.image_topic} has no images; record again, or name '
                     f'another topic'
                 )
+            self._lacks = bag.missing
             self._log_ns, self._stamps_ns = np.array(times, np.int64).reshape(-1, 2).T
             told = TruthMessages(bag, self.truth_topic) if self.truth_topic else None
         self.name = f'{self.path.name}:{self.image_topic}'
@@ -79,6 +81,16 @@ class RosbagClip(Clip):
         self.first_image_id = first_image_id
         self._take_truth(told, labels, tolerance_ns)
         self._forget_position()
+
+    @property
+    def source(self) -> str:
+        """Give the path of the bag."""
+        return str(self.path)
+
+    @property
+    def lacks(self) -> str | None:
+        """Say what the recording lacks, see :class:`~..bags.BagReader`."""
+        return self._lacks
 
     def _take_truth(
         self, told: TruthMessages | None, labels: Sequence[str] | None, tolerance_ns: int
@@ -201,23 +213,23 @@ class RosbagClip(Clip):
 
 def find_bags(path: str | Path) -> list[Path]:
     """
-    List the bags of a folder, sorted: bag folders, ``.mcap`` and ``.db3`` files; or a bag itself.
+    List the bags of a folder, sorted: folders, ``.mcap`` and ``.db3`` files; or a bag itself.
 
-    Nothing is opened, so a broken one is among them.
+    Nothing is opened, so a broken one is among them, as is every subfolder and every link that
+    leads nowhere: what is no bag is to be told of, not passed over. Names that begin with a dot
+    are left out.
 
     :raises FileNotFoundError: if there is no bag.
     """
     path = Path(path)
-    if path.is_file() or (path / 'metadata.yaml').is_file():
+    if path.is_file() or (path.is_dir() and is_bag_folder(path)):
         return [path]
-    found = []
-    for entry in sorted(path.iterdir()) if path.is_dir() else []:
-        inside = entry.is_dir() and any(
-            f.name == 'metadata.yaml' or f.suffix in ('.mcap', '.db3') for f in entry.iterdir()
-        )
-        if inside or (entry.is_file() and entry.suffix in ('.mcap', '.db3')):
-            found.append(entry)
-    if not found:
+    found = [
+        entry for entry in (sorted(path.iterdir()) if path.is_dir() else ())
+        if not entry.name.startswith('.')
+        and (entry.is_dir() or entry.suffix in SUFFIXES or not entry.exists())
+    ]
+    if not any(entry.is_file() or (entry.is_dir() and is_bag_folder(entry)) for entry in found):
         raise FileNotFoundError(
             f'{path}: no bag there; expected a bag folder (with metadata.yaml), an .mcap or .db3 '
             f'file, or a folder of such'
