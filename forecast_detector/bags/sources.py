@@ -93,8 +93,11 @@ def recording_files(folder: Path) -> list[Path]:
 
 
 def is_bag_folder(folder: Path) -> bool:
-    """Whether a folder is a bag, finished or not."""
-    return (folder / 'metadata.yaml').is_file() or bool(recording_files(folder))
+    """Whether a folder is a bag, finished or not; one that may not be read is none."""
+    try:
+        return (folder / 'metadata.yaml').is_file() or bool(recording_files(folder))
+    except OSError:
+        return False
 
 
 def not_a_bag(path: Path) -> str | None:
