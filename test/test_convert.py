@@ -5,6 +5,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+from test_evaluation_many import make_folder
 
 from forecast_detector.bags import BagReader, BagWriter
 from forecast_detector.cli.main import main
@@ -46,6 +47,21 @@ def coco(tmp_path):
 
 def convert(*options):
     assert main(['convert', *map(str, options)]) == 0
+
+
+def test_bags_that_cannot_be_used_are_named_and_the_rest_is_converted(tmp_path, capsys):
+    make_folder(tmp_path / 'bags')
+    assert main(['convert', '--from', 'rosbag', '--root', str(tmp_path / 'bags'), '--image-topic',
+                 '/cam/image_raw', '--to', 'coco_vid', '--out', str(tmp_path / 'out')]) == 3
+    said = capsys.readouterr()
+    # Without weights any class is known: i_foreign is converted, too.
+    assert '4 clips, 35 images, 3 classes' in said.out
+    skipped = [line for line in said.err.splitlines() if line.startswith('skipped: ')]
+    names = ('b_text.mcap', 'd_cut', 'e_empty', 'g_other', 'h_unknown')
+    assert [name for name in names if any(name in line for line in skipped)] == list(names)
+    assert len(skipped) == len(names)
+    names = [clip.name for clip in load_coco_vid(tmp_path / 'out', 'val').clips]
+    assert names == ['a_raw', 'c_jpeg', 'f_late', 'i_foreign']
 
 
 @pytest.mark.parametrize('options', [
@@ -106,9 +122,11 @@ def test_a_clip_without_a_usable_image_is_left_out(tmp_path, capsys):
             if usable:
                 bag.image('/cam/compressed', np.zeros((24, 32, 3), np.uint8), 100,
                           jpeg_quality=90)
-    convert('--from', 'rosbag', '--root', tmp_path / 'bags', '--to', 'coco_vid',
-            '--out', tmp_path / 'out')
-    assert '1 clips, 1 images' in capsys.readouterr().out
+    assert main(['convert', '--from', 'rosbag', '--root', str(tmp_path / 'bags'),
+                 '--to', 'coco_vid', '--out', str(tmp_path / 'out')]) == 3
+    said = capsys.readouterr()
+    assert '1 clips, 1 images' in said.out
+    assert f'skipped: {tmp_path}/bags/a: none of its images can be used' in said.err
     assert [clip.name for clip in load_coco_vid(tmp_path / 'out', 'val').clips] == ['b']
     assert [folder.name for folder in (tmp_path / 'out/val').iterdir()] == ['00002_b']
     assert main(['convert', '--from', 'rosbag', '--root', str(tmp_path / 'bags/a'),
@@ -166,13 +184,31 @@ def test_stills_become_clips(tmp_path):
 
 
 @pytest.mark.parametrize(('options', 'text'), [
-    (('--from', 'rosbag', '--to', 'rosbag'), 'nothing to convert'),
-    (('--from', 'coco_vid', '--to', 'rosbag', '--clip', 'three'), "['three'] are not there"),
-    (('--from', 'coco_vid', '--to', 'rosbag', '--jpeg-quality', '0'), 'outside [1, 100]'),
-    (('--from', 'coco_vid', '--to', 'rosbag', '--val-share', '0.1'), 'is for voc_video'),
+    (('rosbag', 'rosbag'), 'nothing to convert'),
+    (('coco_vid', 'rosbag', '--clip', 'three'), "['three'] are not there"),
+    (('coco_vid', 'rosbag', '--jpeg-quality', '0'), 'whole number of at least 1'),
+    (('coco_vid', 'rosbag', '--jpeg-quality', '101'), 'outside [1, 100]'),
+    (('coco_vid', 'rosbag', '--val-share', '0.1'), 'is for voc_video'),
+    (('coco_vid', 'rosbag', '--fps', '9'), '--fps: is for voc_video'),
+    (('coco_vid', 'rosbag', '--length', '9'), '--length: is for voc_still'),
+    (('coco_vid', 'rosbag', '--png'), '--png: is for --to coco_vid'),
+    (('coco_vid', 'rosbag', '--truth-topic', ''), "'' is no topic to write to"),
+    (('coco_vid', 'coco_vid', '--truth-topic', '/t'), '--truth-topic: is for bags'),
+    (('rosbag', 'coco_vid', '--storage', 'mcap'), '--storage: is for --to rosbag'),
+    (('rosbag', 'coco_vid', '--start', '0'), '--start: is for --to rosbag'),
+    (('voc_video', 'coco_vid', '--val-share', '1'), 'leaves one of the splits empty'),
+    (('voc_video', 'coco_vid', '--val-share', '.2', '--split', 'a'), 'makes the splits'),
+    (('voc_video', 'rosbag', '--split', 'a'), 'have splits'),
+    (('voc_video', 'rosbag', '--fps', 'nan'), "'nan': a number of at least 0"),
+    (('coco_vid', 'rosbag', '--start', 'inf'), "'inf': a number of at least 0"),
 ])
-def test_mistakes_are_one_line(coco, tmp_path, options, text, capsys):
-    arguments = ['convert', *options, '--root', str(coco), '--out', str(tmp_path / 'out')]
-    assert main(arguments) == 1
-    error = capsys.readouterr().err
-    assert text in error and len(error.splitlines()) == 1
+def test_wrong_options_are_refused_with_status_2(coco, tmp_path, options, text, capsys):
+    source, target, *more = options
+    try:
+        status = main(['convert', '--from', source, '--to', target, *more, '--root', str(coco),
+                       '--out', str(tmp_path / 'out')])
+    except SystemExit as stop:
+        status = stop.code
+    assert status == 2
+    assert text in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / 'out').exists()

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import re
+import shutil
 import subprocess
 import sys
 
@@ -12,6 +14,7 @@ import torch
 
 from forecast_detector.checkpoint import save_checkpoint
 from forecast_detector.cli import evaluate
+from forecast_detector.cli.main import main
 from forecast_detector.config import ModelConfig
 from forecast_detector.model.network import ForecastNetwork
 
@@ -77,8 +80,7 @@ def write(path, rows):
 
 
 def test_detections_of_others_are_scored_without_images_or_weights(root, capsys):
-    for image in (root / 'val').glob('[1-9].png'):
-        image.unlink()
+    shutil.rmtree(root / 'val')
     dump = write(root / 'd.json', [(100 + k, 9, box(k), 0.9) for k in range(LENGTH)])
     status, result = run(root, '--from', dump)
     assert status == 0
@@ -196,16 +198,92 @@ def test_json_on_stdout_stands_alone(root, capsys):
     assert json.loads(capsys.readouterr().out)['frames'] == LENGTH
 
 
-def test_mistakes_are_named(root, weights):
-    with pytest.raises(ValueError, match='stride: 0 is below 1'):
-        run(root, '--weights', weights, '--stride', 0)
-    with pytest.raises(ValueError, match=r'p: 1.5 is outside \[0, 1\]'):
-        run(root, '--weights', weights, '--p', 1.5)
-    with pytest.raises(ValueError, match='give it, too'):
-        run(root, '--weights', weights, '--latency', '9,2')
-    with pytest.raises(SystemExit):
-        run(root, '--weights', weights, '--sap', '--latency', '9')
-    with pytest.raises(ValueError, match='only scores again'):
-        run(root, '--from', root / 'd.json', '--dump', root / 'e.json')
-    with pytest.raises(FileNotFoundError, match='train.json'):
-        run(root, '--weights', weights, '--split', 'train')
+def refused(*options):
+    """Run the command line; it must end with status 2. Returns nothing: read stderr."""
+    try:
+        status = main(['evaluate', *map(str, options)])
+    except SystemExit as stop:  # argparse's own
+        status = stop.code
+    assert status == 2
+
+
+@pytest.mark.parametrize(('options', 'message'), [
+    (('--stride', 0), "argument --stride: '0': a whole number of at least 1"),
+    (('--p', 1.5), r"argument --p: '1.5': a number in \[0, 1\]"),
+    (('--p', 'nan'), 'argument --p: .nan.: a number in'),
+    (('--read-every', -1), 'whole number of at least 1'),
+    (('--device', 'gpu'), "'gpu' is none of 'auto'"),
+    (('--input-size', 33, 64), "'33': a multiple of 32"),
+    (('--workers', 0), 'whole number of at least 1'),
+    (('--latency', '9,2'), '--latency: is for --sap; give it, too'),
+    (('--anticipate',), '--anticipate: is for --sap'),
+    (('--sap', '--latency', '9'), 'has 1; two or three times in milliseconds are expected, '
+                                  'READ_MS,FORECAST_MS or .* such as 60,12'),
+    (('--sap', '--latency', '9,x'), "'x': a number of at least 0 is expected; two or three times"),
+    (('--sap', '--latency', '9,-2'), "'-2': a number of at least 0"),
+    (('--sap', '--latency', '9,2,2'), 'AHEAD_MS is for --anticipate'),
+    (('--policy', 'read', '--p', 0), '--p: policy read takes none'),
+    (('--read-every', 3), '--read-every: policy scheduler takes none'),
+    (('--policy', 'oracle', '--sap'), 'the oracle knows the truth'),
+    (('--policy', 'oracle', '--workers', 2), 'the oracle weighs all frames'),
+    (('--trace',), 'give --json, too'),
+    (('--truth-topic', '/truth'), 'coco_vid has none'),
+    (('--truth-tolerance', 3), 'coco_vid has none'),
+    (('--json', ''), "'' is no file name"),
+    (('--json', 'ROOT'), 'is no file name; name a file'),
+    (('--json', 'ROOT/annotations/val.json/a.json'), 'is no folder that may be written to'),
+    (('--json', 'ROOT/x', '--dump', 'ROOT/x'), 'would be written over --json'),
+    (('--versus', 'ROOT/x', '--json', 'ROOT/x'), 'which is needed'),
+])
+def test_wrong_options_are_refused_with_status_2(root, options, message, capsys):
+    refused('--weights', '/not/looked/for', '--dataset', 'coco_vid', '--root', root,
+            *(str(one).replace('ROOT', str(root)) for one in options))
+    assert re.search(message, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize('options', [
+    ('--policy', 'kalman'), ('--policy', 'scheduler'), ('--p', 0), ('--read-every', 2),
+    ('--max-consecutive-forecasts', 0), ('--sap',), ('--anticipate',), ('--latency', '3,4'),
+    ('--trace',), ('--workers', 2), ('--ray',), ('--device', 'auto'), ('--resize', 'stretch'),
+    ('--input-size', 64, 64), ('--dump', 'e.json'),
+])
+def test_scoring_again_refuses_what_asks_for_a_run(root, options, capsys):
+    refused('--from', root / 'd.json', '--dataset', 'coco_vid', '--root', root, *options)
+    assert f'{options[0]}: needs weights to run; --from only' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(('options', 'message'), [
+    (('--dataset', 'coco_vid'), '--root: dataset coco_vid needs it'),
+    (('--dataset', 'rosbag', '--root', 'x', '--split', 'val'), '--split: bags have no splits'),
+    (('--dataset', 'synthetic', '--root', 'x'), '--root: the synthetic world is drawn'),
+])
+def test_options_that_a_data_set_does_not_take_are_refused(options, message, capsys):
+    refused('--weights', 'foda', *options)
+    assert message in capsys.readouterr().err
+
+
+def test_what_is_not_there_is_an_error_of_status_1(root, weights, capsys):
+    options = ['--dataset', 'coco_vid', '--root', str(root)]
+    for more, message in (
+        (['--weights', str(weights), '--split', 'train'], 'train.json'),
+        (['--weights', str(root)], 'no file'),
+        (['--from', str(root / 'none.json')], 'none.json'),
+        (['--from', str(root)], 'Is a directory'),
+    ):
+        assert main(['evaluate', *options, *more]) == 1
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert error.startswith('forecast-detector: error: ') and message in error
+
+
+def test_results_of_other_images_are_counted_and_nothing_else_is_an_error(root, capsys):
+    rows = [(100 + k, 9, box(k), 0.9) for k in range(LENGTH)]
+    dump = write(root / 'd.json', [*rows, (7, 9, box(0), 0.9), (8, 9, box(0), 0.9)])
+    result = run(root, '--from', dump)[1]
+    assert result['map50'] == 1.0
+    about = result['provenance']
+    assert (about['results'], about['results_elsewhere'], about['results_foreign']) == (10, 2, 0)
+    assert '2 of its 10 results are for images that are not measured' in capsys.readouterr().err
+    with pytest.raises(ValueError, match='none of its 2 results is for an image of this data'):
+        run(root, '--from', write(root / 'd.json', [(7, 9, box(0), 0.9), (8, 9, box(0), 0.9)]))
+    assert run(root, '--from', write(root / 'd.json', []))[1]['map50'] == 0.0
+    assert 'holds no results; all objects count as missed' in capsys.readouterr().err

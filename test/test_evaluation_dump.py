@@ -28,7 +28,7 @@ def test_what_is_written_is_read_again_to_the_last_bit(tmp_path):
     scores = np.sort(rng.random(50).astype(np.float32))[::-1]
     written = Detections(boxes, scores, rng.integers(0, 2, 50))
     write_dump(tmp_path / 'd.json', results(4, written, IDS) + results(9, Detections(), IDS))
-    read = read_dump(tmp_path / 'd.json', [4, 9], IDS)
+    read = read_dump(tmp_path / 'd.json', [4, 9], IDS).found
     assert set(read) == {4}
     for name in ('boxes', 'scores', 'labels'):
         assert np.array_equal(getattr(read[4], name), getattr(written, name))
@@ -37,7 +37,9 @@ def test_what_is_written_is_read_again_to_the_last_bit(tmp_path):
 def test_results_are_read_by_falling_score_and_other_images_left_out(tmp_path):
     rows = results(1, found((0, 0, 1, 1, 0.2, 0), (0, 0, 2, 2, 0.6, 0)), IDS)
     write_dump(tmp_path / 'd.json', rows + results(2, found((0, 0, 3, 3, 0.9, 0)), IDS))
-    read = read_dump(tmp_path / 'd.json', [1], IDS)
+    dump = read_dump(tmp_path / 'd.json', [1], IDS)
+    assert (dump.results, dump.elsewhere, dump.foreign) == (3, 1, 0)
+    read = dump.found
     assert list(read) == [1]
     assert read[1].scores.tolist() == pytest.approx([0.6, 0.2])
 
@@ -49,14 +51,16 @@ def test_a_class_name_goes_before_the_id_and_an_unknown_one_finds_nothing(tmp_pa
     assert rows[0] == {'image_id': 1, 'category_id': 8, 'category_name': 'nut',
                        'bbox': [0.0, 0.0, 2.0, 2.0], 'score': pytest.approx(0.6)}
     write_dump(tmp_path / 'd.json', rows)
-    read = read_dump(tmp_path / 'd.json', [1, 2], {0: 1, 1: 2}, ('bolt', 'nut'))
+    dump = read_dump(tmp_path / 'd.json', [1, 2], {0: 1, 1: 2}, ('bolt', 'nut'))
+    assert (dump.results, dump.elsewhere, dump.foreign) == (3, 0, 2)
+    read = dump.found
     assert list(read) == [1]
     assert read[1].labels.tolist() == [1]
 
 
 def test_an_empty_dump_is_no_detection(tmp_path):
     write_dump(tmp_path / 'd.json', [])
-    assert read_dump(tmp_path / 'd.json', [1], IDS) == {}
+    assert read_dump(tmp_path / 'd.json', [1], IDS).found == {}
 
 
 GOOD = {'image_id': 1, 'category_id': 3, 'bbox': [0, 0, 1, 1], 'score': 0.5}
@@ -72,6 +76,10 @@ GOOD = {'image_id': 1, 'category_id': 3, 'bbox': [0, 0, 1, 1], 'score': 0.5}
     ([{**GOOD, 'score': float('nan')}], 'finite score'),
     ([{**GOOD, 'category_id': 4}], r'category_id 4; the data set has \[3, 7\]'),
     ([{**GOOD, 'image_id': 12}], 'none of its 1 results'),
+    ([{**GOOD, 'image_id': 1.5}], 'result 0 is'),
+    ([{**GOOD, 'image_id': float('inf')}], 'result 0 is'),
+    ([{**GOOD, 'category_name': ['nut']}], 'result 0 is'),
+    ([7], 'result 0 is 7'),
 ])
 def test_a_file_that_is_no_fitting_result_is_named_with_the_reason(tmp_path, content, message):
     path = tmp_path / 'd.json'

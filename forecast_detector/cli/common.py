@@ -13,6 +13,7 @@ from typing import Any, get_args, TYPE_CHECKING, TypeVar
 from tqdm import tqdm
 
 from ..config import Resize, StreamConfig
+from . import options
 
 if TYPE_CHECKING:
     from ..checkpoint import Checkpoint
@@ -21,17 +22,20 @@ if TYPE_CHECKING:
 T = TypeVar('T')
 
 
-def add_device(parser: argparse.ArgumentParser) -> None:
-    """Add ``--device``."""
-    parser.add_argument(
-        '--device', default='auto', help="'auto', 'cpu', 'cuda' or 'cuda:N'; default: %(default)s"
-    )
+def add_device(parser: argparse.ArgumentParser, default: str | None = 'auto') -> None:
+    """
+    Add ``--device``.
+
+    :param default: None for a command that has to know whether it was given.
+    """
+    parser.add_argument('--device', default=default, type=options.device,
+                        help="'auto', 'cpu', 'cuda' or 'cuda:N'; default: auto")
 
 
 def add_input(parser: argparse.ArgumentParser) -> None:
     """Add ``--input-size`` and ``--resize``."""
     parser.add_argument(
-        '--input-size', nargs=2, type=int, metavar=('HEIGHT', 'WIDTH'),
+        '--input-size', nargs=2, type=options.whole(32, 32), metavar=('HEIGHT', 'WIDTH'),
         help="of the network's input, multiples of 32; default: as trained",
     )
     parser.add_argument(
@@ -67,7 +71,8 @@ def clear_results(out: Path, names: Iterable[str], source: Path | None) -> None:
         read = source.resolve()
         doomed = {path.resolve() for path in paths}
         if read == out.resolve() or doomed & {read, *read.parents}:
-            raise ValueError(f'--out: {out} would write over {source}; choose another folder')
+            raise options.OptionError(
+                f'--out: {out} would write over {source}; choose another folder')
     for path in paths:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     out.mkdir(parents=True, exist_ok=True)

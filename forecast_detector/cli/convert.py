@@ -7,18 +7,22 @@ Turn annotated data into CocoVID files or bags.
 
 CocoVID is COCO's JSON with videos, frame numbers and tracks: ROOT/annotations/SPLIT.json, frames
 in ROOT/SPLIT. Images that are JPEG or PNG files already are copied as they are.
+
+Bags that cannot be used are named and skipped, the rest is converted, and the exit status is 3.
 """
 
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from pathlib import Path
 import sys
 from typing import get_args, TYPE_CHECKING
 
 from ..bags.writer import Storage
 from ..types import BadFrameError
-from . import common
+from . import common, options
+from .data import Skipped
 
 if TYPE_CHECKING:
     from ..data.base import ClipDataset
@@ -33,6 +37,8 @@ SOURCES = {
     'coco_still': 'COCO images, as clips of pseudo motion',
 }
 TARGETS = ('coco_vid', 'rosbag')
+STILLS = ('voc_still', 'coco_still')
+SPLIT, STORAGE, START_S, LENGTH, FPS, MIN_LENGTH = 'val', 'mcap', 0.0, 11, 30.0, 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,9 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--to', required=True, choices=TARGETS)
     parser.add_argument('--out', required=True, type=Path, metavar='DIR',
                         help='CocoVID root, or folder of the bags')
-    parser.add_argument('--split', default='val',
+    parser.add_argument('--split',
                         help='to be read, where the source has splits, and to be written; '
-                             'default: %(default)s')
+                             f'default: {SPLIT}')
     parser.add_argument('--clip', nargs='+', action='extend', default=[], metavar='NAME',
                         help='convert only these clips')
     bags = parser.add_argument_group('bags')
@@ -55,22 +61,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     bags.add_argument('--truth-topic', metavar='T',
                       help="default: found by its type, read ('' takes none); beside the "
                            'images, written')
-    bags.add_argument('--storage', default='mcap', choices=get_args(Storage),
-                      help='default: %(default)s')
-    bags.add_argument('--jpeg-quality', type=int, metavar='Q',
+    bags.add_argument('--storage', choices=get_args(Storage), help=f'default: {STORAGE}')
+    bags.add_argument('--jpeg-quality', type=options.whole(1), metavar='Q',
                       help='write compressed images, 1 to 100; default: raw')
-    bags.add_argument('--start', type=float, default=0.0, metavar='S',
-                      help='added to the stamps, seconds; default: %(default)s')
+    bags.add_argument('--start', type=options.number(0.0), metavar='S',
+                      help=f'added to the stamps, seconds; default: {START_S}')
     other = parser.add_argument_group('other')
     other.add_argument('--png', action='store_true',
                        help='write CocoVID frames as PNG, without loss; default: JPEG')
-    other.add_argument('--length', type=int, default=11,
-                       help='frames of a clip of pseudo motion; default: %(default)s')
-    other.add_argument('--fps', type=float, default=30.0,
-                       help='of voc_video; default: %(default)s')
-    other.add_argument('--min-length', type=int, default=10,
-                       help='shorter clips of voc_video are left out; default: %(default)s')
-    other.add_argument('--val-share', type=float, metavar='SHARE',
+    other.add_argument('--length', type=options.whole(1),
+                       help=f'frames of a clip of pseudo motion; default: {LENGTH}')
+    other.add_argument('--fps', type=options.above_zero, help=f'of voc_video; default: {FPS}')
+    other.add_argument('--min-length', type=options.whole(1),
+                       help=f'shorter clips of voc_video are left out; default: {MIN_LENGTH}')
+    other.add_argument('--val-share', type=options.unit, metavar='SHARE',
                        help='split voc_video by whole clips into train and val')
 
 
@@ -79,7 +83,8 @@ def run(args: argparse.Namespace) -> int:
     from ..data.convert import write_coco_vid
 
     _check(args)
-    for split, dataset in _splits(args).items():
+    skipped = Skipped()
+    for split, dataset in _splits(args, skipped).items():
         dataset = _chosen(dataset, args.clip)
         if args.to == 'rosbag':
             folder = args.out / split if args.val_share is not None else args.out
@@ -87,45 +92,64 @@ def run(args: argparse.Namespace) -> int:
             print(f'{folder}: {len(dataset.clips)} bags, {len(dataset)} images')
             continue
         suffix = '.png' if args.png else '.jpg'
-        path, clips, images = write_coco_vid(dataset, args.out, split, suffix, _pass_over)
+        path, clips, images = write_coco_vid(
+            dataset, args.out, split, suffix, _pass_over,
+            lambda clip: skipped.add(clip.source, 'none of its images can be used'),
+        )
         print(f'{path}: {clips} clips, {images} images, {len(dataset.labels)} classes')
-    return 0
+    return skipped.status
 
 
 def _pass_over(error: BadFrameError) -> None:
-    print(f'note: passed over: {error}', file=sys.stderr)
+    print(f'note: passed over: {options.one_line(error)}', file=sys.stderr)
 
 
 def _check(args: argparse.Namespace) -> None:
+    """See that the options go together, and fill in their defaults."""
     if args.source == args.to == 'rosbag':
-        raise ValueError('from bags to bags there is nothing to convert; see `ros2 bag convert`')
-    if args.jpeg_quality is not None and not 1 <= args.jpeg_quality <= 100:
-        raise ValueError(f'--jpeg-quality: {args.jpeg_quality} is outside [1, 100]')
-    if args.val_share is not None and (
-        args.source != 'voc_video' or not 0 < args.val_share < 1
-    ):
-        raise ValueError('--val-share is for voc_video, and a share between 0 and 1')
-    if args.fps <= 0 or args.start < 0:
-        raise ValueError('--fps must be above 0, --start not below 0')
+        raise options.OptionError(
+            'from bags to bags there is nothing to convert; see `ros2 bag convert`')
+    if args.to != 'rosbag':
+        options.refuse(args, ('storage', 'jpeg_quality', 'start'), 'is for --to rosbag')
+    if args.to != 'coco_vid':
+        options.refuse(args, ['png'], 'is for --to coco_vid')
+    if 'rosbag' not in (args.source, args.to):
+        options.refuse(args, ('image_topic', 'truth_topic'), 'is for bags')
+    if args.source not in STILLS:
+        options.refuse(args, ['length'], f'is for {" and ".join(STILLS)}')
+    if args.source != 'voc_video':
+        options.refuse(args, ('fps', 'min_length', 'val_share'), 'is for voc_video')
+    if args.val_share is not None:
+        options.refuse(args, ['split'], '--val-share makes the splits train and val')
+    elif args.source == 'voc_video' and args.to == 'rosbag':
+        options.refuse(args, ['split'], 'neither voc_video nor bags have splits')
+    if args.val_share in (0.0, 1.0):
+        raise options.OptionError(f'--val-share: {args.val_share} leaves one of the splits empty')
+    if args.jpeg_quality is not None and args.jpeg_quality > 100:
+        raise options.OptionError(f'--jpeg-quality: {args.jpeg_quality} is outside [1, 100]')
+    if args.to == 'rosbag' and '' in (args.image_topic, args.truth_topic):
+        raise options.OptionError("'' is no topic to write to; name one, or leave it out")
+    options.fill(args, split=SPLIT, storage=STORAGE, start=START_S, length=LENGTH, fps=FPS,
+                 min_length=MIN_LENGTH)
 
 
-def _splits(args: argparse.Namespace) -> dict[str, ClipDataset]:
+def _splits(args: argparse.Namespace, skipped: Skipped) -> dict[str, ClipDataset]:
     """Open the source; name the splits that it becomes."""
     if args.val_share is None:
-        return {args.split: _load(args)}
+        return {args.split: _load(args, skipped)}
     from ..data.voc_video import split_clips
 
-    train, val = split_clips(_load(args), args.val_share)
+    train, val = split_clips(_load(args, skipped), args.val_share)
     return {'train': train, 'val': val}
 
 
-def _load(args: argparse.Namespace) -> ClipDataset:
+def _load(args: argparse.Namespace, skipped: Skipped) -> ClipDataset:
     from ..data import coco_vid, imagenet_vid, still, voc_video
 
     if args.source == 'coco_vid':
         return coco_vid.load_coco_vid(args.root, args.split)
     if args.source == 'rosbag':
-        return _load_bags(args)
+        return _load_bags(args, skipped)
     if args.source == 'imagenet_vid':
         return imagenet_vid.load_imagenet_vid(args.root, args.split)
     if args.source == 'voc_video':
@@ -135,16 +159,20 @@ def _load(args: argparse.Namespace) -> ClipDataset:
     return still.load_still_coco(args.root, args.split, args.length)
 
 
-def _load_bags(args: argparse.Namespace) -> ClipDataset:
+def _load_bags(args: argparse.Namespace, skipped: Skipped) -> ClipDataset:
     """Load bags; a clip is named after its bag, classes are numbered as the bags say."""
     from ..data.convert import read_labels
     from ..data.rosbag import find_bags, load_rosbag
 
-    bags = find_bags(args.root)
-    lists = {read_labels(bag) for bag in bags}
+    lists = set()
+    for bag in find_bags(args.root):
+        with suppress(ValueError, OSError):  # told of when it is loaded
+            lists.add(read_labels(bag))
     labels = lists.pop() if len(lists) == 1 else None
-    dataset = load_rosbag(args.root, args.image_topic, args.truth_topic, labels)
-    for bag, clip in zip(bags, dataset.clips):
+    dataset = load_rosbag(args.root, args.image_topic, args.truth_topic, labels,
+                          on_bad=skipped.add)
+    for clip in dataset.clips:
+        bag = Path(clip.source)
         clip.name = bag.name if bag.is_dir() else bag.stem
     return dataset
 
@@ -157,7 +185,7 @@ def _chosen(dataset: ClipDataset, names: list[str]) -> ClipDataset:
     unknown = sorted(set(names) - set(known))
     if unknown:
         shown = ', '.join(known[:10]) + (', …' if len(known) > 10 else '')
-        raise ValueError(f'--clip: {unknown} are not there; there are {shown}')
+        raise options.OptionError(f'--clip: {unknown} are not there; there are {shown}')
     clips = [clip for clip in dataset.clips if not names or clip.name in names]
     return ClipDataset(dataset.labels, clips)
 

@@ -9,57 +9,85 @@ from typing import Any, TYPE_CHECKING
 
 from tqdm import tqdm
 
+from . import options
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..data.base import ClipDataset
+    from ..data.base import Clip, ClipDataset
     from ..evaluation.datasets import BagOptions
 
 DATASETS = ('coco_vid', 'imagenet_vid', 'rosbag', 'synthetic')
+SKIPPED = 3  # exit status
+SPLIT, TOLERANCE_MS = 'val', 5.0
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say what is measured on."""
+    """Add the options that say what is measured on; :func:`check_data` completes them."""
     parser.add_argument('--dataset', required=True, choices=DATASETS)
     parser.add_argument('--root', help='folder of the data set; for rosbag a bag, or a folder of '
                                        'bags (folders with metadata.yaml, .mcap, .db3)')
-    parser.add_argument('--split', default='val', help='default: %(default)s; bags have none')
-    parser.add_argument('--stride', type=int, default=1, metavar='K',
+    parser.add_argument('--split', help=f'default: {SPLIT}; bags have none')
+    parser.add_argument('--stride', type=options.whole(1), default=1, metavar='K',
                         help='take every K-th frame of each clip; default: %(default)s')
     parser.add_argument('--image-topic', metavar='TOPIC',
                         help='with rosbag: needed where a bag has several cameras')
     parser.add_argument('--truth-topic', metavar='TOPIC',
                         help='with rosbag: the Detection2DArray topic that has the truth; '
                              'default: found by its type')
-    parser.add_argument('--truth-tolerance', type=float, default=5.0, metavar='MS',
+    parser.add_argument('--truth-tolerance', type=options.number(0.0), metavar='MS',
                         help='with rosbag: how far the stamp of a truth may be from that of its '
-                             'image; a frame without truth is not scored; default: %(default)s')
+                             'image; a frame without truth is not scored; '
+                             f'default: {TOLERANCE_MS:g}')
+
+
+def check_data(args: argparse.Namespace) -> None:
+    """
+    See that the options fit the data set, and fill in their defaults.
+
+    :raises OptionError: for options that the data set does not take, or a root that is missing.
+    """
+    bags = args.dataset == 'rosbag'
+    if bags:
+        options.refuse(args, ['split'], 'bags have no splits; leave it out')
+    else:
+        options.refuse(args, ['image_topic', 'truth_topic', 'truth_tolerance'],
+                       f'is for --dataset rosbag; {args.dataset} has none')
+    if args.dataset == 'synthetic':
+        options.refuse(args, ['root'], 'the synthetic world is drawn, it lies nowhere; leave it '
+                                       'out')
+    elif not args.root:
+        raise options.OptionError(
+            f'--root: dataset {args.dataset} needs it, the folder that it lies in')
+    if bags:
+        options.fill(args, truth_tolerance=TOLERANCE_MS)
+    else:
+        options.fill(args, split=SPLIT)
 
 
 def bag_options(args: argparse.Namespace) -> BagOptions:
-    """
-    Gather what of a bag is looked at.
-
-    :raises ValueError: for topics where there are no bags.
-    """
+    """Gather what of a bag is looked at."""
     from ..evaluation.datasets import BagOptions
 
-    if args.dataset != 'rosbag' and (args.image_topic or args.truth_topic):
-        raise ValueError(
-            f'--image-topic and --truth-topic are for --dataset rosbag; {args.dataset} has none'
-        )
+    if args.dataset != 'rosbag':
+        return BagOptions()
     return BagOptions(args.image_topic, args.truth_topic, round(args.truth_tolerance * 1e6))
 
 
 def open_data(
-    args: argparse.Namespace, labels: Sequence[str] | None,
-    on_bad: Callable[[Path, Exception], None] | None = None,
+    args: argparse.Namespace, labels: Sequence[str] | None, skipped: Skipped,
+    needs_images: bool = True,
 ) -> ClipDataset:
-    """Open what the options name, see :func:`~forecast_detector.evaluation.datasets`."""
+    """
+    Open what the options name, see :func:`~forecast_detector.evaluation.datasets.open_dataset`.
+
+    :param skipped: takes down the bags that cannot be used.
+    :param needs_images: False where only the truth is looked at.
+    """
     from ..evaluation.datasets import open_dataset
 
-    return open_dataset(args.dataset, args.root, args.split, args.stride, labels,
-                        bag_options(args), on_bad)
+    return open_dataset(args.dataset, args.root, args.split or '', args.stride, labels,
+                        bag_options(args), skipped.add, needs_images)
 
 
 class Skipped:
@@ -73,9 +101,26 @@ class Skipped:
         self.rows: list[dict[str, str]] = []
 
     def add(self, path: str | Path, reason: object) -> None:
-        """Take one down."""
-        self.rows.append({'name': str(path), 'reason': str(reason)})
-        tqdm.write(f'skipped: {reason}', file=sys.stderr)
+        """Take one down; its name is always told, on one line."""
+        name, text = str(path), options.one_line(reason)
+        self.rows.append({'name': name, 'reason': text})
+        where = '' if name in text else f'{name}: '
+        tqdm.write(f'skipped: {where}{text}', file=sys.stderr)
+
+    def clips_of(self, args: argparse.Namespace) -> Callable[[Clip, Exception], None] | None:
+        """
+        Give what takes down a clip with a frame that cannot be used.
+
+        :returns: None for data sets other than bags: they are measured whole or not at all.
+        """
+        if args.dataset != 'rosbag':
+            return None
+        return lambda clip, error: self.add(clip.source, error)
+
+    @property
+    def status(self) -> int:
+        """Exit status of a command that finished the rest."""
+        return SKIPPED if self.rows else 0
 
 
 def describe_data(args: argparse.Namespace) -> dict[str, Any]:

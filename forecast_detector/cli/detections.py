@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..data.base import ClipDataset
+    from ..evaluation.dump import Dump
     from ..evaluation.metrics import ScoredClip
     from ..evaluation.run import ClipRun
 
@@ -28,21 +30,32 @@ def dump(args: argparse.Namespace, dataset: ClipDataset, runs: Sequence[ClipRun]
     ))
 
 
-def read(path: str, dataset: ClipDataset) -> list[ScoredClip]:
-    """Read detections of any detector and set them beside the truth."""
+def read(path: str, dataset: ClipDataset) -> tuple[list[ScoredClip], Dump]:
+    """Read detections of any detector and set them beside the truth; tells what was left out."""
     from ..evaluation.datasets import category_ids
     from ..evaluation.dump import read_dump
     from ..evaluation.metrics import ScoredClip
     from ..types import Detections
 
     images = [[clip.image_id(i) for i in range(len(clip))] for clip in dataset.clips]
-    found = read_dump(path, [i for ids in images for i in ids], category_ids(dataset),
-                      dataset.labels)
+    dump = read_dump(path, [i for ids in images for i in ids], category_ids(dataset),
+                     dataset.labels)
+    for count, why in (
+        (dump.elsewhere, 'for images that are not measured here (of another stride, split or '
+                         'data set)'),
+        (dump.foreign, 'of classes that the data set does not know (it has '
+                       f'{", ".join(dataset.labels) or "none"})'),
+    ):
+        if count:
+            print(f'note: {path}: {count} of its {dump.results} results are {why}: left out',
+                  file=sys.stderr)
+    if not dump.results:
+        print(f'note: {path}: holds no results; all objects count as missed', file=sys.stderr)
     return [
-        ScoredClip(clip.name, [found.get(image, Detections()) for image in ids],
+        ScoredClip(clip.name, [dump.found.get(image, Detections()) for image in ids],
                    [clip.truth(i) for i in range(len(clip))])
         for clip, ids in zip(dataset.clips, images)
-    ]
+    ], dump
 
 
 def compare(path: str, dataset: ClipDataset, scored: list[ScoredClip]) -> dict[str, Any]:
@@ -51,7 +64,7 @@ def compare(path: str, dataset: ClipDataset, scored: list[ScoredClip]) -> dict[s
     from ..evaluation.matching import Rule
     from ..evaluation.metrics import ALL, outcomes
 
-    classes, others = len(dataset.labels), read(path, dataset)
+    classes, others = len(dataset.labels), read(path, dataset)[0]
     result: dict[str, Any] = {'file': path}
     for name, rule in (('map50', Rule.PLAIN), ('map50_tolerant', Rule.TOLERANT)):
         ours, theirs = (outcomes(clips, classes, rule, ())[ALL] for clips in (scored, others))

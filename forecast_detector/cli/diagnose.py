@@ -6,6 +6,9 @@ every object that reading finds? Once where every frame is read, and on the stre
 at each --p: there, every frame is tried both ways. Forecast features against copies of the last
 ones read. And the clips end to end as one stream, without a reset: frames from each cut until the
 new object is found. Intervals (95 %) are bootstraps over clips, or cuts.
+
+With --dataset rosbag --root may be a folder of bags: those that cannot be used are named and
+skipped, the rest is looked into, and the exit status is 3.
 """
 
 from __future__ import annotations
@@ -18,8 +21,8 @@ from typing import Any
 from tqdm import tqdm
 
 from ..config import StreamConfig
-from . import common
-from .data import add_data, describe_data, open_data
+from . import common, options
+from .data import add_data, check_data, describe_data, open_data, Skipped
 from .evaluate import load_detector
 
 
@@ -27,12 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``diagnose``."""
     parser.add_argument('--weights', required=True, help='file or shipped name, such as foda')
     add_data(parser)
-    parser.add_argument('--p', type=float, nargs='*', default=[StreamConfig().p],
+    parser.add_argument('--p', type=options.unit, nargs='*', default=[StreamConfig().p],
                         help='thresholds of steered streams; default: %(default)s')
-    parser.add_argument('--read-every', type=int, nargs='*', default=[2, 4], metavar='K',
+    parser.add_argument('--read-every', type=options.whole(1), nargs='*', default=[2, 4],
+                        metavar='K',
                         help='for the cuts: fixed policies beside the scheduler; '
                              'default: %(default)s')
-    parser.add_argument('--ahead', type=int, default=4, metavar='N',
+    parser.add_argument('--ahead', type=options.whole(1), default=4, metavar='N',
                         help='forecasts in a row, at most; default: %(default)s')
     parser.add_argument('--success-iou', type=float, default=0.5, metavar='IOU',
                         help='overlap from which an object counts as found for the labels; '
@@ -52,19 +56,21 @@ def run(args: argparse.Namespace) -> int:
     from ..evaluation.store import FeatureStore
 
     _check(args)
+    skipped = Skipped()
     detector, provenance = load_detector(args)
     if detector.network.config.combination == 'recurrent':
         raise ValueError("these weights forecast nothing (combination 'recurrent'); there is "
                          'nothing to diagnose')
-    dataset = open_data(args, detector.labels)
+    dataset = open_data(args, detector.labels, skipped)
     with tqdm(unit='frame', dynamic_ncols=True) as bar:
         bar.set_description('reading')
-        store = FeatureStore(detector, dataset.clips, bar.update)
+        store = FeatureStore(detector, dataset.clips, bar.update,
+                             on_bad=skipped.clips_of(args))
         judged = []
         for p in [1.0, *(p for p in args.p if p < 1.0)]:
             bar.set_description(f'scheduler, p={p:g}')
             trials = run_trials(store, p, args.success_iou, bar.update)
-            judged.append({'p': p, **judge(trials, len(dataset.clips)).to_dict()})
+            judged.append({'p': p, **judge(trials, len(store.clips)).to_dict()})
         bar.set_description('forecasts')
         ratios = forecast_ratios(store, args.ahead, bar.update)
         bar.set_description('cuts')
@@ -77,24 +83,22 @@ def run(args: argparse.Namespace) -> int:
         'classifier': judged,
         'forecast_error': [asdict(ratio) for ratio in ratios],
         'cuts': [one.to_dict() for one in cuts] if cuts else None,
-        'frames': len(dataset),
+        'frames': sum(len(clip) for clip in store.clips),
+        'skipped': skipped.rows,
         'provenance': {**provenance, 'success_iou': args.success_iou, **describe_data(args)},
     }
     _write(args, result)
     if cuts is None:
         print(f'note: cuts are left out: {why}', file=sys.stderr)
-    return 0
+    return skipped.status
 
 
 def _check(args: argparse.Namespace) -> None:
+    check_data(args)
+    options.check_outputs(args, ('json', 'plot'))
+    options.check_plot(args.plot)
     if not 0 < args.success_iou < 1:
-        raise ValueError(f'success-iou: {args.success_iou} is outside (0, 1)')
-    if args.ahead < 1:
-        raise ValueError(f'ahead: {args.ahead} is below 1; 1 is the frame after a READ')
-    for p in args.p:
-        StreamConfig(p=p)
-    for k in args.read_every:
-        StreamConfig(read_every=k)
+        raise options.OptionError(f'--success-iou: {args.success_iou} is outside (0, 1)')
 
 
 def _write(args: argparse.Namespace, result: dict[str, Any]) -> None:

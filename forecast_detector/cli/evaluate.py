@@ -6,7 +6,7 @@ detector, and motion (slow, medium, fast) is measured on it.
 
 With --dataset rosbag --root may be a folder of bags. A bag that cannot be used (broken, empty,
 truncated, without the topic, of unknown types) is named and skipped, the rest is measured, and
-the exit status is 3. It is 1 after an error, 2 for options that are not understood.
+the exit status is 3. It is 1 after an error, 2 for options that are wrong or do not go together.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import sys
 from typing import Any, TYPE_CHECKING
 
 from ..config import StreamConfig
-from . import common
-from .data import add_data, describe_data, open_data, Skipped
+from . import common, options
+from .data import add_data, check_data, describe_data, open_data, SKIPPED, Skipped
 from .detections import compare, dump, read
-from .measuring import check_options, make_job, measure, READ_EVERY, run_oracle, settings
+from .measuring import check_options, make_job, measure, POLICY, READ_EVERY, run_oracle, settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,9 +36,13 @@ POLICIES = (
     'scheduler', 'read', 'alternate', 'copy', 'hold', 'kalman', 'moved',
     'scheduled_kalman', 'oracle',
 )
-SKIPPED = 3
+# What asks for something that scoring a file again cannot give.
+RUN_OPTIONS = (
+    'policy', 'p', 'read_every', 'max_consecutive_forecasts', 'sap', 'latency', 'anticipate',
+    'dump', 'trace', 'workers', 'ray', 'input_size', 'resize', 'device',
+)
 
-__all__ = ['add_arguments', 'add_data', 'describe_data', 'load_detector', 'run']
+__all__ = ['add_arguments', 'load_detector', 'run', 'SKIPPED']
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,18 +53,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='score these detections (COCO results) again; opens neither '
                              'images nor weights')
     add_data(parser)
-    parser.add_argument('--policy', default='scheduler', choices=POLICIES,
+    parser.add_argument('--policy', choices=POLICIES,
                         help='which frames are read, and what answers the others: the '
                              'forecast (scheduler, alternate, oracle), the features of the '
-                             'last READ (copy) or its boxes (hold, kalman; scheduled_kalman: '
-                             'read as by scheduler)')
-    parser.add_argument('--p', type=float,
+                             'last READ (copy) or its boxes (hold, kalman, moved; '
+                             'scheduled_kalman: read as by scheduler); '
+                             f'default: {POLICY}')
+    parser.add_argument('--p', type=options.unit,
                         help='threshold of the scheduler, 1 never forecasts; '
                              f'default: {StreamConfig().p}')
-    parser.add_argument('--read-every', type=int, metavar='K',
+    parser.add_argument('--read-every', type=options.whole(1), metavar='K',
                         help='frames a READ, for all but scheduled ones and read; '
                              f'default: {READ_EVERY}')
-    parser.add_argument('--max-consecutive-forecasts', type=int, metavar='N',
+    parser.add_argument('--max-consecutive-forecasts', type=options.whole(0), metavar='N',
                         help='default: 0, no limit')
     _add_streaming(parser)
     parser.add_argument('--versus', metavar='FILE',
@@ -70,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--trace', action='store_true',
                         help='keep the decisions of every frame, and a few pictures, in the JSON '
                              '(for report)')
-    parser.add_argument('--workers', type=int, metavar='N',
+    parser.add_argument('--workers', type=options.whole(1), metavar='N',
                         help='processes that share the clips or bags; the figures are those of '
                              'one process, but for the times: they share the cores; default: 1')
     parser.add_argument('--ray', nargs='?', const='', metavar='ADDRESS',
@@ -78,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              'that this machine is part of); without ADDRESS one is started on '
                              'this machine. --workers then defaults to its cores, or GPUs')
     common.add_input(parser)
-    common.add_device(parser)
+    common.add_device(parser, default=None)
     common.add_json(parser)
 
 
@@ -98,27 +103,40 @@ def _add_streaming(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run ``evaluate``."""
     skipped = Skipped()
+    check_data(args)
+    if args.source:
+        options.refuse(args, RUN_OPTIONS, 'needs weights to run; --from only scores again')
+    else:
+        check_options(args)
+    options.check_outputs(args, ('json', 'dump'), (args.source, args.versus))
     result, trace = _score_again(args, skipped) if args.source else _measure(args, skipped)
     if args.json:
         values = result.to_dict()
         common.write_json(args.json, values if trace is None else {**values, 'trace': trace})
     if args.json != '-':
         print(result.table())
-    return SKIPPED if skipped.rows else 0
+    return skipped.status
 
 
 def _latency(text: str) -> Latencies:
     from ..evaluation.streaming_ap import Latencies
 
-    return Latencies(*(float(part) for part in text.split(',')))
+    parse = options.number(0.0)
+    try:
+        times = [parse(part.strip()) for part in text.split(',')]
+        if len(times) not in (2, 3):
+            raise argparse.ArgumentTypeError(f'{text!r} has {len(times)}')
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(
+            f'{error}; two or three times in milliseconds are expected, READ_MS,FORECAST_MS or '
+            'READ_MS,FORECAST_MS,AHEAD_MS, such as 60,12'
+        ) from None
+    return Latencies(*times)
 
 
 def _measure(
     args: argparse.Namespace, skipped: Skipped
 ) -> tuple[EvaluationResult, dict[str, Any] | None]:
-    check_options(args)
-    if args.trace and not args.json:
-        raise ValueError('--trace goes into the JSON; give --json, too')
     job = make_job(args)
     detector = job.detector()
     print(detector.device_note, file=sys.stderr)
@@ -149,12 +167,11 @@ def _sap50(streamed: Sequence[ScoredClip] | None, classes: int) -> float | None:
 def _score_again(
     args: argparse.Namespace, skipped: Skipped
 ) -> tuple[EvaluationResult, None]:
-    for name in ('dump', 'sap', 'trace', 'workers', 'ray'):
-        if getattr(args, name) not in (None, False):
-            raise ValueError(f'--{name} needs weights to run; --from only scores again')
-    dataset = open_data(args, None, skipped.add)
-    return _result(args, dataset, read(args.source, dataset), None, {
-        'from': str(args.source), **describe_data(args),
+    dataset = open_data(args, None, skipped, needs_images=False)
+    scored, file = read(args.source, dataset)
+    return _result(args, dataset, scored, None, {
+        'from': str(args.source), 'results': file.results, 'results_elsewhere': file.elsewhere,
+        'results_foreign': file.foreign, **describe_data(args),
     }, skipped), None
 
 

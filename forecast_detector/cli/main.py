@@ -8,6 +8,7 @@ import sys
 
 from .. import __version__
 from ..memory import keep_freed_memory
+from .options import one_line, OptionError
 
 # Name to first line of help. A command's module is imported only when it is called for.
 COMMANDS = {
@@ -54,7 +55,8 @@ def main(argv: list[str] | None = None) -> int:
     """
     Run a subcommand; returns the exit status, 0 only on success.
 
-    An error that a user can mend is one line on stderr, without a traceback.
+    It is 1 after an error, 2 for options that are wrong, 3 if recordings were skipped. An error
+    that a user can mend is one line on stderr, without a traceback.
     """
     keep_freed_memory()
     argv = sys.argv[1:] if argv is None else argv
@@ -63,8 +65,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return int(args.run(args))
     except (ValueError, RuntimeError, OSError, ImportError) as error:
-        print(f'forecast-detector: error: {error}', file=sys.stderr)
-        return 1
+        text = one_line(error) or type(error).__name__
+        print(f'forecast-detector: error: {text}', file=sys.stderr)
+        return 2 if isinstance(error, OptionError) else 1
     except KeyboardInterrupt:
         print('forecast-detector: interrupted', file=sys.stderr)
         return 130

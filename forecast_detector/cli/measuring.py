@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass, replace
-import sys
 from typing import Any, TYPE_CHECKING
 
 from tqdm import tqdm
 
 from ..config import StreamConfig
+from . import options
 from .data import bag_options, open_data, Skipped
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..evaluation.run import ClipRun, Latency
 
 SCHEDULED = ('scheduler', 'scheduled_kalman')
-READ_EVERY = 2
+POLICY, READ_EVERY = 'scheduler', 2
 
 
 @dataclass(frozen=True)
@@ -57,20 +57,24 @@ def _given(value: Any, default: Any) -> Any:
 
 def check_options(args: argparse.Namespace) -> None:
     """
-    Say which options the policy does not take.
+    See that the options of a run go together, and fill in policy and device.
 
-    :raises ValueError: for options that ask for nothing, or for what cannot be.
+    :raises OptionError: for options that ask for nothing, or for what cannot be.
     """
-    if (args.latency or args.anticipate) and not args.sap:
-        raise ValueError('--latency and --anticipate are for --sap; give it, too')
-    if args.policy == 'oracle' and args.sap:
-        raise ValueError('the oracle knows the truth before it acts: it has no --sap')
-    if args.policy == 'oracle' and (args.workers or args.ray is not None):
-        raise ValueError('the oracle weighs all frames together: it has no --workers and no --ray')
-    for name, value in settings(args).items():
-        if value is None and getattr(args, name) is not None:
-            print(f'note: policy {args.policy} takes no --{name.replace("_", "-")}; ignored',
-                  file=sys.stderr)
+    options.fill(args, policy=POLICY, device='auto')
+    if not args.sap:
+        options.refuse(args, ('latency', 'anticipate'), 'is for --sap; give it, too')
+    if args.latency and args.latency.anticipation is not None and not args.anticipate:
+        raise options.OptionError('--latency: AHEAD_MS is for --anticipate; give it, too, or two '
+                                  'times only')
+    if args.policy == 'oracle':
+        options.refuse(args, ['sap'], 'the oracle knows the truth before it acts')
+        options.refuse(args, ('workers', 'ray'), 'the oracle weighs all frames together')
+    if args.trace and not args.json:
+        raise options.OptionError('--trace goes into the JSON; give --json, too')
+    unfit = [name for name, value in settings(args).items() if value is None]
+    options.refuse(args, unfit, f'policy {args.policy} takes none; leave it out, or choose '
+                                'another --policy')
 
 
 def make_job(args: argparse.Namespace) -> Job:
@@ -99,7 +103,7 @@ def measure(args: argparse.Namespace, job: Job, skipped: Skipped) -> Measured:
     from ..evaluation.run import latency
 
     labels = job.checkpoint.config.labels
-    sources, whole = _sources(args, labels)
+    sources, whole = _sources(args, labels, skipped)
     kept: list[Outcome] = []
     total = len(whole) if whole else None
     with tqdm(unit='frame', total=total, desc=args.policy, dynamic_ncols=True) as bar:
@@ -120,20 +124,18 @@ def measure(args: argparse.Namespace, job: Job, skipped: Skipped) -> Measured:
 
 
 def _sources(
-    args: argparse.Namespace, labels: tuple[str, ...]
+    args: argparse.Namespace, labels: tuple[str, ...], skipped: Skipped
 ) -> tuple[list[Source], ClipDataset | None]:
     """Name the clips; bags are opened where they are worked on, other data sets here."""
-    from ..evaluation.datasets import check_stride, needed_root
     from ..evaluation.job import BagSource, ClipSource
 
     if args.dataset != 'rosbag':
-        dataset = open_data(args, labels)
+        dataset = open_data(args, labels, skipped)
         return [ClipSource(clip) for clip in dataset.clips], dataset
     from ..data.rosbag import find_bags
-    check_stride(args.stride)
-    options, bags = bag_options(args), find_bags(needed_root(args.dataset, args.root))
+    chosen, bags = bag_options(args), find_bags(args.root)
     return [
-        BagSource(bag, number, labels, args.stride, options) for number, bag in enumerate(bags)
+        BagSource(bag, number, labels, args.stride, chosen) for number, bag in enumerate(bags)
     ], None
 
 
@@ -156,10 +158,12 @@ def run_oracle(args: argparse.Namespace, job: Job, skipped: Skipped) -> Measured
     from ..evaluation.store import FeatureStore
     from ..evaluation.timing import time_steps
 
-    dataset = open_data(args, job.checkpoint.config.labels, skipped.add)
+    dataset = open_data(args, job.checkpoint.config.labels, skipped)
     detector = job.detector()
     with tqdm(unit='frame', desc='oracle', dynamic_ncols=True) as bar:
-        timed = time_steps(detector, dataset.clips)
-        store = FeatureStore(detector, dataset.clips, bar.update)
+        store = FeatureStore(detector, dataset.clips, bar.update,
+                             on_bad=skipped.clips_of(args))
+        timed = time_steps(detector, store.clips)
         runs = run_oracle_at(store, 1 / job.read_every, bar.update)
-    return Measured(dataset, runs, replace(timed, read_share=read_share(runs)))
+    return Measured(replace(dataset, clips=store.clips), runs,
+                    replace(timed, read_share=read_share(runs)))

@@ -6,26 +6,28 @@ scheduler is brought to READ shares of 1, 1/2, 1/3, 1/4 and 1/6 by its p; the ba
 2nd, 3rd, 4th and 6th frame, scheduled_kalman what the scheduler reads. Single steps are timed
 apart, on the first frames. The oracle reads where the truth says that it pays: an upper bound. It
 takes longer than everything else together, so it has to be asked for.
+
+With --dataset rosbag --root may be a folder of bags: those that cannot be used are named and
+skipped, the rest is measured, and the exit status is 3.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 import csv
-import math
 from pathlib import Path
 import time
 from typing import Any, TYPE_CHECKING
 
 from tqdm import tqdm
 
-from . import common
-from .data import add_data, describe_data, open_data
+from . import common, options
+from .data import add_data, check_data, describe_data, open_data, Skipped
 from .evaluate import load_detector
 
 if TYPE_CHECKING:
-    from ..data.base import ClipDataset
+    from ..data.base import Clip
     from ..evaluation.points import Point
     from ..streaming import StreamingDetector
 
@@ -41,16 +43,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help=f'of {", ".join(BASELINES)}; default: all but oracle, which takes '
                              'longer than the rest together')
     parser.add_argument('--time-pass', action='store_true',
-                        help='run one pass of evaluate --policy read first, to compare times '
+                        help='run one pass of evaluate --policy read, too, to compare times '
                              '(pass_s beside sweep_s)')
     parser.add_argument('--csv', metavar='FILE', help='write the points as a table')
     parser.add_argument('--plot', metavar='FILE', help='draw mAP against share and speed')
     wish = parser.add_mutually_exclusive_group()
-    wish.add_argument('--want-share', type=float, metavar='S',
+    wish.add_argument('--want-share', type=options.unit, metavar='S',
                       help='recommend p for at most this share of READs')
-    wish.add_argument('--want-ms', type=float, metavar='MS',
+    wish.add_argument('--want-ms', type=options.above_zero, metavar='MS',
                       help='recommend p for at most so many milliseconds a frame')
-    wish.add_argument('--want-loss', type=float, metavar='L',
+    wish.add_argument('--want-loss', type=options.unit, metavar='L',
                       help='recommend p for at most so much less mAP (0 to 1) than at p=1')
     common.add_input(parser)
     common.add_device(parser)
@@ -64,40 +66,38 @@ def run(args: argparse.Namespace) -> int:
     from ..evaluation.sweep import Sweep
     from ..evaluation.timing import time_steps
 
-    _check_wish(args)
+    check_data(args)
+    options.check_outputs(args, ('json', 'csv', 'plot'))
+    options.check_plot(args.plot)
+    skipped = Skipped()
     detector, provenance = load_detector(args)
-    dataset = open_data(args, detector.labels)
-    whole_pass = _time_pass(detector, dataset, args.time_pass)
+    dataset = open_data(args, detector.labels, skipped)
     watch = Stopwatch()
-    timed = time_steps(detector, dataset.clips)
     points: list[Point] = []
     with tqdm(unit='frame', dynamic_ncols=True) as bar:
         bar.set_description('reading')
-        store = FeatureStore(detector, dataset.clips, bar.update)
+        store = FeatureStore(detector, dataset.clips, bar.update,
+                             on_bad=skipped.clips_of(args))
         reading = watch.seconds('read')
+        timed = time_steps(detector, store.clips)
         for point in Sweep(store, dataset.labels, timed, bar.update).points(args.baselines):
             points.append(point)
             bar.set_description(f'{len(points)} points, last {_name(point)}')
     compared = differences(points)
     chosen = recommend(points, args.want_share, args.want_ms, args.want_loss)
+    sweeping = watch.seconds('sweep')
+    whole_pass = _time_pass(detector, store.clips, dataset.labels, args.time_pass)
     _write(args, {
         'points': [point.to_dict() for point in points],
         'differences': compared,
         'recommended': chosen.to_dict() if chosen else None,
-        'frames': len(dataset),
+        'frames': sum(len(clip) for clip in store.clips),
+        'skipped': skipped.rows,
         'latency_ms': {'read': timed.read_ms, 'forecast': timed.forecast_ms},
-        **watch.seconds('sweep'), **reading, **whole_pass,
+        **sweeping, **reading, **whole_pass,
         'provenance': {**provenance, **describe_data(args)},
     })
-    return 0
-
-
-def _check_wish(args: argparse.Namespace) -> None:
-    for name, most in (('want_share', 1.0), ('want_loss', 1.0), ('want_ms', math.inf)):
-        wish = getattr(args, name)
-        if wish is not None and not 0 <= wish <= most:
-            option = '--' + name.replace('_', '-')
-            raise ValueError(f'{option}: {wish:g} is outside 0 to {most:g}')
+    return skipped.status
 
 
 class Stopwatch:
@@ -116,7 +116,7 @@ class Stopwatch:
 
 
 def _time_pass(
-    detector: StreamingDetector, dataset: ClipDataset, wanted: bool
+    detector: StreamingDetector, clips: Sequence[Clip], labels: Sequence[str], wanted: bool
 ) -> Mapping[str, float | None]:
     """Do what ``evaluate --policy read`` does, and tell how long it takes."""
     from ..evaluation.metrics import evaluate
@@ -126,8 +126,8 @@ def _time_pass(
     if not wanted:
         return {'pass_s': None, 'pass_cpu_s': None}
     watch = Stopwatch()
-    runs = run_clips(make_runner('read', detector), dataset.clips, common.progress, 'one pass')
-    evaluate([one.scored(clip) for one, clip in zip(runs, dataset.clips)], dataset.labels)
+    runs = run_clips(make_runner('read', detector), clips, common.progress, 'one pass')
+    evaluate([one.scored(clip) for one, clip in zip(runs, clips)], labels)
     return watch.seconds('pass')
 
 

@@ -254,7 +254,8 @@ def _stamps(images: list[Entry]) -> list[int] | None:
 
 
 def load_coco_vid(
-    root: str | Path, split: str, stride: int = 1, labels: Sequence[str] | None = None
+    root: str | Path, split: str, stride: int = 1, labels: Sequence[str] | None = None,
+    needs_images: bool = True,
 ) -> CocoVidDataset:
     """
     Load a split: truth in ``root/annotations/SPLIT.json``, frames under ``root/SPLIT``.
@@ -269,6 +270,8 @@ def load_coco_vid(
     :param stride: keep every ``stride``-th frame of each video, from its first.
     :param labels: the weights' class names, to number the categories by; without them the
         categories are numbered by rising id.
+    :param needs_images: whether the frames have to be there; False where only the truth is
+        looked at.
     :raises FileNotFoundError: if the JSON, or the first frame of a video, is missing.
     :raises ValueError: for a file that is not CocoVID, or classes foreign to ``labels``.
     """
@@ -283,7 +286,7 @@ def load_coco_vid(
     for video, images in _frames_by_video(content, path):
         images = images[::stride]
         files = [root / split / _value(image, 'file_name', 'image', path) for image in images]
-        if not files[0].is_file():
+        if needs_images and not files[0].is_file():
             raise FileNotFoundError(
                 f'{files[0]}: no such file; {path} names it as file_name of image '
                 f'{images[0]["id"]}; frames are expected under {root / split}'

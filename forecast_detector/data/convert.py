@@ -62,6 +62,7 @@ def _rows(truth: Truth, image_id: int, video_id: int) -> Iterator[dict[str, Any]
 def write_coco_vid(
     dataset: ClipDataset, root: str | Path, split: str, suffix: str = '.jpg',
     on_bad: Callable[[BadFrameError], None] | None = None,
+    on_empty: Callable[[Clip], None] = lambda clip: None,
 ) -> tuple[Path, int, int]:
     """
     Write clips as CocoVID: ``root/annotations/SPLIT.json`` and a folder of images a clip.
@@ -72,6 +73,7 @@ def write_coco_vid(
     :param suffix: ``.jpg`` or ``.png``; frames that are such files already are copied.
     :param on_bad: told of each frame that cannot be used, which is then left out, as is a clip
         that has no other; without it the first such frame raises.
+    :param on_empty: told of each clip that is left out.
     :returns: the annotation file, and how many clips and images it has.
     :raises FileExistsError: if the annotation file is there already.
     :raises ValueError: for another suffix, or if no image can be used.
@@ -106,6 +108,7 @@ def write_coco_vid(
         if len(images) == before:
             with suppress(OSError):  # not empty: of an earlier attempt
                 (root / split / folder).rmdir()
+            on_empty(clip)
             continue
         videos.append({'id': video_id, 'name': clip.name, 'fps': clip.fps, 'length': len(clip)})
     if not videos:

@@ -110,7 +110,8 @@ def _check_labels(labels: Sequence[str] | None) -> None:
 
 
 def load_imagenet_vid(
-    root: str | Path, split: str, stride: int = 1, labels: Sequence[str] | None = None
+    root: str | Path, split: str, stride: int = 1, labels: Sequence[str] | None = None,
+    needs_images: bool = True,
 ) -> ClipDataset:
     """
     Load the snippets of a split, each once.
@@ -118,6 +119,8 @@ def load_imagenet_vid(
     :param root: the folder with ``Data/VID``, ``Annotations/VID`` and ``ImageSets``.
     :param split: ``train`` (VID_train_15frames.txt) or ``val`` (VID_val_videos.txt).
     :param labels: the weights' class names; must be the 30 classes in their usual order.
+    :param needs_images: whether the frames have to be there; False where only the truth is
+        looked at.
     :raises FileNotFoundError: if a list or a snippet's folder is missing.
     :raises ValueError: for an unknown split, a broken list, or foreign labels.
     """
@@ -136,7 +139,7 @@ def load_imagenet_vid(
             # The train list has one line a sampled frame and no ids; its snippets are counted on.
             snippets[name] = (int(first) if split == 'val' else next_id, int(length))
             next_id += int(length)
-    for name in snippets:
+    for name in snippets if needs_images else ():
         if not (root / 'Data' / 'VID' / name).is_dir():
             raise FileNotFoundError(
                 f"{root / 'Data' / 'VID' / name}: no such snippet; {LISTS[split]} names it: "

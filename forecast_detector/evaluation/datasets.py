@@ -48,6 +48,11 @@ class StridedClip(Clip):
         """Say where the whole clip comes from."""
         return self.clip.source
 
+    @property
+    def lacks(self) -> str | None:
+        """Say what the recording lacks."""
+        return self.clip.lacks
+
     def __len__(self) -> int:
         """Return the number of frames."""
         return -(-len(self.clip) // self.stride)
@@ -80,7 +85,7 @@ class StridedClip(Clip):
 def open_dataset(
     name: str, root: str | None, split: str, stride: int, labels: Sequence[str] | None,
     bags: BagOptions = BagOptions(),  # noqa: B008 (frozen)
-    on_bad: Callable[[Path, Exception], None] | None = None,
+    on_bad: Callable[[Path, Exception], None] | None = None, needs_images: bool = True,
 ) -> ClipDataset:
     """
     Open a split for measuring.
@@ -91,6 +96,7 @@ def open_dataset(
     :param bags: for data set ``rosbag``.
     :param on_bad: told of each bag that cannot be used, which is then left out; without it the
         first one raises.
+    :param needs_images: whether image and video files have to be there; False for scoring.
     :raises ValueError: for an unknown name, a missing root, or labels that do not fit.
     """
     if name not in DATASETS:
@@ -99,7 +105,7 @@ def open_dataset(
     if name == 'rosbag':
         dataset = _load_bags(needed_root(name, root), stride, labels, bags, on_bad)
     else:
-        dataset = _load(name, root, split, stride, labels)
+        dataset = _load(name, root, split, stride, labels, needs_images)
     if labels is not None and tuple(labels) != tuple(dataset.labels):
         raise ValueError(
             f'the classes of the weights, {_some(labels)}, and of {name}, '
@@ -132,7 +138,8 @@ def needed_root(name: str, root: str | None) -> str:
 
 
 def _load(
-    name: str, root: str | None, split: str, stride: int, labels: Sequence[str] | None
+    name: str, root: str | None, split: str, stride: int, labels: Sequence[str] | None,
+    needs_images: bool = True,
 ) -> ClipDataset:
     if name == 'synthetic':
         from ..data.synthetic import load_synthetic
@@ -140,9 +147,9 @@ def _load(
     root = needed_root(name, root)
     if name == 'imagenet_vid':
         from ..data.imagenet_vid import load_imagenet_vid
-        return load_imagenet_vid(root, split, stride, labels)
+        return load_imagenet_vid(root, split, stride, labels, needs_images)
     from ..data.coco_vid import load_coco_vid
-    return load_coco_vid(root, split, stride, labels)
+    return load_coco_vid(root, split, stride, labels, needs_images)
 
 
 def _load_bags(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 import json
 from pathlib import Path
 from typing import Any
@@ -51,31 +52,50 @@ def write_dump(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
         file.write('\n]\n')
 
 
+@dataclass(frozen=True)
+class Dump:
+    """
+    Detections that were read from a file.
+
+    :ivar found: image id to detections by falling score, for images that have any.
+    :ivar results: how many results the file has.
+    :ivar elsewhere: how many of them are for images that are not asked for: another stride, or
+        another data set.
+    :ivar foreign: how many of them, of images that are, name a class that the data set does not
+        know.
+    """
+
+    found: dict[int, Detections]
+    results: int
+    elsewhere: int
+    foreign: int
+
+
 def read_dump(
     path: str | Path, image_ids: Sequence[int], category_ids: Mapping[int, int],
     names: Sequence[str] = (),
-) -> dict[int, Detections]:
+) -> Dump:
     """
     Read results of any detector.
 
-    Detections of images that are not asked for (another stride) are left out.
+    Detections of images that are not asked for (another stride) are left out, and counted.
 
     :param category_ids: label to category id, as for :func:`results`.
     :param names: class names by label, for results that have a ``category_name``: it goes before
         the id, and a class that the data set does not know has no objects to be found in it.
-    :returns: image id to detections by falling score, for images that have any.
-    :raises ValueError: if it is not COCO results, or of other images or categories.
+    :raises ValueError: if it is not COCO results, or all are of other images, or one of another
+        category.
     """
     label_of = {category: label for label, category in category_ids.items()}
     label_named = {name: label for label, name in enumerate(names)}
     wanted, rows = set(image_ids), _read_rows(Path(path))
     chosen: dict[int, list[tuple[list[float], float, int]]] = defaultdict(list)
-    known = 0
+    elsewhere = foreign = 0
     for index, row in enumerate(rows):
         image, box, score, category = _checked(row, index, path)
         if image not in wanted:
+            elsewhere += 1
             continue
-        known += 1
         if 'category_name' in row:
             label = label_named.get(row['category_name'])
         elif category in label_of:
@@ -85,14 +105,17 @@ def read_dump(
                 f'{path}: result {index} has category_id {category}; the data set has '
                 f'{sorted(label_of)}'
             )
-        if label is not None:
+        if label is None:
+            foreign += 1
+        else:
             chosen[image].append((box, score, label))
-    if rows and not known:
+    if rows and elsewhere == len(rows):
         raise ValueError(
             f'{path}: none of its {len(rows)} results is for an image of this data set; check '
             '--dataset, --root and --split'
         )
-    return {image: _detections(found) for image, found in chosen.items()}
+    return Dump({image: _detections(found) for image, found in chosen.items()},
+                len(rows), elsewhere, foreign)
 
 
 def _read_rows(path: Path) -> list[Any]:
@@ -110,8 +133,12 @@ def _read_rows(path: Path) -> list[Any]:
 def _checked(row: Any, index: int, path: str | Path) -> tuple[int, list[float], float, int]:
     try:
         box = [float(value) for value in row['bbox']]
-        result = int(row['image_id']), box, float(row['score']), int(row['category_id'])
-    except (KeyError, TypeError, ValueError) as error:
+        image, category = (_id(row[key]) for key in ('image_id', 'category_id'))
+        result = image, box, float(row['score']), category
+        named = row.get('category_name', '')
+        if not isinstance(named, str):
+            raise TypeError(f'category_name {named!r}')
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f'{path}: result {index} is {row!r:.120}; {FORM}') from error
     if len(box) != 4 or not np.isfinite([*box, result[2]]).all() or min(box[2:]) < 0:
         raise ValueError(
@@ -119,6 +146,13 @@ def _checked(row: Any, index: int, path: str | Path) -> tuple[int, list[float], 
             'x, y, width, height, no size below 0, and a finite score are needed'
         )
     return result
+
+
+def _id(value: Any) -> int:
+    """Take an id; 7.0 is what some writers make of 7, and 7.5 is none."""
+    if int(value) != float(value):
+        raise ValueError(f'{value} is no id')
+    return int(value)
 
 
 def _detections(found: Sequence[tuple[list[float], float, int]]) -> Detections:

@@ -49,7 +49,9 @@ class Latencies:
         return self.forecast if self.anticipation is None else self.anticipation
 
 
-def pair(stamps_ns: Sequence[int], step: Callable[[int], Answers]) -> list[Detections]:
+def pair(
+    stamps_ns: Sequence[int], step: Callable[[int], Answers], where: str = 'the clip'
+) -> list[Detections]:
     """
     Simulate a detector beside a camera and tell what was known at each frame.
 
@@ -59,13 +61,14 @@ def pair(stamps_ns: Sequence[int], step: Callable[[int], Answers]) -> list[Detec
     :param stamps_ns: arrival of each frame, rising.
     :param step: computes on a frame (by index); each of its answers begins when the one before
         has finished. A second answer is an anticipation of the frame that is arriving.
+    :param where: named in errors.
     :returns: for each frame the last answer finished by its stamp, empty before the first.
     :raises ValueError: if the stamps go back.
     """
     back = next((k for k in range(1, len(stamps_ns)) if stamps_ns[k] < stamps_ns[k - 1]), None)
     if back is not None:
         raise ValueError(
-            f'the stamp of frame {back} goes back by '
+            f'{where}: the stamp of frame {back} goes back by '
             f'{(stamps_ns[back - 1] - stamps_ns[back]) / 1e6:g} ms: streaming AP needs the times '
             'at which frames came; leave --sap out, or cut the recording there'
         )
@@ -102,7 +105,8 @@ def stream_clip(
 
     stamps = [clip.stamp_ns(index) for index in range(len(clip))]
     return ScoredClip(
-        clip.name, pair(stamps, step), [clip.truth(index) for index in range(len(clip))]
+        clip.name, pair(stamps, step, clip.source),
+        [clip.truth(index) for index in range(len(clip))],
     )
 
 
