@@ -115,7 +115,7 @@ def test_several_runs_stand_side_by_side_with_a_letter_each(page):
     shown = page(one=make_run(), two=other)
     assert len(shown.all('article', 'card')) == 2
     assert 'alternate, 1 in 2' in shown.text
-    assert 'Run B read 35 %, was 2.0 times as slow and lost 10.0 points of mAP.' in shown.text
+    assert 'Run B read 35 %, took 2.0 times as long and lost 10.0 points of mAP.' in shown.text
     assert '−10.0' in shown.text
     assert len(shown.all('g', 'run-B')) >= 5
     # Lettered points of the runs make a trade-off, even without a sweep.

@@ -17,6 +17,7 @@ NAME_LENGTH, ONE_COLUMN = 20, 3
 def by_speed(runs: Sequence[Run]) -> Markup:
     """Draw a bar for each speed and run."""
     speeds = [speed for speed in SPEEDS if any(speed in run.by_speed for run in runs)]
+    # Room for the figure on a bar of 100 %.
     plot = Plot.over((0, len(speeds)), (0, 108))
     width = min(46.0, 0.78 * (plot.x(1) - plot.x(0)) / len(runs))
     parts = [plot.frame('speed of the objects', 'mAP@0.5, %', x_ticks=())]
@@ -57,13 +58,13 @@ def by_class(runs: Sequence[Run]) -> list[Markup]:
 def _classes(names: Sequence[str], runs: Sequence[Run]) -> Markup:
     x = Scale(0, 100, NAME_WIDTH, WIDTH - RIGHT - 8)
     bottom = 30 + ROW * len(names)
-    parts: list[Markup] = [element('text', 'mAP@0.5, %', x=x.end + 8, y=14, class_='name end')]
+    parts: list[Markup] = [element('text', 'AP@0.5, %', x=x.end + 8, y=14, class_='name end')]
     for value in (0, 25, 50, 75, 100):
         at = x(value)
         parts.append(element('line', x1=at, x2=at, y1=28, y2=bottom - 6, class_='grid'))
         parts.append(element('text', f'{value}', x=at, y=bottom + 8, class_='tick x'))
     parts += [_row(name, 40 + ROW * k, x, runs) for k, name in enumerate(names)]
-    return chart(WIDTH, bottom + 16, f'mAP of each of {len(names)} classes', *parts)
+    return chart(WIDTH, bottom + 16, f'AP of each of {len(names)} classes', *parts)
 
 
 def _row(name: str, y: float, x: Scale, runs: Sequence[Run]) -> Markup:

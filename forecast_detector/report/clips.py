@@ -10,7 +10,7 @@ from markupsafe import Markup
 from .errors import error_chart, told
 from .model import ErrorCurve, Picture, Run, SCHEDULED, TracedClip
 from .overlay import show, Shown
-from .timeline import strip
+from .timeline import highest_loss, strip
 
 # With pictures, and after them without; the rest is only counted.
 FOLDED_CLIPS = 100
@@ -18,12 +18,17 @@ FOLDED_CLIPS = 100
 
 @dataclass(frozen=True)
 class ClipRow:
-    """A clip in one run: its strip, and example frames if there are any."""
+    """
+    A clip in one run: its strip, and example frames if there are any.
+
+    :ivar highest: loss that the room below the strip is for.
+    """
 
     run: Run
     clip: TracedClip
     strip: Markup
     shown: list[Shown]
+    highest: float | None
 
 
 @dataclass(frozen=True)
@@ -59,11 +64,12 @@ class ErrorPart:
 
 def all_clips(runs: Sequence[Run]) -> Timeline | None:
     """Set the strips of the same clip under each other."""
-    rows: dict[str, list[ClipRow]] = {}
+    clips: dict[str, list[tuple[Run, TracedClip]]] = {}
     for run in runs:
         for clip in run.trace.clips if run.trace else ():
             if clip.frames:
-                rows.setdefault(clip.name, []).append(_row(run, clip))
+                clips.setdefault(clip.name, []).append((run, clip))
+    rows = {name: _rows(own) for name, own in clips.items()}
     if not rows:
         return None
     bright = [(name, r) for name, r in rows.items() if any(row.shown for row in r)]
@@ -75,17 +81,23 @@ def all_clips(runs: Sequence[Run]) -> Timeline | None:
     )
 
 
-def _row(run: Run, clip: TracedClip) -> ClipRow:
+def _rows(clips: Sequence[tuple[Run, TracedClip]]) -> list[ClipRow]:
+    """Draw what the runs made of one clip, losses to one scale."""
+    losses = [loss for _, clip in clips if (loss := highest_loss(clip)) is not None]
+    return [_row(run, clip, max(losses, default=None)) for run, clip in clips]
+
+
+def _row(run: Run, clip: TracedClip, highest: float | None) -> ClipRow:
     pictures = _pictures(run, 'timeline', clip.name)
     threshold = run.provenance.get('p') if run.provenance.get('policy') in SCHEDULED else None
     p = float(threshold) if isinstance(threshold, (int, float)) else None
     begin = clip.frames[0].stamp_s
     stamps = {k: frame.stamp_s - begin for k, frame in enumerate(clip.frames)}
     marked = [picture.index for picture in pictures if picture.index < len(clip.frames)]
-    return ClipRow(run, clip, strip(clip, p, marked), [
+    return ClipRow(run, clip, strip(clip, p, marked, highest), [
         show(picture, f'{stamps[picture.index]:.2f} s' if picture.index in stamps else '')
         for picture in pictures
-    ])
+    ], highest)
 
 
 def _pictures(run: Run, kind: str, clip: str | None = None) -> list[Picture]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from .conditions import data, same_data, same_times, short
 from .model import ACTIONS, Difference, Run, SweepResult
 from .svg import percent
 
@@ -15,7 +15,8 @@ class Figure:
     """
     One figure of a card.
 
-    :ivar change: against the first run, with its sign; None on the first.
+    :ivar change: against the first run, with its sign; None on the first, and where the two were
+        not measured alike.
     """
 
     name: str
@@ -37,21 +38,10 @@ class Card:
 def heading(runs: Sequence[Run], sweep: SweepResult | None) -> str:
     """Name what was measured on what."""
     origins = [run.provenance for run in runs] or [sweep.provenance if sweep else {}]
-    weights = list(dict.fromkeys(_short(o['weights']) for o in origins if o.get('weights')))
-    data = list(dict.fromkeys(_data(o) for o in origins if o.get('dataset')))
+    weights = list(dict.fromkeys(short(o['weights']) for o in origins if o.get('weights')))
+    places = list(dict.fromkeys(data(o) for o in origins if o.get('dataset')))
     named = ' and '.join(weights) or 'Detections'
-    return f'{named} on {", ".join(data)}' if data else named
-
-
-def _data(origin: dict[str, Any]) -> str:
-    if origin['dataset'] == 'rosbag' and origin.get('root'):
-        return _short(origin['root'])
-    return ' '.join(str(origin[key]) for key in ('dataset', 'split') if origin.get(key))
-
-
-def _short(value: Any) -> str:
-    """Take the last part of a path; names stay as they are."""
-    return str(value).rstrip('/').rsplit('/', 1)[-1].removesuffix('.safetensors')
+    return f'{named} on {" and ".join(places)}' if places else named
 
 
 def sentences(runs: Sequence[Run], sweep: SweepResult | None) -> list[str]:
@@ -86,13 +76,15 @@ def _against(run: Run, first: Run) -> str:
     parts = []
     if run.read_share is not None:
         parts.append(f'read {percent(run.read_share, 0)}')
-    if run.ms_per_frame and first.ms_per_frame:
+    if run.ms_per_frame and first.ms_per_frame and same_times(run, first):
         factor = first.ms_per_frame / run.ms_per_frame
-        faster = f'{factor:.1f} times as fast' if factor >= 1.05 else (
-            f'{1 / factor:.1f} times as slow' if factor <= 0.95 else 'as fast'
+        parts.append(
+            f'was {factor:.1f} times as fast' if factor >= 1.05 else
+            f'took {1 / factor:.1f} times as long' if factor <= 0.95 else 'was as fast'
         )
-        parts.append(f'was {faster}')
-    if run.map50 is not None and first.map50 is not None:
+    if run.map50 is not None and not same_data(run, first):
+        parts.append(f'reached {_accuracy(run)} on other frames')
+    elif run.map50 is not None and first.map50 is not None:
         points = 100 * (run.map50 - first.map50)
         change = f'{"gained" if points > 0 else "lost"} {abs(points):.1f} points of mAP'
         parts.append(change if abs(points) >= 0.05 else 'had the same mAP')
@@ -109,12 +101,13 @@ def _card(run: Run, first: Run | None) -> Card:
     main = _percent('mAP@0.5', run, first, 'map50') or Figure('frames', f'{run.frames:,}')
     figures = [
         _percent(name, run, first, key) for name, key in (
-            ('tolerant', 'map50_tolerant'), ('0.50 to 0.95', 'map50_95'), ('streaming', 'sap50'),
+            ('mAP, tolerant', 'map50_tolerant'), ('mAP@0.5:0.95', 'map50_95'),
+            ('streaming AP', 'sap50'),
         )
     ]
     if run.ms_per_frame is not None:
         change = None
-        if first is not None and first.ms_per_frame is not None:
+        if first is not None and first.ms_per_frame is not None and same_times(run, first):
             change = f'{run.ms_per_frame - first.ms_per_frame:+.1f}'.replace('-', '−')
         figures.append(Figure('per frame', f'{run.ms_per_frame:.1f}', 'ms', change))
     figures += [
@@ -130,7 +123,7 @@ def _versus(gap: Difference | None) -> str | None:
     values = (f'{100 * value:+.1f}'.replace('-', '−')
               for value in (gap.difference, gap.low, gap.high))
     return '{} points of mAP against {}, 95\u00a0% in [{}, {}]'.format(
-        next(values), _short(gap.versus), *values
+        next(values), short(gap.versus), *values
     )
 
 
@@ -138,6 +131,6 @@ def _percent(name: str, run: Run, first: Run | None, key: str) -> Figure | None:
     value = getattr(run, key)
     if value is None:
         return None
-    before = getattr(first, key) if first is not None else None
+    before = getattr(first, key) if first is not None and same_data(run, first) else None
     change = f'{100 * (value - before):+.1f}'.replace('-', '−') if before is not None else None
     return Figure(name, f'{100 * value:.1f}', '%', change)

@@ -13,9 +13,9 @@ from .model import ACTIONS, Run
 from .svg import chart, element, join, percent, title
 
 BINS, LOW = 56, 190.0
-# Steps that are slower than so many of the largest median are counted in the last bin: a few
-# hiccups would flatten the rest.
-LONGEST = 4.0
+# The axis ends behind this share of the steps, but at most at so many of the largest median: a
+# few hiccups would flatten the rest. Slower steps are counted in the last bin.
+SHOWN, LONGEST = 98.0, 4.0
 # Labels that start nearer than so many pixels would overlap.
 LABEL = 62.0
 
@@ -36,9 +36,17 @@ def step_times(run: Run) -> Times:
 def longest(runs: Sequence[Run]) -> float:
     """Give the end of the axis that the histograms share."""
     every = [values for run in runs for values in step_times(run).values()]
-    slowest = max(float(values.max()) for values in every) * 1.05
-    highest = min(slowest, LONGEST * max(float(np.median(values)) for values in every))
-    return ticks(0, highest or slowest, 8)[-1]
+    usual = max(float(np.percentile(values, SHOWN)) for values in every) * 1.15
+    median = max(float(np.median(values)) for values in every)
+    # The first tick behind it.
+    end = min(usual, LONGEST * median) or usual
+    step = ticks(0, end, 8)[1]
+    return step * float(np.ceil(end / step - 1e-9))
+
+
+def slower(run: Run, end_ms: float) -> int:
+    """Count the steps that took longer than the axis reaches."""
+    return sum(int((values > end_ms).sum()) for values in step_times(run).values())
 
 
 def histogram(run: Run, end_ms: float, height: float = HEIGHT) -> Markup:

@@ -10,11 +10,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from . import bars, latency, tradeoff
 from .clips import all_clips, error_parts, worst_parts
+from .conditions import conditions, is_replay
 from .fields import ReportError
 from .headline import cards, heading, sentences
 from .intervals import compared
 from .load import lettered, load
-from .model import Run, SweepResult
+from .model import Run, SPEEDS, SweepResult
 from .svg import percent
 
 TRADE_OFF_MISSING = (
@@ -51,7 +52,8 @@ def build(runs: Sequence[Run], sweep: SweepResult | None) -> str:
     environment.filters['percent'] = percent
     return environment.get_template('report.html').render(
         title=heading(runs, sweep), sentences=sentences(runs, sweep), cards=cards(runs),
-        runs=runs, sweep=sweep, skipped=[(run, run.skipped) for run in runs if run.skipped],
+        runs=runs, sweep=sweep, conditions=conditions(runs, sweep),
+        skipped=[(run, run.skipped) for run in runs if run.skipped],
         cameras=[(run, run.topics) for run in runs if run.topics],
         **_trade_off(runs, sweep), **_accuracy(runs), **_traced(runs),
         provenance=_provenance(runs, sweep),
@@ -97,6 +99,7 @@ def _accuracy(runs: Sequence[Run]) -> dict[str, Any]:
     classy = [run for run in runs if run.by_class]
     return {
         'by_speed': bars.by_speed(fast) if fast else None,
+        'no_speed': [s for s in SPEEDS if not any(s in run.by_speed for run in fast)],
         'by_class': bars.by_class(classy) if classy else [],
         'truth_missing': TRUTH_MISSING if any(run.map50 is None for run in runs) else None,
     }
@@ -109,7 +112,8 @@ def _traced(runs: Sequence[Run]) -> dict[str, Any]:
     traced = [run for run in runs if run.trace is not None]
     errors = error_parts(traced)
     return {
-        'histograms': [(run, latency.histogram(run, end_ms, *low)) for run in timed],
+        'histograms': [(run, latency.histogram(run, end_ms, *low), latency.slower(run, end_ms),
+                        'with' if is_replay(run) else 'without') for run in timed],
         'timeline': all_clips(traced),
         'errors': errors,
         'worst': worst_parts(traced),
@@ -129,10 +133,14 @@ def _provenance(
         sources.append((sweep.file, sweep.provenance))
     keys = list(dict.fromkeys(key for _, origin in sources for key in origin))
     rows: list[tuple[str, list[str | None]]] = [('file', [file for file, _ in sources])]
-    return rows + [(key, [_told(origin.get(key)) for _, origin in sources]) for key in keys]
+    told = [(key, [_told(origin.get(key)) for _, origin in sources]) for key in keys]
+    # What nobody was given says nothing.
+    return rows + [(key, values) for key, values in told if any(values)]
 
 
 def _told(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return 'yes' if value else None
     if isinstance(value, list):
         return ' × '.join(str(one) for one in value)
     if isinstance(value, dict):

@@ -53,14 +53,25 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def strip(clip: TracedClip, p: float | None, marked: Sequence[int] = ()) -> Markup:
+def highest_loss(clip: TracedClip) -> float | None:
+    """Give the largest loss that the strip of a clip shows; None without any."""
+    losses = [column.loss for column in columns(clip.frames) if column.loss is not None]
+    return max(losses) if losses else None
+
+
+def strip(
+    clip: TracedClip, p: float | None, marked: Sequence[int] = (), highest: float | None = None,
+) -> Markup:
     """
     Draw a clip from left to right, over the whole width of the page.
 
     :param p: the threshold of the confidence, drawn dashed.
     :param marked: frames that example pictures show.
+    :param highest: loss that fills the room below, the same for strips that are compared; None
+        takes the clip's own.
     """
     shown = columns(clip.frames)
+    highest = highest_loss(clip) if highest is None else highest
     losses = [column.loss for column in shown if column.loss is not None]
     height = STRIP + MARKS + (LOSS if losses else 0)
     parts = [element('rect', width=len(shown), height=STRIP, class_='read')]
@@ -76,8 +87,8 @@ def strip(clip: TracedClip, p: float | None, marked: Sequence[int] = ()) -> Mark
                 x2=(index + 0.5) * scale, y1=STRIP, y2=STRIP + MARKS, class_='shown')
         for index in marked
     ]
-    if losses:
-        parts.append(_loss(shown, max(losses), height))
+    if losses and highest is not None:
+        parts.append(_loss(shown, highest, height))
     return element(
         'svg', join(parts), viewBox=f'0 0 {len(shown)} {height:g}', preserveAspectRatio='none',
         role='img', class_='strip' + (' with-loss' if losses else ''),
@@ -131,5 +142,5 @@ def _loss(shown: Sequence[Column], highest: float, height: float) -> Markup:
     steps = [(x + side, top + scale * (c.loss or 0.0))
              for x, c in enumerate(shown) for side in (0, 1)]
     outline = [(0.0, top), *steps, (float(len(shown)), top)]
-    return element('path', title(f'loss of each frame, at most {highest:.2f}'),
+    return element('path', title(f'loss of each frame; the room is for {highest:.2f}'),
                    d=path(outline) + 'Z', class_='loss')

@@ -1,0 +1,125 @@
+"""What runs were measured under, and whether their figures may be held against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .model import Run, SweepResult
+
+Origin = dict[str, Any]
+
+
+def short(value: Any) -> str:
+    """Take the last part of a path; names stay as they are."""
+    return str(value).rstrip('/').rsplit('/', 1)[-1].removesuffix('.safetensors')
+
+
+def data(origin: Origin) -> str:
+    """Name what was measured on; '' where it is not told."""
+    parts = [short(origin['root']) if origin.get('root') else str(origin.get('dataset') or '')]
+    if origin.get('split') and origin.get('dataset') != 'rosbag':
+        parts.append(str(origin['split']))
+    stride = origin.get('stride')
+    every = f', every {ordinal(stride)} frame' if isinstance(stride, int) and stride > 1 else ''
+    return ' '.join(part for part in parts if part) + every
+
+
+def ordinal(number: int) -> str:
+    """Write 2nd, 3rd, 11th …"""
+    ending = {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')
+    return f'{number}{"th" if number % 100 in (11, 12, 13) else ending}'
+
+
+def is_replay(run: Run) -> bool:
+    """Whether a run is a replay, whose step times include the decoding of images."""
+    return run.provenance.get('mode') in ('live', 'offline')
+
+
+def same_data(a: Run, b: Run) -> bool:
+    """Whether two runs were scored on the same frames, as far as they tell."""
+    return (data(a.provenance), a.frames) == (data(b.provenance), b.frames)
+
+
+def same_times(a: Run, b: Run) -> bool:
+    """Whether two runs were timed in the same way on the same sort of machine."""
+    return _timing(a.provenance) == _timing(b.provenance)
+
+
+def _weights(origin: Origin) -> str:
+    digest = f' ({str(origin["sha256"])[:8]})' if origin.get('sha256') else ''
+    return short(origin['weights']) + digest if origin.get('weights') else ''
+
+
+def _input(origin: Origin) -> str:
+    size = origin.get('input_size')
+    return ' × '.join(map(str, size)) if isinstance(size, list) else ''
+
+
+def _timing(origin: Origin) -> str:
+    """Say where and how steps were timed; '' for detections that were only scored again."""
+    if not origin.get('machine'):
+        return ''
+    words = [str(origin['machine']), str(origin.get('device') or '')]
+    mode = origin.get('mode')
+    if mode in ('live', 'offline'):
+        words.append(f'{mode} replay, decoding included')
+    elif origin.get('ray') is not None or (origin.get('workers') or 1) != 1:
+        words.append('workers that shared it')
+    return ', '.join(word for word in words if word)
+
+
+@dataclass(frozen=True)
+class Differing:
+    """
+    Something that is not the same for all that is shown.
+
+    :ivar values: for each run, and the sweep at the end if there is one, what it is.
+    """
+
+    name: str
+    values: list[str]
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """
+    What differs besides the policy.
+
+    :ivar keys: letters of the runs, and ``sweep``.
+    :ivar data: whether runs were scored on different frames, ``times``: timed differently.
+    """
+
+    keys: list[str]
+    differing: list[Differing]
+    data: bool
+    times: bool
+
+
+def conditions(runs: Sequence[Run], sweep: SweepResult | None) -> Conditions | None:
+    """Find what is not the same for all runs and the sweep; None if nothing is."""
+    origins = [run.provenance for run in runs] + ([sweep.provenance] if sweep else [])
+    frames = [f', {run.frames:,} frames' for run in runs] if len({r.frames for r in runs}) > 1 \
+        else [''] * len(runs)
+    rows = {
+        'data': [data(o) + f for o, f in zip(origins, [*frames, ''])],
+        'weights': [_weights(o) for o in origins],
+        'network input': [_input(o) for o in origins],
+        'time measured on': [_timing(o) for o in origins],
+    }
+    found = [Differing(name, [value or '–' for value in values])
+             for name, values in rows.items() if _differ(values)]
+    if not found:
+        return None
+    keys = [run.key for run in runs] + (['sweep'] if sweep else [])
+    return Conditions(keys, found, _any(runs, same_data), _any(runs, same_times))
+
+
+def _differ(values: Sequence[str]) -> bool:
+    """Whether the values that are told differ; what is not told differs from nothing."""
+    return len({value for value in values if value}) > 1
+
+
+def _any(runs: Sequence[Run], same: Callable[[Run, Run], bool]) -> bool:
+    return any(not same(run, runs[0]) for run in runs[1:])
