@@ -68,6 +68,8 @@ def test_figures_of_other_frames_are_not_subtracted(tmp_path):
     assert 'Run C read 35 %, took 2.0 times as long and reached mAP 50.0 % on other frames' in text
     assert text.count('−10.0') == 1 and text.count('+17.0') == 2
     assert 'Not measured alike' in text and 'every 2nd frame' in text
+    assert 'Not drawn, as they saw other frames: C.' in text
+    assert 'foda on coco_vid val Run A' in text
     assert 'Accuracies of different frames' in text and 'Nor can times' not in text
 
 

@@ -16,14 +16,19 @@ def short(value: Any) -> str:
     return str(value).rstrip('/').rsplit('/', 1)[-1].removesuffix('.safetensors')
 
 
-def data(origin: Origin) -> str:
-    """Name what was measured on; '' where it is not told."""
+def place(origin: Origin) -> str:
+    """Name a data set or recording; '' where it is not told."""
     parts = [short(origin['root']) if origin.get('root') else str(origin.get('dataset') or '')]
     if origin.get('split') and origin.get('dataset') != 'rosbag':
         parts.append(str(origin['split']))
+    return ' '.join(part for part in parts if part)
+
+
+def data(origin: Origin) -> str:
+    """Name what was measured on, and how many frames of it; '' where it is not told."""
     stride = origin.get('stride')
     every = f', every {ordinal(stride)} frame' if isinstance(stride, int) and stride > 1 else ''
-    return ' '.join(part for part in parts if part) + every
+    return place(origin) + every
 
 
 def ordinal(number: int) -> str:
@@ -40,6 +45,14 @@ def is_replay(run: Run) -> bool:
 def same_data(a: Run, b: Run) -> bool:
     """Whether two runs were scored on the same frames, as far as they tell."""
     return (data(a.provenance), a.frames) == (data(b.provenance), b.frames)
+
+
+def comparable(runs: Sequence[Run], sweep: SweepResult | None) -> list[Run]:
+    """Choose the runs that belong into one chart: on the data of the sweep, or else of run A."""
+    if sweep is None:
+        return [run for run in runs if same_data(run, runs[0])]
+    known = data(sweep.provenance)
+    return [run for run in runs if data(run.provenance) == known or not known]
 
 
 def same_times(a: Run, b: Run) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .conditions import data, same_data, same_times, short
+from .conditions import data, place, same_data, same_times, short
 from .model import ACTIONS, Difference, Run, SweepResult
 from .svg import percent
 
@@ -39,7 +39,10 @@ def heading(runs: Sequence[Run], sweep: SweepResult | None) -> str:
     """Name what was measured on what."""
     origins = [run.provenance for run in runs] or [sweep.provenance if sweep else {}]
     weights = list(dict.fromkeys(short(o['weights']) for o in origins if o.get('weights')))
-    places = list(dict.fromkeys(data(o) for o in origins if o.get('dataset')))
+    measured = [o for o in origins if o.get('dataset')]
+    places = list(dict.fromkeys(data(o) for o in measured))
+    if len(places) > 1:
+        places = list(dict.fromkeys(place(o) for o in measured))
     named = ' and '.join(weights) or 'Detections'
     return f'{named} on {" and ".join(places)}' if places else named
 

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from . import bars, latency, tradeoff
 from .clips import all_clips, error_parts, worst_parts
-from .conditions import conditions, is_replay
+from .conditions import comparable, conditions, is_replay
 from .fields import ReportError
 from .headline import cards, heading, sentences
 from .intervals import compared
@@ -78,7 +78,8 @@ def build_from(paths: Sequence[str | Path]) -> str:
 
 def _trade_off(runs: Sequence[Run], sweep: SweepResult | None) -> dict[str, Any]:
     drawn = tradeoff.lines(sweep) if sweep else []
-    placed = [run for run in runs if run.map50 is not None and run.read_share is not None]
+    scored = [run for run in runs if run.map50 is not None and run.read_share is not None]
+    placed = comparable(scored, sweep)
     shown = bool(drawn) or len(placed) > 1
     return {
         'trade_off': {
@@ -89,6 +90,7 @@ def _trade_off(runs: Sequence[Run], sweep: SweepResult | None) -> dict[str, Any]
             'recommended': tradeoff.describe(sweep.recommended)
             if sweep and sweep.recommended and sweep.recommended.p != 1 else None,
             'placed': placed,
+            'elsewhere': [run.key for run in scored if run not in placed],
             'missing': None if sweep else TRADE_OFF_MISSING,
         },
     }
