@@ -1,5 +1,6 @@
 """What a killed recorder leaves is read as far as it is whole, by every reader in one way."""
 
+import json
 import pickle
 import shutil
 
@@ -9,8 +10,10 @@ from mcap.writer import CompressionType, Writer
 import numpy as np
 import pytest
 from test_bags import LABELS, one, STEP_NS, write_bag
+from test_evaluation_many import weights  # noqa: F401
 
 from forecast_detector.bags import BagError, BagReader, BagWriter
+from forecast_detector.cli.main import main
 from forecast_detector.data.rosbag import find_bags, load_rosbag, RosbagClip
 from forecast_detector.replay.recording import open_recording
 
@@ -179,3 +182,30 @@ def test_an_mcap_has_checksums_and_the_qos_of_its_topics(tmp_path):
     path.write_bytes(data)
     with path.open('rb') as file, pytest.raises(CRCValidationError):
         list(StreamReader(file, validate_crcs=True).records)
+
+
+def test_every_command_reads_a_crashed_bag_and_says_so(weights, tmp_path, capsys):  # noqa: F811
+    whole = write_large(tmp_path / 'bags' / 'a')
+    path = crash(write_large(tmp_path / 'bags' / 'b'), 0.6)
+    frames = len(RosbagClip(path))
+    data = ('--dataset', 'rosbag', '--root', tmp_path / 'bags', '--device', 'cpu')
+
+    def told(*options):
+        out = tmp_path / 'out.json'
+        status = main([str(option) for option in (*options, '--json', out)])
+        assert f'note: {path}: it has no metadata.yaml' in capsys.readouterr().err
+        values = json.loads(out.read_text())
+        assert list(values['provenance']['unfinished']) == [str(path)]
+        assert status == 0
+        return values
+
+    both = told('evaluate', '--weights', weights, *data, '--policy', 'read')
+    assert (both['frames'], both['clips'], both['skipped']) == (6 + frames, 2, [])
+    replayed = told('replay', '--weights', weights, '--bag', path, '--out', tmp_path / 'replay',
+                    '--device', 'cpu')
+    assert (replayed['frames'], replayed['annotated']) == (frames, None)
+    assert main(['convert', '--from', 'rosbag', '--root', str(tmp_path / 'bags'), '--to',
+                 'coco_vid', '--out', str(tmp_path / 'coco')]) == 0
+    said = capsys.readouterr()
+    assert f'2 clips, {6 + frames} images' in said.out and f'note: {path}: ' in said.err
+    assert RosbagClip(whole).lacks is None

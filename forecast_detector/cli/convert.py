@@ -22,7 +22,7 @@ from typing import get_args, TYPE_CHECKING
 from ..bags.writer import Storage
 from ..types import BadFrameError
 from . import common, options
-from .data import Skipped
+from .data import Skipped, tell_unfinished
 
 if TYPE_CHECKING:
     from ..data.base import ClipDataset
@@ -171,6 +171,7 @@ def _load_bags(args: argparse.Namespace, skipped: Skipped) -> ClipDataset:
     labels = lists.pop() if len(lists) == 1 else None
     dataset = load_rosbag(args.root, args.image_topic, args.truth_topic, labels,
                           on_bad=skipped.add)
+    tell_unfinished(dataset.clips)
     for clip in dataset.clips:
         bag = Path(clip.source)
         clip.name = bag.name if bag.is_dir() else bag.stem

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from . import options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from ..data.base import Clip, ClipDataset
     from ..evaluation.datasets import BagOptions
@@ -121,6 +121,19 @@ class Skipped:
     def status(self) -> int:
         """Exit status of a command that finished the rest."""
         return SKIPPED if self.rows else 0
+
+
+def tell_unfinished(clips: Iterable[Clip]) -> dict[str, dict[str, str]]:
+    """
+    Tell on stderr what recordings lack that were not finished.
+
+    :returns: for the provenance: under ``unfinished`` what each lacks, by its path; nothing if
+        all were finished.
+    """
+    found = {clip.source: clip.lacks for clip in clips if clip.lacks}
+    for source, lacks in found.items():
+        tqdm.write(f'note: {source}: {lacks}', file=sys.stderr)
+    return {'unfinished': found} if found else {}
 
 
 def describe_data(args: argparse.Namespace) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from ..config import StreamConfig
 from . import common, options
-from .data import add_data, check_data, describe_data, open_data, Skipped
+from .data import add_data, check_data, describe_data, open_data, Skipped, tell_unfinished
 from .evaluate import load_detector
 
 
@@ -85,7 +85,8 @@ def run(args: argparse.Namespace) -> int:
         'cuts': [one.to_dict() for one in cuts] if cuts else None,
         'frames': sum(len(clip) for clip in store.clips),
         'skipped': skipped.rows,
-        'provenance': {**provenance, 'success_iou': args.success_iou, **describe_data(args)},
+        'provenance': {**provenance, 'success_iou': args.success_iou, **describe_data(args),
+                       **tell_unfinished(dataset.clips)},
     }
     _write(args, result)
     if cuts is None:

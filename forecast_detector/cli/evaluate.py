@@ -17,7 +17,15 @@ from typing import Any, TYPE_CHECKING
 
 from ..config import StreamConfig
 from . import common, options
-from .data import add_data, check_data, describe_data, open_data, SKIPPED, Skipped
+from .data import (
+    add_data,
+    check_data,
+    describe_data,
+    open_data,
+    SKIPPED,
+    Skipped,
+    tell_unfinished,
+)
 from .detections import compare, dump, read
 from .measuring import check_options, make_job, measure, POLICY, READ_EVERY, run_oracle, settings
 
@@ -147,6 +155,7 @@ def _measure(
     scored = [one.scored(clip) for one, clip in zip(runs, dataset.clips)]
     result = _result(args, dataset, scored, measured.timed, {
         **_provenance(args, job, detector), **settings(args), **describe_data(args),
+        **tell_unfinished(dataset.clips),
     }, skipped, _sap50(measured.streamed, len(dataset.labels)))
     if not args.trace:
         return result, None
@@ -172,6 +181,7 @@ def _score_again(
     return _result(args, dataset, scored, None, {
         'from': str(args.source), 'results': file.results, 'results_elsewhere': file.elsewhere,
         'results_foreign': file.foreign, **describe_data(args),
+        **tell_unfinished(dataset.clips),
     }, skipped), None
 
 

@@ -22,6 +22,7 @@ from ..bags import BagError
 from ..config import StreamConfig
 from ..types import Policy, StepFailure
 from . import common
+from .data import tell_unfinished
 from .live_line import LiveLine
 from .replay_options import add_arguments, check
 
@@ -132,7 +133,9 @@ def _finish(
     """Score, write the report, and show it."""
     from ..replay.scoring import make_report
 
-    provenance = _provenance(args, config, origin)
+    provenance = {
+        **_provenance(args, config, origin), **tell_unfinished(recording.clips.values()),
+    }
     report = make_report(recording, collector, labels, provenance, _note)
     values = report.to_dict()
     if args.trace:

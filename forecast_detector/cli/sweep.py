@@ -23,7 +23,7 @@ from typing import Any, TYPE_CHECKING
 from tqdm import tqdm
 
 from . import common, options
-from .data import add_data, check_data, describe_data, open_data, Skipped
+from .data import add_data, check_data, describe_data, open_data, Skipped, tell_unfinished
 from .evaluate import load_detector
 
 if TYPE_CHECKING:
@@ -95,7 +95,9 @@ def run(args: argparse.Namespace) -> int:
         'skipped': skipped.rows,
         'latency_ms': {'read': timed.read_ms, 'forecast': timed.forecast_ms},
         **sweeping, **reading, **whole_pass,
-        'provenance': {**provenance, **describe_data(args)},
+        'provenance': {
+            **provenance, **describe_data(args), **tell_unfinished(dataset.clips),
+        },
     })
     return skipped.status
 
@@ -173,8 +175,12 @@ def _print(result: dict[str, Any]) -> None:
             whole, one = result[f'sweep_{key}'], result[f'pass_{key}']
             print(f'{whole:.1f} {what}; one pass of evaluate: {one:.1f} ({whole / one:.2f} times)')
     chosen = result['recommended']
-    print(f'recommended: p = {chosen["p"]:.6g}' if chosen else
-          'recommended: none, no point keeps to the wish')
+    if chosen:
+        print(f'recommended: p = {chosen["p"]:.6g}')
+    else:
+        print('recommended: none, ' + (
+            'there is no truth to choose by' if all(q['map50'] is None for q in points)
+            else 'no point keeps to the wish'))
 
 
 def _cell(value: float | None) -> str:
