@@ -1,0 +1,228 @@
+"""Sweeps and diagnoses where something is missing: confidences, truth, some of the bags."""
+
+import argparse
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+from test_bags import flat, LABELS, one, STEP_NS, write_bag
+from test_evaluation_cli import weights  # noqa: F401 (a fixture)
+from test_evaluation_many import make_folder
+from test_evaluation_sweep import NoisyClip, steered  # noqa: F401 (a fixture)
+import torch
+
+from forecast_detector.bags import BagWriter
+from forecast_detector.bags.messages import default_typestore, IMAGE, make_header
+from forecast_detector.cli import sweep as sweep_command
+from forecast_detector.cli.main import main
+from forecast_detector.data.base import ClipDataset, Truth
+from forecast_detector.data.rosbag import RosbagClip
+from forecast_detector.evaluation import datasets
+from forecast_detector.evaluation.policies import make_runner
+from forecast_detector.evaluation.rollout import read_share
+from forecast_detector.evaluation.run import run_clips
+from forecast_detector.evaluation.store import FeatureStore
+from forecast_detector.evaluation.sweep import Sweep
+from forecast_detector.evaluation.timing import time_steps
+
+blind = pytest.mark.parametrize('steered', [0], ids=['blind'], indirect=True)
+
+
+class BrokenClip(NoisyClip):
+    """A stream that is reset, because its stamps go back, before every ``every``-th frame."""
+
+    def __init__(self, name, seed, length, every):
+        super().__init__(name, seed, length)
+        self.every = every
+
+    def stamp_ns(self, index):
+        return 10**12 + index % self.every * 10**8 - index // self.every * 10**10
+
+
+class UnseenClip(NoisyClip):
+    """A clip that nobody looked at."""
+
+    def truth(self, index):
+        return Truth(annotated=False)
+
+
+def points_of(detector, clips, baselines):
+    sweep = Sweep(FeatureStore(detector, clips), detector.labels, time_steps(detector, clips))
+    return list(sweep.points(baselines))
+
+
+@blind
+def test_frames_without_a_confidence_are_read_and_the_others_swept(steered):  # noqa: F811
+    clips = [BrokenClip(str(seed), seed, 12, 4) for seed in range(2)]
+    points = [q for q in points_of(steered, clips, []) if q.policy == 'scheduler']
+    assert len(points) > 1
+    for point in points:
+        assert math.isfinite(point.p) and point.read_share >= 1 / 4
+        # What evaluate gives at the same p, reset by reset.
+        runs = run_clips(make_runner('scheduler', steered, point.p), clips)
+        assert read_share(runs) == pytest.approx(point.read_share)
+        starts = [step.confidence for run in runs for step in run.steps[::4]]
+        assert all(math.isnan(value) for value in starts)
+
+
+@blind
+@pytest.mark.parametrize('why', ['resets', 'one frame', 'scheduler'])
+def test_without_any_confidence_every_frame_is_read_and_the_baselines_measured(
+    steered, why  # noqa: F811
+):
+    clips = [BrokenClip('a', 1, 8, 1)] if why == 'resets' else [NoisyClip('a', 1, 8)]
+    if why == 'one frame':
+        clips = [NoisyClip(str(seed), seed, 1) for seed in range(4)] + [NoisyClip('b', 5, 2)]
+        clips[-1].stamp_ns = lambda index: 10**12 - 10**10 * index
+    if why == 'scheduler':
+        with torch.no_grad():
+            steered.network.scheduler.fc.weight.fill_(math.nan)
+    timed = time_steps(steered, [NoisyClip('c', 2, 4)])
+    points = list(Sweep(FeatureStore(steered, clips), steered.labels, timed).points(
+        ['alternate', 'scheduled_kalman']))
+    assert [(q.p, q.read_share) for q in points if q.policy == 'scheduler'] == [(1.0, 1.0)]
+    assert {q.read_every for q in points if q.policy == 'alternate'} == {2, 3, 4, 6}
+    assert not [q for q in points if q.policy == 'scheduled_kalman']
+
+
+def run(out, weights, *options):  # noqa: F811
+    """Run the command; returns exit status and JSON."""
+    parser = argparse.ArgumentParser()
+    sweep_command.add_arguments(parser)
+    status = sweep_command.run(parser.parse_args([
+        '--weights', str(weights), '--device', 'cpu', '--baselines', 'hold',
+        '--json', str(out / 's.json'), *map(str, options)]))
+    return status, json.loads((out / 's.json').read_text())
+
+
+@pytest.mark.parametrize('wish', [(), ('--want-share', 0.5), ('--want-loss', 0.1)])
+def test_without_truth_shares_and_times_are_told_and_nothing_is_recommended(
+    weights, tmp_path, monkeypatch, capsys, wish  # noqa: F811
+):
+    pytest.importorskip('matplotlib')
+    clips = [UnseenClip('a', 1, 9), UnseenClip('b', 2, 6)]
+    monkeypatch.setattr(
+        datasets, '_load', lambda *args, **more: ClipDataset(('bolt', 'nut'), clips))
+    status, result = run(tmp_path, weights, '--dataset', 'synthetic', *wish,
+                         '--plot', tmp_path / 's.png', '--csv', tmp_path / 's.csv')
+    assert status == 0
+    assert {point['map50'] for point in result['points']} == {None}
+    assert all(point['ms_per_frame'] > 0 for point in result['points'])
+    assert (result['differences'], result['recommended']) == ([], None)
+    assert 'recommended: none, there is no truth to choose by' in capsys.readouterr().out
+    with open(tmp_path / 's.csv', newline='') as file:
+        assert {row['map50'] for row in csv.DictReader(file)} == {''}
+    assert (tmp_path / 's.png').stat().st_size > 1000
+
+
+def add_late_damage(folder):
+    """Add a bag whose last image of five is too short, which shows only when it is decoded."""
+    with BagWriter(folder / 'b_short') as bag:
+        for k in range(4):
+            bag.image('/cam/image_raw', flat(0), k * STEP_NS)
+            bag.detections('/cam/truth', one([1, 2, 11, 12], 0), LABELS, k * STEP_NS)
+        short = default_typestore().types[IMAGE](
+            make_header(4 * STEP_NS, ''), 24, 32, 'rgb8', 0, 96, np.zeros(9, np.uint8))
+        bag.write('/cam/image_raw', IMAGE, short, 4 * STEP_NS)
+
+
+NAMES = ['b_short', 'b_text.mcap', 'd_cut', 'e_empty', 'g_other', 'h_unknown', 'i_foreign']
+
+
+def assert_named(result, said):
+    assert sorted(row['name'].rpartition('/')[2] for row in result['skipped']) == NAMES
+    told = [line for line in said.splitlines() if line.startswith('skipped: ')]
+    assert len(told) == len(NAMES)
+    for name in NAMES:
+        assert any(name in line for line in told)
+
+
+def test_a_sweep_skips_what_evaluate_skips(weights, tmp_path, capsys):  # noqa: F811
+    add_late_damage(make_folder(tmp_path / 'bags'))
+    status, result = run(tmp_path, weights, '--dataset', 'rosbag', '--root', tmp_path / 'bags',
+                         '--image-topic', '/cam/image_raw', '--time-pass')
+    assert (status, result['frames']) == (3, 34)
+    assert_named(result, capsys.readouterr().err)
+    assert result['points'][0]['map50'] is not None and result['pass_s'] > 0
+
+
+@pytest.mark.parametrize('command', [
+    ['diagnose', '--ahead', '1', '--p'], ['evaluate', '--policy', 'oracle'],
+])
+def test_so_do_a_diagnosis_and_the_oracle(command, weights, tmp_path, capsys):  # noqa: F811
+    add_late_damage(make_folder(tmp_path / 'bags'))
+    dump = ['--dump', str(tmp_path / 'dump.json')] if command[0] == 'evaluate' else []
+    assert main([
+        *command, '--weights', str(weights), '--device', 'cpu', '--dataset', 'rosbag',
+        '--root', str(tmp_path / 'bags'), '--image-topic', '/cam/image_raw',
+        '--json', str(tmp_path / 'd.json'), *dump,
+    ]) == 3
+    result = json.loads((tmp_path / 'd.json').read_text())
+    assert result['frames'] == 34
+    assert_named(result, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize('command', ['sweep', 'diagnose', 'evaluate'])
+def test_nothing_but_broken_bags_is_an_error(command, weights, tmp_path, capsys):  # noqa: F811
+    folder = tmp_path / 'bags'
+    folder.mkdir()
+    (folder / 'a.mcap').write_text('no bag')
+    (folder / 'b').write_text('no bag')
+    (folder / 'c.db3').write_text('no bag')
+    (folder / 'd').symlink_to(folder / 'nowhere')
+    assert main([command, '--weights', str(weights), '--device', 'cpu', '--dataset', 'rosbag',
+                 '--root', str(folder)]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert len([line for line in said if line.startswith('skipped: ')]) == 3
+    assert f'{folder}: none of its 3 bags can be used; see above' in said[-1]
+
+
+def test_what_is_kept_of_a_store_is_as_if_the_bad_clip_had_not_been_there(
+    steered, tmp_path  # noqa: F811
+):
+    add_late_damage(tmp_path)
+    good = [NoisyClip('a', 1, 9), NoisyClip('b', 2, 20), NoisyClip('c', 3, 3)]
+    bad, told = RosbagClip(tmp_path / 'b_short', '/cam/image_raw'), []
+    mixed = [bad, good[0], bad, bad, good[1], bad, good[2], bad]
+    store = FeatureStore(steered, mixed, on_bad=lambda clip, error: told.append(clip.source))
+    clean = FeatureStore(steered, good)
+    assert told == [str(tmp_path / 'b_short')] * 5
+    assert (store.clips, store.first) == (good, clean.first)
+    frames = range(32)
+    # Batches are cut elsewhere: sums round differently.
+    assert torch.allclose(store.features(frames), clean.features(frames), atol=1e-4)
+    for frame in frames:
+        assert (store.thumbnail(frame) == clean.thumbnail(frame)).all()
+        assert store.geometry(frame) == clean.geometry(frame)
+
+
+def test_a_message_of_many_lines_is_told_on_one(weights, tmp_path, capsys):  # noqa: F811
+    write_bag(tmp_path / 'bags/a')
+    broken = write_bag(tmp_path / 'bags/b')
+    (broken / 'metadata.yaml').write_text('a: [1,\nb: {2\n\n  c: "')
+    base = ['--weights', str(weights), '--device', 'cpu', '--dataset', 'rosbag']
+    assert main(['evaluate', *base, '--root', str(tmp_path / 'bags'), '--json',
+                 str(tmp_path / 'o.json')]) == 3
+    skipped = json.loads((tmp_path / 'o.json').read_text())['skipped'][0]
+    assert '\n' not in skipped['reason'] and skipped['name'] == str(broken)
+    lines = [line for line in capsys.readouterr().err.splitlines() if str(broken) in line]
+    assert len(lines) == 1 and lines[0].startswith('skipped: ')
+    assert main(['detect', str(broken), '--weights', str(weights), '--device', 'cpu']) == 1
+    assert 'broken, truncated' in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize('stride', [1, 2])
+def test_a_bag_whose_stamps_go_back_is_named_by_streaming_ap(
+    weights, tmp_path, capsys, stride  # noqa: F811
+):
+    write_bag(tmp_path / 'bags/a', frames=1)
+    with BagWriter(tmp_path / 'bags/b') as bag:
+        for k, stamp in enumerate((5, 6, 3)):
+            bag.image('/cam/image_raw', flat(0), stamp * STEP_NS, log_ns=k)
+    assert main(['evaluate', '--weights', str(weights), '--device', 'cpu', '--dataset', 'rosbag',
+                 '--root', str(tmp_path / 'bags'), '--sap', '--latency', '5,5', '--policy', 'hold',
+                 '--stride', str(stride)]) == 3
+    line, = [one for one in capsys.readouterr().err.splitlines() if 'skipped' in one]
+    assert f'{tmp_path}/bags/b: the stamp of frame' in line
