@@ -29,7 +29,7 @@ from forecast_detector.training.losses import AnchorTargets, assign, detection_l
 from forecast_detector.training.matcher import match_anchors, pairwise_iou
 from forecast_detector.training.pretrained import imagenet_file, start_from_weights
 from forecast_detector.training.samples import clip_indices, StillSampler
-from forecast_detector.training.scheduling import follow, train_scheduler
+from forecast_detector.training.scheduling import draw_thresholds, follow, train_scheduler
 from forecast_detector.training.success import serves
 from forecast_detector.training.temporal import sequence_losses, train_temporal, unroll
 from forecast_detector.types import Detections, WeightsError
@@ -288,6 +288,24 @@ def test_sequences_have_one_extra_frame_and_their_own_targets(world):
     assert torch.equal(batch.features, again.features)
 
 
+def test_a_cut_sequence_goes_on_with_another_segment():
+    def segment(value, name):
+        targets = [Target(torch.full((1, 4), value), torch.tensor([0]))] * 9
+        features = torch.full((9, 1, 1, 1), value)
+        return Segment(features.half(), targets, features.half(), name)
+
+    bank = [segment(0.0, 'a'), segment(1.0, 'b')]
+    batch = draw_sequences(bank, 16, 6, 0, (0,), cut=1.0)
+    assert {'a, b', 'b, a'} < set(batch.clips) <= {'a, a', 'a, b', 'b, a', 'b, b'}
+    for features, looks, targets, names in zip(
+        batch.features[..., 0, 0, 0], batch.looks[..., 0, 0, 0], batch.targets, batch.clips
+    ):
+        expected = sorted(features.tolist(), reverse=names == 'b, a')
+        assert features.tolist() == looks.tolist() == expected
+        assert [target.boxes[0, 0].item() for target in targets] == expected
+        assert set(expected) == {float(name == 'b') for name in names.split(', ')}
+
+
 def test_the_scheduler_joins_late_and_does_not_bend_the_features(world):
     config = tiny_config(world.labels, steps=10, scheduler_from=0.6)
     torch.manual_seed(0)
@@ -304,7 +322,8 @@ def test_the_scheduler_joins_late_and_does_not_bend_the_features(world):
 
 def test_the_scheduler_alone_learns_on_streams_that_it_steers(world, tmp_path):
     config = tiny_config(world.labels)
-    config = replace(config, scheduler=SchedulerRecipe(steps=15, frames=4, batch_size=2))
+    config = replace(config, scheduler=SchedulerRecipe(
+        steps=15, frames=4, batch_size=2, thinning=1, cut=0.5))
     network = make_tiny_network(labels=world.labels)
     bank = fill_bank(network, world, config.temporal, False, 0, CPU)
     before = {key: value.clone() for key, value in network.state_dict().items()}
@@ -330,6 +349,15 @@ def test_streams_follow_their_threshold(world):
         )
         assert (logits.shape, labels.shape) == ((8, 2), (8,))
         assert share == expected
+
+
+def test_thresholds_lie_in_their_range():
+    recipe = SchedulerRecipe(batch_size=500, p=(0.4, 0.9))
+    p = draw_thresholds(recipe, np.random.default_rng(0))
+    assert 0.4 <= p.min() < 0.45 and 0.85 < p.max() <= 0.9
+    for wrong in ({'p': (0.9, 0.4)}, {'p': (0.0, 0.5)}, {'cut': 1.5}):
+        with pytest.raises(ValueError, match=f'scheduler.{next(iter(wrong))}'):
+            SchedulerRecipe(**wrong)
 
 
 def test_the_state_of_another_recipe_is_refused(world, tmp_path):

@@ -114,18 +114,32 @@ class SchedulerRecipe:
     Phase 3: the scheduler alone, on streams that it steers. The paper has no such phase.
 
     :ivar steps: optimiser steps; 0 leaves the phase out.
-    :ivar frames: length of a stream, beside the one extra frame.
-    :ivar p: range of the thresholds, one drawn for each stream.
+    :ivar frames: length of a stream, beside the one extra frame; shorter where the stride wants
+        it, since segments end.
+    :ivar thinning: largest frame stride minus one.
+    :ivar cut: probability that a stream cuts to another clip on its way, [0, 1]. Only a network
+        that peeks can see a cut.
+    :ivar p: range of the thresholds, one drawn for each stream such that runs of forecasts of
+        all lengths are as frequent.
     """
 
     steps: int = 0
     frames: int = 24
     batch_size: int = 8
     thinning: int = 0
+    cut: float = 0.0
     lr: float = 1e-3
     weight_decay: float = 1e-2
-    p: tuple[float, float] = (0.2, 1.0)
+    p: tuple[float, float] = (0.35, 0.99)
     ema: float = 0.95
+
+    def __post_init__(self) -> None:
+        """:raises ValueError: for thresholds or a probability outside their range."""
+        low, high = self.p
+        if not 0 < low <= high < 1:
+            raise ValueError(f'scheduler.p: {[low, high]} is no range inside (0, 1)')
+        if not 0 <= self.cut <= 1:
+            raise ValueError(f'scheduler.cut: {self.cut} is outside [0, 1]')
 
 
 @dataclass(frozen=True)

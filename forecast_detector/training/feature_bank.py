@@ -138,27 +138,50 @@ def in_batches(
 
 
 def draw_sequences(
-    bank: list[Segment], count: int, frames: int, thinning: int, seed: tuple[int, ...]
+    bank: list[Segment], count: int, frames: int, thinning: int, seed: tuple[int, ...],
+    cut: float = 0.0,
 ) -> SequenceBatch:
     """
     Draw sequences of ``frames`` frames; the same seed gives the same ones.
 
     :param count: of all processes together; each gets its share.
     :param thinning: largest frame stride minus one.
+    :param cut: probability that a sequence cuts to another segment on its way.
     """
     rng = np.random.default_rng(seed)
-    features, targets, looks, clips = [], [], [], []
+    drawn = []
     mine = distributed.own(range(count))
     for number in range(count):
-        segment = bank[rng.integers(len(bank))]
-        indices = clip_indices(rng, len(segment), frames, thinning)
-        if number not in mine:
-            continue
-        clips.append(segment.clip)
-        features.append(segment.features[indices].float())
-        if segment.looks is not None:
-            looks.append(segment.looks[indices].float())
-        targets.append([segment.targets[i] for i in indices])
+        segment = _draw(bank, frames, thinning, rng)
+        if cut and rng.random() < cut:
+            segment = _splice(segment, _draw(bank, frames, thinning, rng), rng)
+        if number in mine:
+            drawn.append(segment)
+    looks = [s.looks.float() for s in drawn if s.looks is not None]
     return SequenceBatch(
-        torch.stack(features), targets, torch.stack(looks) if looks else None, clips
+        torch.stack([s.features.float() for s in drawn]), [s.targets for s in drawn],
+        torch.stack(looks) if looks else None, [s.clip for s in drawn],
+    )
+
+
+def _draw(
+    bank: list[Segment], frames: int, thinning: int, rng: np.random.Generator
+) -> Segment:
+    segment = bank[rng.integers(len(bank))]
+    at = clip_indices(rng, len(segment), frames, thinning)
+    looks = None if segment.looks is None else segment.looks[at]
+    return Segment(
+        segment.features[at], [segment.targets[i] for i in at], looks, segment.clip
+    )
+
+
+def _splice(first: Segment, second: Segment, rng: np.random.Generator) -> Segment:
+    """Go on with another segment after a random frame."""
+    at = int(rng.integers(1, len(first)))
+    looks = None
+    if first.looks is not None and second.looks is not None:
+        looks = torch.cat([first.looks[:at], second.looks[at:]])
+    return Segment(
+        torch.cat([first.features[:at], second.features[at:]]),
+        first.targets[:at] + second.targets[at:], looks, f'{first.clip}, {second.clip}',
     )

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from ..model.network import ForecastNetwork, RecurrentState
 from . import distributed
-from .config import TrainConfig
+from .config import SchedulerRecipe, TrainConfig
 from .feature_bank import draw_sequences, Segment
 from .losses import Target
 from .optim import adamw, one_cycle
@@ -43,13 +43,15 @@ def train_scheduler(
     schedule = one_cycle(optimizer, recipe.steps)
     phase = Phase(network, optimizer, schedule, recipe.ema, config, state_file)
     anchors = network.anchors(config.model.input_size).to(device)
+    longest = max(len(segment) for segment in bank)
     for step in phase.steps('scheduler', recipe.steps, recipe.batch_size * (recipe.frames + 1)):
-        batch = draw_sequences(
-            bank, recipe.batch_size, recipe.frames + 1, recipe.thinning, (config.seed, 2, step)
-        )
         rng = np.random.default_rng((config.seed, 3, step))
-        p = torch.from_numpy(rng.uniform(*recipe.p, recipe.batch_size)).float().to(device)
-        p = distributed.own_part(p)
+        stride = 1 + int(rng.integers(recipe.thinning + 1))
+        frames = max(1, min(recipe.frames, (longest - 1) // stride))
+        batch = draw_sequences(
+            bank, recipe.batch_size, frames + 1, stride - 1, (config.seed, 2, step), recipe.cut
+        )
+        p = distributed.own_part(draw_thresholds(recipe, rng).to(device))
         looks = None if batch.looks is None else batch.looks.to(device)
         logits, labels, reads = follow(
             network, batch.features.to(device), looks, batch.targets, p, anchors, config
@@ -61,6 +63,12 @@ def train_scheduler(
         })
     phase.finish(recipe.steps)
     return network
+
+
+def draw_thresholds(recipe: SchedulerRecipe, rng: np.random.Generator) -> Tensor:
+    """Draw p for each stream, (B,). -log p, about the length of a run, is log-uniform."""
+    low, high = (np.log(-np.log(p)) for p in recipe.p)
+    return torch.from_numpy(np.exp(-np.exp(rng.uniform(high, low, recipe.batch_size)))).float()
 
 
 def follow(
@@ -75,13 +83,15 @@ def follow(
     """
     Run streams as inference would, and judge every forecast against reading instead.
 
+    p bounds the product of the confidences since the last READ, see ``streaming.accumulated``.
+
     :param features: read features, (B, n + 1, C, H, W); ``looks``: as in ``unroll``.
     :param p: threshold of each stream, (B,).
     :returns: scheduler logits, (n B, 2); labels, (n B,); share of READs.
     """
     state = network.zero_state(features[:, 0])
     read = torch.ones(len(p), dtype=torch.bool, device=p.device)
-    forecast = features[:, 0]
+    forecast, trust = features[:, 0], torch.ones_like(p)
     logits, labels, reads = [], [], 0.0
     for t in range(features.shape[1] - 1):
         reads += read.float().mean().item()
@@ -101,7 +111,9 @@ def follow(
                 )
             )
         logits.append(network.scheduler(forecast, converted))
-        read = torch.softmax(logits[-1].detach(), dim=1)[:, 1] <= p
+        trust = trust * torch.softmax(logits[-1].detach(), dim=1)[:, 1]
+        read = trust <= p
+        trust = trust.masked_fill(read, 1.0)
     share = reads / (features.shape[1] - 1)
     return torch.cat(logits), torch.cat(labels).to(p.device), share
 
