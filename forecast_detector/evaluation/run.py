@@ -27,7 +27,8 @@ class Step:
     """
     What one frame gave.
 
-    :ivar latency_ms: time of the step without the decoding of its image, milliseconds.
+    :ivar latency_ms: time of the step, milliseconds. That of a replay holds the decoding of the
+        image, as the node does it within the step; that of :func:`run_clip` does not.
     :ivar confidence: the scheduler's, for this frame; NaN where there is none.
     :ivar reason: why it was READ or FORECAST; None where boxes were carried on instead.
     :ivar anticipated: what was detected on the forecast of the next frame, where asked for.
