@@ -109,6 +109,24 @@ def expect(
     return features, torch.softmax(logits, 1)[:, 1].tolist()
 
 
+def correct(
+    store: FeatureStore, past: Past, frames: Sequence[int], before: Sequence[int],
+    rows: Sequence[int],
+) -> Tensor:
+    """
+    Give the forecasts of the next frames, those in ``rows`` corrected by a peek.
+
+    :param frames: numbers of the next frames in the store; ``before``: of the last ones.
+    """
+    peek = store.detector.network.peek
+    if peek is None or not rows:
+        return past.forecast
+    now, last = (store.looks([numbers[row] for row in rows]) for numbers in (frames, before))
+    forecast = past.forecast.clone()
+    forecast[list(rows)] = peek(past.forecast[list(rows)], now, last)
+    return forecast
+
+
 def detect(
     store: FeatureStore, past: Past, frames: Sequence[int], config: StreamConfig
 ) -> list[Detections]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from ..config import StreamConfig
 from ..streaming import accumulated, break_in_stream, decide
 from ..types import Action, Detections, Policy, Reason
-from .lockstep import advance, detect, expect, Past
+from .lockstep import advance, correct, detect, expect, Past
 from .run import ClipRun, Step
 from .store import FeatureStore, no_progress, Progress
 
@@ -33,11 +33,17 @@ class Setting:
 
     :ivar copy: whether the features of the last READ serve instead of the forecast.
     :ivar every: only every so many frames are shown.
+    :raises ValueError: for a copy under the scheduler, which judges forecasts.
     """
 
     config: StreamConfig
     copy: bool = False
     every: int = 1
+
+    def __post_init__(self) -> None:
+        """Check that they go together."""
+        if self.copy and self.config.policy is Policy.SCHEDULER:
+            raise ValueError('copy under policy scheduler: it judges forecasts; use alternate')
 
 
 @dataclass(frozen=True)
@@ -145,13 +151,21 @@ def _roll(
     for at in range(len(lanes[0].frames)):
         active = [lane for lane in lanes if at < len(lane.frames)]
         frames = [lane.number(at) for lane in active]
+        before = [lane.number(at - 1) for lane in active] if past is not None else []
         forecast: Tensor | None = None
         confidence: Sequence[float] = [math.nan] * len(active)
         if past is not None:
             past = past.rows(range(len(active)))
-            before = [lane.number(at - 1) for lane in active]
-            forecast, confidence = _expect(store, past, frames, before, active)
+            forecast = past.forecast
+            if judged:
+                forecast, confidence = expect(store, past, frames, before)
         chosen = [lane.decide(at, c) for lane, c in zip(active, confidence)]
+        if past is not None and not judged:
+            # What is read or copied needs no correction, and nobody judges it.
+            forecast = correct(store, past, frames, before, [
+                row for row, (lane, (action, _, _)) in enumerate(zip(active, chosen))
+                if action is Action.FORECAST and not lane.setting.copy
+            ])
         features = _gather(store, frames, [action for action, _, _ in chosen], forecast)
         fresh = [row for row, (_, reason, _) in enumerate(chosen) if reason is Reason.RESET]
         past = advance(store.detector.network, features, past, fresh, judged)
@@ -162,18 +176,6 @@ def _roll(
         for lane, one, (action, reason, c) in zip(active, found, chosen):
             lane.steps.append(Step(one, action, 0.0, c, reason=reason))
         done(len(active))
-
-
-def _expect(
-    store: FeatureStore, past: Past, frames: Sequence[int], before: Sequence[int],
-    lanes: Sequence[Lane],
-) -> tuple[Tensor, Sequence[float]]:
-    """Give F of the next frames, should they be FORECASTs; a copy is not corrected by a peek."""
-    features, confidence = expect(store, past, frames, before)
-    rows = [row for row, lane in enumerate(lanes) if lane.setting.copy]
-    if rows and features is not past.forecast:
-        features[rows] = past.forecast[rows]
-    return features, confidence
 
 
 def _gather(
