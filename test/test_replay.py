@@ -189,6 +189,12 @@ def test_truth_is_found_beside_its_camera_or_named(tmp_path):
         assert swapped == {topics[0]: '/right/truth', topics[1]: '/left/truth'}
         with pytest.raises(BagError, match='no truth topic /truth'):
             choose_truth_topics(bag, topics, ['/truth'])
+    plain = open_recording(tmp_path / 'b', LABELS, topics)
+    crossed = open_recording(tmp_path / 'b', LABELS, topics[:1], ['/right/truth'])
+    assert plain.doubts == ()
+    assert crossed.doubts == (
+        '/right/truth is taken for the truth of /left/image_raw, and lies beside '
+        '/right/image_raw; was another meant?',)
 
 
 def test_truth_that_could_be_anybodys_is_refused(tmp_path):

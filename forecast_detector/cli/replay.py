@@ -101,6 +101,8 @@ def _open(args: argparse.Namespace, labels: tuple[str, ...]) -> Recording:
         raise
     except ValueError as error:
         raise ValueError(f'{error}; or replay with --no-truth') from error
+    for doubt in recording.doubts:
+        _note(doubt)
     return recording
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..bags import BagError, BagReader
+from ..bags.reader import IMAGE_TYPES
 from ..data.rosbag import choose_truth_topic, RosbagClip, truth_candidates
 from ..topics import beside, camera_topics, CameraTopics
 
@@ -19,12 +20,14 @@ class Recording:
     :ivar cameras: image topic to the topics beside it.
     :ivar clips: image topic to its images and their truth.
     :ivar period_ns: length of one turn where the bag is looped, of recorded time.
+    :ivar doubts: what was asked for and is odd, in words.
     """
 
     path: Path
     cameras: dict[str, CameraTopics]
     clips: dict[str, RosbagClip]
     period_ns: int
+    doubts: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return the number of images of one turn."""
@@ -51,12 +54,23 @@ def open_recording(
         wanted = [bag.image_topic(topic) for topic in wanted]
         chosen = choose_truth_topics(bag, wanted, truth_topics) if truth else {}
         first_ns, end_ns = bag.span_ns()
+        doubts = _doubts(chosen, bag.of_type(*IMAGE_TYPES))
     cameras = {topics.image: topics for topics in camera_topics(wanted)}
     clips = {
         topic: RosbagClip(path, topic, chosen.get(topic, ''), labels) for topic in wanted
     }
     step_ns = max(round(1e9 / clip.fps) for clip in clips.values())
-    return Recording(path, cameras, clips, end_ns - first_ns + step_ns)
+    return Recording(path, cameras, clips, end_ns - first_ns + step_ns, doubts)
+
+
+def _doubts(chosen: dict[str, str], image_topics: Sequence[str]) -> tuple[str, ...]:
+    """Name each truth that lies beside another camera than the one it is taken for."""
+    return tuple(
+        f'{truth} is taken for the truth of {camera}, and lies beside {other}; was another meant?'
+        for camera, truth in chosen.items() for other in image_topics
+        if truth and _folder(truth) == _folder(beside(other, 'truth'))
+        and _folder(truth) != _folder(beside(camera, 'truth'))
+    )
 
 
 def _folder(topic: str) -> str:
