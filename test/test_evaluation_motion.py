@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from test_evaluation_average_precision import found, there
 
-from forecast_detector.evaluation.matching import Rule
+from forecast_detector.evaluation.matching import Pairs, Rule
 from forecast_detector.evaluation.metrics import evaluate, outcomes, ScoredClip
 from forecast_detector.evaluation.motion import false_weights, in_range, motion_iou
 
@@ -62,7 +62,10 @@ def test_both_ends_of_a_range_belong_to_it():
     ([], [], 0.125),
 ])
 def test_weight_of_a_detection_that_found_nothing(shared, chosen, expected):
-    weights = false_weights(np.array([shared], float), np.array(chosen, bool), 0.125)
+    boxes = len(shared)
+    pairs = Pairs(np.zeros(boxes, int), np.arange(boxes), np.array(shared, float))
+    weights = false_weights(
+        pairs, (np.array([1]), np.array([boxes])), np.array(chosen, bool), 0.125)
     assert weights.tolist() == [pytest.approx(expected)]
 
 

@@ -1,13 +1,14 @@
-"""Which detection found which object: overlap rules and the greedy match of one frame."""
+"""Which detection found which object: overlap rules and the greedy match."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..boxes import area, iou
+from ..boxes import area
 from ..data.base import Truth
 from ..types import Detections
 
@@ -34,11 +35,12 @@ def _counted(boxes: NDArray[np.floating], rule: Rule) -> FloatArray:
     return np.asarray(boxes, np.float64) + np.array([0.0, 0.0, extra, extra])
 
 
-def overlaps(
-    detected: NDArray[np.floating], true: NDArray[np.floating], rule: Rule
-) -> FloatArray:
-    """IoU of every detected (N, 4) with every true box (M, 4), counted by the rule: (N, M)."""
-    return np.asarray(iou(_counted(detected, rule), _counted(true, rule)), np.float64)
+def paired_iou(a: FloatArray, b: FloatArray) -> FloatArray:
+    """IoU of each box of ``a`` (N, 4) with its counterpart in ``b`` (N, 4)."""
+    size = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
+    overlap = np.clip(size, 0, None).prod(axis=1)
+    union = area(a) + area(b) - overlap
+    return np.asarray(np.where(union > 0, overlap / np.maximum(union, 1e-12), 0.0))
 
 
 def thresholds(true: NDArray[np.floating], rule: Rule) -> FloatArray:
@@ -51,30 +53,82 @@ def thresholds(true: NDArray[np.floating], rule: Rule) -> FloatArray:
     return np.minimum(0.5, tolerated)
 
 
-def match_frame(
-    detections: Detections, truth: Truth, rule: Rule
-) -> tuple[IntArray, FloatArray]:
+@dataclass(frozen=True)
+class Pairs:
+    """
+    Every detection of some frames beside every object of its frame, detection by detection.
+
+    :ivar detected: (P,) index of the detection, rising; ``true``: (P,) of the object.
+    :ivar shared: (P,) overlap of the two, counted by the rule.
+    """
+
+    detected: IntArray
+    true: IntArray
+    shared: FloatArray
+
+    @classmethod
+    def of(
+        cls, counts: tuple[IntArray, IntArray],
+        boxes: tuple[NDArray[np.floating], NDArray[np.floating]], rule: Rule,
+    ) -> Pairs:
+        """
+        Pair what lies in the same frame.
+
+        :param counts: number of detections and of objects in each frame, (F,) each.
+        :param boxes: of all detections (N, 4) and of all objects (M, 4), frame by frame.
+        """
+        detections, objects = counts
+        beside = np.repeat(objects, detections)
+        first = np.repeat(np.cumsum(objects) - objects, detections)
+        detected = np.repeat(np.arange(len(beside)), beside)
+        place = np.arange(len(detected)) - np.repeat(np.cumsum(beside) - beside, beside)
+        true = np.repeat(first, beside) + place
+        shared = paired_iou(_counted(boxes[0], rule)[detected], _counted(boxes[1], rule)[true])
+        return cls(detected, true, shared)
+
+
+def match(
+    pairs: Pairs, scores: NDArray[np.floating], labels: tuple[IntArray, IntArray],
+    asked: FloatArray,
+) -> IntArray:
     """
     Give each detection the object that it found.
 
     By falling score (equal scores: the first first), each takes the free object of its class
-    with the highest overlap that satisfies the rule.
+    with the highest overlap that is enough.
+
+    :param scores: (N,) of the detections.
+    :param labels: of detections (N,) and of objects (M,).
+    :param asked: (M,) the overlap that each object asks, see :func:`thresholds`.
+    :returns: (N,) index of the object, -1 for none.
+    """
+    enough = (pairs.shared >= asked[pairs.true]) & (
+        labels[0][pairs.detected] == labels[1][pairs.true]
+    )
+    detected, true, shared = pairs.detected[enough], pairs.true[enough], pairs.shared[enough]
+    found = np.full(len(scores), -1, np.int64)
+    taken = np.zeros(len(asked), bool)
+    order = np.lexsort((true, -shared, detected, -scores[detected]))
+    for row, column in zip(detected[order], true[order]):
+        if found[row] < 0 and not taken[column]:
+            found[row], taken[column] = column, True
+    return found
+
+
+def match_frame(
+    detections: Detections, truth: Truth, rule: Rule
+) -> tuple[IntArray, FloatArray]:
+    """
+    Give each detection of one frame the object that it found, see :func:`match`.
 
     :returns: (N,) index of the object, -1 for none; and the overlaps (N, M).
     """
-    shared = overlaps(detections.boxes, truth.boxes, rule)
-    allowed = (shared >= thresholds(truth.boxes, rule)) & (
-        detections.labels[:, None] == truth.labels[None, :]
+    counts = np.array([len(detections)]), np.array([len(truth)])
+    pairs = Pairs.of(counts, (detections.boxes, truth.boxes), rule)
+    found = match(
+        pairs, detections.scores, (detections.labels, truth.labels), thresholds(truth.boxes, rule)
     )
-    found = np.full(len(detections), -1, np.int64)
-    taken = np.zeros(len(truth), bool)
-    candidates = np.flatnonzero(allowed.any(axis=1))
-    for row in candidates[np.argsort(-detections.scores[candidates], kind='stable')]:
-        free = np.where(allowed[row] & ~taken, shared[row], -1.0)
-        best = int(free.argmax())
-        if free[best] >= 0:
-            found[row], taken[best] = best, True
-    return found, shared
+    return found, pairs.shared.reshape(len(detections), len(truth))
 
 
 def in_crowd(detections: Detections, truth: Truth, rule: Rule) -> NDArray[np.bool_]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from ..data.base import Truth
 from ..types import Detections
 from .average_precision import class_average_precisions, mean_average_precision, Outcomes
-from .matching import FloatArray, in_crowd, match_frame, Rule
-from .motion import false_weights, in_range, motion_iou, SPEEDS
+from .columns import Frames, Truths
+from .matching import FloatArray, in_crowd, match, Pairs, Rule, thresholds
+from .motion import false_weights, in_range, SPEEDS
 
 ALL = 'all'
 
@@ -58,15 +59,6 @@ class Metrics:
     by_class: dict[str, dict[str, float | None]]
 
 
-class _Columns:
-    """Grows the columns of an :class:`Outcomes`."""
-
-    def __init__(self, clips: int, classes: int) -> None:
-        self.true: list[FloatArray] = []
-        self.false: list[FloatArray] = []
-        self.positives = np.zeros((clips, classes), np.int64)
-
-
 def outcomes(
     clips: Sequence[ScoredClip], classes: int, rule: Rule, speeds: Sequence[str] = tuple(SPEEDS)
 ) -> dict[str, Outcomes]:
@@ -79,25 +71,45 @@ def outcomes(
     :returns: ``all`` and each of the speeds to its outcomes.
     :raises ValueError: for a label outside the classes.
     """
-    motion = [motion_iou(clip.truths) for clip in clips] if speeds else []
-    share = _shares(motion, speeds)
-    columns = {name: _Columns(len(clips), classes) for name in (ALL, *speeds)}
-    frames = list(_frames(clips, classes))
-    for at, index, detections, truth in frames:
-        found, shared = match_frame(detections, truth, rule)
-        neither = (found >= 0) | in_crowd(detections, truth, rule)
-        chosen: NDArray[np.bool_]
-        false: FloatArray
-        for name, column in columns.items():
-            if name == ALL:
-                chosen, false = np.ones(len(truth), bool), np.ones(len(found))
-            else:
-                chosen = in_range(motion[at][index], name)
-                false = false_weights(shared, chosen, share[name])
-            column.true.append(_hits_in(found, chosen))
-            column.false.append(np.where(neither, 0.0, false))
-            np.add.at(column.positives[at], truth.labels[chosen], 1)
-    return _assemble(frames, columns)
+    truths = truths_of(clips, classes)
+    return score(truths, [clip.detections for clip in clips], rule, speeds)
+
+
+def truths_of(clips: Sequence[ScoredClip], classes: int) -> Truths:
+    """Prepare the truth of clips."""
+    return Truths([clip.name for clip in clips], [clip.truths for clip in clips], classes)
+
+
+def score(
+    truths: Truths, detections: Sequence[Sequence[Detections]], rule: Rule,
+    speeds: Sequence[str] = tuple(SPEEDS),
+) -> dict[str, Outcomes]:
+    """
+    Judge detections, clip by clip and frame by frame, see :func:`outcomes`.
+
+    :raises ValueError: for a label outside the classes.
+    """
+    found, scores = truths.detected(detections)
+    true = truths.frames
+    counts = found.counts, true.counts
+    pairs = Pairs.of(counts, (found.boxes, true.boxes), rule)
+    hits = match(pairs, scores, (found.labels, true.labels), thresholds(true.boxes, rule))
+    neither = (hits >= 0) | _in_crowds(truths, detections, found, rule)
+    result = {}
+    for name in (ALL, *speeds):
+        chosen: NDArray[np.bool_] = np.ones(len(true.labels), bool)
+        false: FloatArray = np.ones(len(scores))
+        if name != ALL:
+            chosen = in_range(truths.motion, name)
+            share = float(chosen.mean()) if len(chosen) else 0.0
+            false = false_weights(pairs, counts, chosen, share)
+        positives = np.zeros((len(truths.names), truths.classes), np.int64)
+        np.add.at(positives, (true.clips[chosen], true.labels[chosen]), 1)
+        result[name] = Outcomes(
+            scores, found.labels, found.clips, _hits_in(hits, chosen),
+            np.where(neither, 0.0, false), positives,
+        )
+    return result
 
 
 def _hits_in(found: NDArray[np.int64], chosen: NDArray[np.bool_]) -> FloatArray:
@@ -107,47 +119,16 @@ def _hits_in(found: NDArray[np.int64], chosen: NDArray[np.bool_]) -> FloatArray:
     return result
 
 
-def _shares(motion: Sequence[Sequence[FloatArray]], speeds: Sequence[str]) -> dict[str, float]:
-    """Share of all boxes that each speed has."""
-    values = np.concatenate([np.zeros(0), *(frame for clip in motion for frame in clip)])
-    return {
-        name: float(in_range(values, name).mean()) if len(values) else 0.0 for name in speeds
-    }
-
-
-def _frames(
-    clips: Sequence[ScoredClip], classes: int
-) -> Iterator[tuple[int, int, Detections, Truth]]:
-    for at, clip in enumerate(clips):
-        for index, (detections, truth) in enumerate(zip(clip.detections, clip.truths)):
-            if not truth.annotated:
-                continue
-            for kind, labels in (('detected', detections.labels), ('true', truth.labels)):
-                if len(labels) and not 0 <= labels.min() <= labels.max() < classes:
-                    raise ValueError(
-                        f'clip {clip.name}, frame {index}: {kind} labels {np.unique(labels)} '
-                        f'do not all lie in [0, {classes}); the detections belong to other '
-                        'class names'
-                    )
-            yield at, index, detections, truth
-
-
-def _assemble(
-    frames: Sequence[tuple[int, int, Detections, Truth]], columns: dict[str, _Columns]
-) -> dict[str, Outcomes]:
-    def joined(parts: list[NDArray], kind: type) -> NDArray:
-        return np.concatenate([np.zeros(0, kind), *parts]).astype(kind)
-
-    scores = joined([d.scores for _, _, d, _ in frames], np.float64)
-    labels = joined([d.labels for _, _, d, _ in frames], np.int64)
-    at = joined([np.full(len(d), clip) for clip, _, d, _ in frames], np.int64)
-    return {
-        name: Outcomes(
-            scores, labels, at, joined(column.true, np.float64),
-            joined(column.false, np.float64), column.positives,
-        )
-        for name, column in columns.items()
-    }
+def _in_crowds(
+    truths: Truths, detections: Sequence[Sequence[Detections]], found: Frames, rule: Rule
+) -> NDArray[np.bool_]:
+    """Tell which detections lie in a crowd of their class, frame by frame: crowds are rare."""
+    result = np.zeros(len(found.labels), bool)
+    ends = np.cumsum(found.counts)
+    for number, at, index, truth in truths.crowded():
+        rows = slice(ends[number] - found.counts[number], ends[number])
+        result[rows] = in_crowd(detections[at][index], truth, rule)
+    return result
 
 
 def evaluate(clips: Sequence[ScoredClip], labels: Sequence[str]) -> Metrics:
@@ -161,7 +142,8 @@ def evaluate(clips: Sequence[ScoredClip], labels: Sequence[str]) -> Metrics:
 
 def judge(clips: Sequence[ScoredClip], classes: int) -> dict[Rule, dict[str, Outcomes]]:
     """Judge every detection by both rules, see :func:`outcomes`."""
-    return {rule: outcomes(clips, classes, rule) for rule in Rule}
+    truths = truths_of(clips, classes)
+    return {rule: score(truths, [clip.detections for clip in clips], rule) for rule in Rule}
 
 
 def summarise(judged: Mapping[Rule, Mapping[str, Outcomes]], labels: Sequence[str]) -> Metrics:

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..boxes import area
 from ..data.base import Truth
-from .matching import FloatArray
+from .matching import FloatArray, IntArray, paired_iou, Pairs
 
 REACH = 10
 
@@ -56,19 +55,11 @@ def _track_motion(times: NDArray[np.int64], boxes: FloatArray) -> FloatArray:
         here = np.flatnonzero(later < len(times))
         here = here[times[later[here]] == times[here] + lag]
         there = later[here]
-        shared = _paired_iou(boxes[here], boxes[there])
+        shared = paired_iou(boxes[here], boxes[there])
         for rows in (here, there):
             np.add.at(total, rows, shared)
             np.add.at(count, rows, 1)
     return np.where(count > 0, total / np.maximum(count, 1), 1.0)
-
-
-def _paired_iou(a: FloatArray, b: FloatArray) -> FloatArray:
-    """IoU of each box of ``a`` (N, 4) with its counterpart in ``b`` (N, 4)."""
-    size = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2])
-    overlap = np.clip(size, 0, None).prod(axis=1)
-    union = area(a) + area(b) - overlap
-    return np.asarray(np.where(union > 0, overlap / np.maximum(union, 1e-12), 0.0))
 
 
 def in_range(motion: FloatArray, speed: str) -> NDArray[np.bool_]:
@@ -78,24 +69,32 @@ def in_range(motion: FloatArray, speed: str) -> NDArray[np.bool_]:
 
 
 def false_weights(
-    shared: FloatArray, chosen: NDArray[np.bool_], share_of_all: float
+    pairs: Pairs, counts: tuple[IntArray, IntArray], chosen: NDArray[np.bool_],
+    share_of_all: float,
 ) -> FloatArray:
     """
-    Weigh the detections of one frame that found nothing, for one range of speed.
+    Weigh detections that found nothing, for one range of speed.
 
     The public tool's rule, oddities included. The box (of any class) that a detection
     overlaps most decides: in range, it is a whole false detection; out of range, none. A tie
     weighs the share of the frame's boxes that are *out* of range; in a frame without
     boxes, the share of all boxes of the data set that are in range.
 
-    :param shared: (N, M) overlaps with the frame's boxes.
+    :param pairs: detections beside the boxes of their frames.
+    :param counts: number of detections and of boxes in each frame, (F,) each.
     :param chosen: (M,) whether a box is in range.
     :param share_of_all: share of the data set's boxes that are in range.
     :returns: (N,) weights in [0, 1].
     """
-    if not len(chosen):
-        return np.full(len(shared), share_of_all)
-    inside = shared[:, chosen].max(axis=1, initial=-1.0)
-    outside = shared[:, ~chosen].max(axis=1, initial=-1.0)
-    tie = float(np.mean(~chosen))
-    return np.where(inside > outside, 1.0, np.where(outside > inside, 0.0, tie))
+    detections, boxes = counts
+    inside, outside = (np.full(int(detections.sum()), -1.0) for _ in range(2))
+    here = chosen[pairs.true]
+    np.maximum.at(inside, pairs.detected[here], pairs.shared[here])
+    np.maximum.at(outside, pairs.detected[~here], pairs.shared[~here])
+    passed_over = np.bincount(
+        np.repeat(np.arange(len(boxes)), boxes), ~chosen, minlength=len(boxes)
+    )
+    tie = np.where(boxes > 0, passed_over / np.maximum(boxes, 1), share_of_all)
+    return np.where(
+        inside > outside, 1.0, np.where(outside > inside, 0.0, np.repeat(tie, detections))
+    )

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..data.base import Clip, Truth
+from ..data.base import Clip
 from .average_precision import Outcomes
 from .bootstrap import paired_difference
+from .columns import Truths
 from .matching import Rule
-from .metrics import ALL, judge, Metrics, ScoredClip, summarise
+from .metrics import ALL, Metrics, score, summarise
 from .run import ClipRun
 
 # Baselines read every so many frames; the scheduler is brought to the same shares.
@@ -51,17 +52,15 @@ class Scorer:
     def __init__(self, clips: Sequence[Clip], labels: Sequence[str]) -> None:
         """Take the truth of every frame."""
         self.labels = labels
-        self._truths: list[list[Truth]] = [
-            [clip.truth(i) for i in range(len(clip))] for clip in clips
-        ]
+        self._truths = Truths(
+            [clip.name for clip in clips],
+            [[clip.truth(i) for i in range(len(clip))] for clip in clips], len(labels),
+        )
 
     def score(self, runs: Sequence[ClipRun]) -> tuple[Metrics, Outcomes]:
         """Measure runs over all clips; with what became of each detection (plain rule)."""
-        clips = [
-            ScoredClip(run.name, [step.detections for step in run.steps], truths)
-            for run, truths in zip(runs, self._truths)
-        ]
-        judged = judge(clips, len(self.labels))
+        detections = [[step.detections for step in run.steps] for run in runs]
+        judged = {rule: score(self._truths, detections, rule) for rule in Rule}
         return summarise(judged, self.labels), judged[Rule.PLAIN][ALL]
 
 
