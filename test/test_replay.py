@@ -189,9 +189,16 @@ def test_truth_is_found_beside_its_camera_or_named(tmp_path):
         assert swapped == {topics[0]: '/right/truth', topics[1]: '/left/truth'}
         with pytest.raises(BagError, match='no truth topic /truth'):
             choose_truth_topics(bag, topics, ['/truth'])
-    plain = open_recording(tmp_path / 'b', LABELS, topics)
+
+
+def test_a_truth_beside_another_camera_is_doubted(tmp_path):
+    with BagWriter(tmp_path / 'b') as bag:
+        for name in ('/left', '/right'):
+            bag.image(f'{name}/image_raw', picture(0), 0)
+            bag.detections(f'{name}/truth', objects(0), LABELS, 0)
+    topics = ['/left/image_raw', '/right/image_raw']
+    assert open_recording(tmp_path / 'b', LABELS, topics).doubts == ()
     crossed = open_recording(tmp_path / 'b', LABELS, topics[:1], ['/right/truth'])
-    assert plain.doubts == ()
     assert crossed.doubts == (
         '/right/truth is taken for the truth of /left/image_raw, and lies beside '
         '/right/image_raw; was another meant?',)
