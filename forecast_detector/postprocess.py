@@ -52,20 +52,18 @@ def to_detections(
     :param score_threshold: weaker detections are dropped, [0, 1].
     """
     scores = torch.softmax(head.cls_logits.float(), dim=-1)[..., 1:]
-    batch, _, classes = scores.shape
-    best, index = scores.flatten(1).topk(min(CANDIDATES, scores[0].numel()), dim=1)
-    anchor_index = index // classes
-    regression = head.bbox_regression.float().gather(
-        1, anchor_index[..., None].expand(-1, -1, 4)
-    )
+    # Few are strong enough: to look for these first is cheaper than to put all in order.
+    image, anchor, label = (scores >= score_threshold).nonzero(as_tuple=True)
+    boxes = decode_boxes(head.bbox_regression.float()[image, anchor], anchors[anchor])
+    columns = [
+        column.cpu().numpy() for column in (boxes, scores[image, anchor, label], label)
+    ]
+    ends = np.cumsum(np.bincount(image.cpu().numpy(), minlength=len(scores)))
     detections = []
-    for image in range(batch):
-        boxes = decode_boxes(regression[image], anchors[anchor_index[image]])
-        image_scores = best[image].cpu().numpy()
-        keep = image_scores >= score_threshold
-        image_boxes = boxes.cpu().numpy()[keep]
-        image_scores = image_scores[keep]
-        labels = (index[image] % classes).cpu().numpy()[keep]
+    for start, end in zip([0, *ends[:-1]], ends):
+        of_image = [column[start:end] for column in columns]
+        strongest = np.argsort(-of_image[1], kind='stable')[:CANDIDATES]
+        image_boxes, image_scores, labels = (column[strongest] for column in of_image)
         kept = suppress(image_boxes, image_scores, labels, nms_iou)[:max_detections]
         detections.append(Detections(image_boxes[kept], image_scores[kept], labels[kept]))
     return detections
