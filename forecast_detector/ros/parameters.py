@@ -64,7 +64,7 @@ DESCRIPTIONS = {
     'p': 'Threshold of the scheduler: the next frame is a FORECAST if the confidence is strictly '
     'greater. 1 reads every frame. Effective at the next frame.',
     'accumulate': 'Whether p bounds the confidence in all forecasts since the last READ together '
-    '(the product of the scheduler\'s outputs), or that in the next one alone.',
+    "(the product of the scheduler's outputs), or that in the next one alone.",
     'policy': 'Who decides: scheduler (the network), read (always READ) or alternate (every '
     'read_every-th frame is a READ).',
     'read_every': 'With policy alternate, every read_every-th frame is a READ.',
