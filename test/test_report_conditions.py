@@ -53,6 +53,15 @@ def test_a_sweep_of_other_weights_is_told(tmp_path):
     assert found(tmp_path, make_run(), sweep=sweep) == {'weights': ['foda', 'blind']}
 
 
+def test_a_sweep_that_left_bags_out_saw_other_frames_and_names_them(tmp_path):
+    sweep = {**make_sweep(), 'frames': 40, 'skipped': [{'name': 'b.mcap', 'reason': 'is cut'}],
+             'provenance': {'dataset': 'coco_vid', 'split': 'val'}}
+    assert found(tmp_path, make_run(), sweep=sweep) == {
+        'data': ['coco_vid val, 60 frames', 'coco_vid val, 40 frames']}
+    text = Page(build_from(write(tmp_path, a=make_run(), sweep=sweep))).text
+    assert 'Not drawn, as they saw other frames: A.' in text and 'b.mcap is cut' in text
+
+
 def test_what_is_not_told_differs_from_nothing(tmp_path):
     again = make_run(trace=False)
     again['provenance'] = {'from': 'dump.json', 'dataset': 'coco_vid', 'split': 'val'}

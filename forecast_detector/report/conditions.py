@@ -52,7 +52,10 @@ def comparable(runs: Sequence[Run], sweep: SweepResult | None) -> list[Run]:
     if sweep is None:
         return [run for run in runs if same_data(run, runs[0])]
     known = data(sweep.provenance)
-    return [run for run in runs if data(run.provenance) == known or not known]
+    return [
+        run for run in runs if data(run.provenance) == known or not known
+        if sweep.frames in (None, run.frames)
+    ]
 
 
 def same_times(a: Run, b: Run) -> bool:
@@ -113,10 +116,11 @@ class Conditions:
 def conditions(runs: Sequence[Run], sweep: SweepResult | None) -> Conditions | None:
     """Find what is not the same for all runs and the sweep; None if nothing is."""
     origins = [run.provenance for run in runs] + ([sweep.provenance] if sweep else [])
-    frames = [f', {run.frames:,} frames' for run in runs] if len({r.frames for r in runs}) > 1 \
-        else [''] * len(runs)
+    counts = [run.frames for run in runs] + ([sweep.frames] if sweep else [])
+    tells = len(set(counts) - {None}) > 1
+    frames = [f', {count:,} frames' if tells and count else '' for count in counts]
     rows = {
-        'data': [data(o) + f for o, f in zip(origins, [*frames, ''])],
+        'data': [data(o) + f for o, f in zip(origins, frames)],
         'weights': [_weights(o) for o in origins],
         'network input': [_input(o) for o in origins],
         'time measured on': [_timing(o) for o in origins],

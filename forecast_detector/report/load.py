@@ -55,6 +55,8 @@ def _sweep(fields: Fields, name: str) -> SweepResult:
         [_difference(one, one.text('versus'), one.number('read_share'))
          for one in (fields.objects('differences') if 'differences' in fields else ())],
         dict(origin.items()),
+        fields.count('frames') if 'frames' in fields else None,
+        _skipped(fields),
     )
 
 
@@ -90,11 +92,15 @@ def _run(fields: Fields, name: str) -> Run:
         clips=fields.count('clips'),
         provenance=dict(fields.fields('provenance').items()),
         trace=read_trace(fields.fields('trace')) if 'trace' in fields else None,
-        skipped=[(one.text('name'), one.text('reason'))
-                 for one in (fields.objects('skipped') if 'skipped' in fields else ())],
+        skipped=_skipped(fields),
         topics=_topics(fields.fields('topics')) if 'topics' in fields else [],
         versus=_versus(fields.fields('versus')) if 'versus' in fields else None,
     )
+
+
+def _skipped(fields: Fields) -> list[tuple[str, str]]:
+    rows = fields.objects('skipped') if 'skipped' in fields else ()
+    return [(one.text('name'), one.text('reason')) for one in rows]
 
 
 def _versus(fields: Fields) -> Difference:

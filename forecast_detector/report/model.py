@@ -192,10 +192,17 @@ class SweepPoint:
 
 @dataclass(frozen=True)
 class SweepResult:
-    """A sweep: its points, and the setting that it recommends."""
+    """
+    A sweep: its points, and the setting that it recommends.
+
+    :ivar frames: how many it was measured on; None where it is not told.
+    :ivar skipped: name and reason of what could not be used.
+    """
 
     file: str
     points: list[SweepPoint]
     recommended: SweepPoint | None
     differences: list[Difference] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
+    frames: int | None = None
+    skipped: list[tuple[str, str]] = field(default_factory=list)
