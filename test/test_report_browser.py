@@ -50,8 +50,8 @@ def path(tmp_path_factory):
     long = 'a-clip-name-that-goes-on-and-on-without-a-place-to-break-it-anywhere' * 2
     run = make_run(classes=[f'class {k} of a rather long name' for k in range(31)], weights=long)
     run['trace']['clips'][1]['name'] = long
-    runs = write(folder, run=run, other=make_run(policy='alternate', p=None, read_every=2),
-                 sweep=make_sweep())
+    other = make_run(policy='alternate', p=None, read_every=2, machine=long)
+    runs = write(folder, run=run, other=other, third=make_run(stride=2), sweep=make_sweep())
     out = folder / 'report.html'
     out.write_text(build_from(runs), encoding='utf-8')
     return out
