@@ -3,11 +3,13 @@
 import argparse
 import json
 
+import numpy as np
 import pytest
 from test_evaluation_cli import weights  # noqa: F401 (a fixture)
 from test_evaluation_sweep import NoisyClip
 
 from forecast_detector.cli import diagnose
+from forecast_detector.cli.main import main
 from forecast_detector.data.base import ClipDataset, Truth
 from forecast_detector.evaluation import datasets
 
@@ -20,11 +22,19 @@ def run(*options):
 
 
 @pytest.mark.parametrize(('option', 'text'), [
-    ('--ahead', 'ahead: 0 is below 1'), ('--read-every', 'read_every: 0 is below 1'),
+    ('--ahead', "argument --ahead: '0': a whole number of at least 1"),
+    ('--read-every', "argument --read-every: '0': a whole number of at least 1"),
+    ('--success-iou', '--success-iou: 0.0 is outside (0, 1)'),
+    ('--json', '--json'),
 ])
-def test_mistakes_are_refused_before_anything_is_opened(option, text):
-    with pytest.raises(ValueError, match=text):
-        run('--weights', 'not there', option, 0)
+def test_mistakes_are_refused_before_anything_is_opened(option, text, tmp_path, capsys):
+    try:
+        status = main(['diagnose', '--dataset', 'synthetic', '--weights', 'not there', option,
+                       str(tmp_path) if option == '--json' else '0'])
+    except SystemExit as stop:
+        status = stop.code
+    assert status == 2
+    assert text in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(('names', 'why'), [
@@ -42,3 +52,28 @@ def test_without_a_cut_the_rest_is_diagnosed(names, why, weights, tmp_path, monk
     assert result['cuts'] is None
     assert result['classifier'] and result['forecast_error'][0]['frames'] == 5 * len(clips)
     assert f'note: cuts are left out: {why}' in capsys.readouterr().err
+
+
+def test_what_becomes_of_each_class_is_counted_and_drawn(tmp_path):
+    from forecast_detector.diagnosis.mistakes import _count, ClassMistakes
+    from forecast_detector.diagnosis.plots import plot_classes
+    from forecast_detector.types import Detections
+
+    labels = ('bolt', 'nut')
+    boxes = np.array([[0, 0, 10, 10], [20, 0, 30, 10], [40, 0, 50, 10]], np.float32)
+    truth = Truth(boxes, np.array([0, 0, 1]))
+    # On the first object a nut surer than a bolt; on the third a bolt beside it, and a nut.
+    found = Detections(
+        np.concatenate([boxes[[0, 0, 2]], [[47, 0, 57, 10]]]).astype(np.float32),
+        np.array([0.5, 0.9, 0.4, 0.8], np.float32), np.array([0, 1, 1, 0]))
+    classes = [ClassMistakes(label) for label in labels]
+    for _ in range(2):
+        _count(found, truth, classes, labels)
+    bolt, nut = (one.to_dict() for one in classes)
+    assert bolt == {'label': 'bolt', 'objects': 4, 'right': 0, 'missed': 2,
+                    'taken_for': {'nut': 2}, 'alarms': 2}
+    assert nut == {'label': 'nut', 'objects': 2, 'right': 2, 'missed': 0,
+                   'taken_for': {}, 'alarms': 0}
+    plot_classes([bolt, nut], tmp_path / 'classes.svg')
+    drawn = (tmp_path / 'classes.svg').read_text()
+    assert '<!-- taken for another class -->' in drawn and '<!-- nut -->' in drawn

@@ -4,8 +4,9 @@ Look into weights on annotated video: scheduler, forecasts, cuts.
 The scheduler as a classifier: does its confidence tell which forecasts serve, that is, find
 every object that reading finds? Once where every frame is read, and on the streams that it steers
 at each --p: there, every frame is tried both ways. Forecast features against copies of the last
-ones read. And the clips end to end as one stream, without a reset: frames from each cut until the
-new object is found. Intervals (95 %) are bootstraps over clips, or cuts.
+ones read. The clips end to end as one stream, without a reset: frames from each cut until the
+new object is found. And what becomes of each class's objects: found, taken for another class, or
+missed. Intervals (95 %) are bootstraps over clips, or cuts.
 
 With --dataset rosbag --root may be a folder of bags: those that cannot be used are named and
 skipped, the rest is looked into, and the exit status is 3.
@@ -41,7 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--success-iou', type=float, default=0.5, metavar='IOU',
                         help='overlap from which an object counts as found for the labels; '
                              'default: %(default)s')
-    parser.add_argument('--plot', metavar='FILE', help='draw all as one picture')
+    parser.add_argument('--plot', metavar='FILE', help='draw all but the classes as one picture')
+    parser.add_argument('--plot-classes', metavar='FILE',
+                        help='draw what becomes of the objects of each class')
     common.add_input(parser)
     common.add_device(parser)
     common.add_json(parser)
@@ -51,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
     """Run ``diagnose``."""
     from ..diagnosis.classifier import judge
     from ..diagnosis.forecast_ratio import forecast_ratios
+    from ..diagnosis.mistakes import find_mistakes
     from ..diagnosis.splices import NoCutError, run_splices
     from ..diagnosis.trials import run_trials
     from ..evaluation.store import FeatureStore
@@ -73,6 +77,8 @@ def run(args: argparse.Namespace) -> int:
             judged.append({'p': p, **judge(trials, len(store.clips)).to_dict()})
         bar.set_description('forecasts')
         ratios = forecast_ratios(store, args.ahead, bar.update)
+        bar.set_description('classes')
+        mistakes = find_mistakes(store, dataset.labels, bar.update)
         bar.set_description('cuts')
         cuts, why = None, ''
         try:
@@ -83,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
         'classifier': judged,
         'forecast_error': [asdict(ratio) for ratio in ratios],
         'cuts': [one.to_dict() for one in cuts] if cuts else None,
+        'classes': [one.to_dict() for one in mistakes],
         'frames': sum(len(clip) for clip in store.clips),
         'skipped': skipped.rows,
         'provenance': {**provenance, 'success_iou': args.success_iou, **describe_data(args),
@@ -96,8 +103,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> None:
     check_data(args)
-    options.check_outputs(args, ('json', 'plot'))
+    options.check_outputs(args, ('json', 'plot', 'plot_classes'))
     options.check_plot(args.plot)
+    options.check_plot(args.plot_classes, '--plot-classes')
     if not 0 < args.success_iou < 1:
         raise options.OptionError(f'--success-iou: {args.success_iou} is outside (0, 1)')
 
@@ -106,6 +114,9 @@ def _write(args: argparse.Namespace, result: dict[str, Any]) -> None:
     if args.plot:
         from ..diagnosis.plots import plot_diagnosis
         plot_diagnosis(result, args.plot)
+    if args.plot_classes:
+        from ..diagnosis.plots import plot_classes
+        plot_classes(result['classes'], args.plot_classes)
     if args.json:
         common.write_json(args.json, result)
     if args.json != '-':
@@ -134,6 +145,12 @@ def _print(result: dict[str, Any]) -> None:
     for ratio in result['forecast_error']:
         value = None if ratio['ratio'] is None else {**ratio, 'value': ratio['ratio']}
         print(f'  {ratio["ahead"]} in a row: {_interval(value)}, {ratio["frames"]} frames')
+    print('\nobjects of each class, every frame read')
+    print(f'  {"":22}{"objects":>8}{"right":>8}{"missed":>8}{"alarms":>8}   taken for')
+    for one in result['classes']:
+        others = ', '.join(f'{label} {count}' for label, count in one['taken_for'].items())
+        print(f'  {one["label"]:22}{one["objects"]:8}{one["right"]:8}{one["missed"]:8}'
+              f'{one["alarms"]:8}   {others}')
     if result['cuts']:
         print('\nfrom a cut until the new object is found')
         print(f'  {"":22}{"read":>7}{"mAP@0.5":>9}{"missed":>8}   frames, less those of read')

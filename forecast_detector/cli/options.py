@@ -120,7 +120,7 @@ def check_outputs(
         seen[path.resolve()] = option
 
 
-def check_plot(path: str | None) -> None:
+def check_plot(path: str | None, option: str = '--plot') -> None:
     """
     See that a picture can be drawn, before there is something to draw.
 
@@ -133,5 +133,5 @@ def check_plot(path: str | None) -> None:
 
     kinds = sorted(new_figure(1, 1).canvas.get_supported_filetypes())
     if Path(path).suffix.lower().lstrip('.') not in kinds:
-        raise OptionError(f'--plot: {path}: the suffix says the kind of picture; expected one '
+        raise OptionError(f'{option}: {path}: the suffix says the kind of picture; expected one '
                           f'of {", ".join(kinds)}')

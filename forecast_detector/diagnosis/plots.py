@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..evaluation.plots import new_figure
 
@@ -37,6 +39,36 @@ def plot_diagnosis(result: Mapping[str, Any], path: str | Path) -> None:
         axes.grid(alpha=0.3)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
+
+
+def plot_classes(classes: Sequence[Mapping[str, Any]], path: str | Path) -> None:
+    """
+    Draw what becomes of each class's objects as bars, the best class first.
+
+    :param classes: as in the JSON of ``diagnose``.
+    :raises RuntimeError: if matplotlib is not installed.
+    """
+    shown = sorted((c for c in classes if c['objects']), key=lambda c: -c['right'] / c['objects'])
+    figure = new_figure(9, 1.2 + 0.26 * len(shown))
+    axes = figure.subplots()
+    names = [c['label'] for c in shown]
+    start = np.zeros(len(shown))
+    for kind, colour, count in (
+        ('named rightly', '#2a6fbb', lambda c: c['right']),
+        ('taken for another class', '#d9822b', lambda c: sum(c['taken_for'].values())),
+        ('missed', '0.8', lambda c: c['missed']),
+    ):
+        share = np.array([count(c) / c['objects'] for c in shown])
+        axes.barh(names, share, left=start, color=colour, label=kind)
+        start += share
+    for row, one in enumerate(shown):
+        if one['taken_for']:
+            axes.text(1.01, row, ', '.join(list(one['taken_for'])[:2]), va='center', fontsize=8)
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1), xlabel='share of the objects, every frame read')
+    axes.legend(loc='lower center', bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
 
 
 def _with_auroc(name: str, auroc: Mapping[str, float] | None) -> str:
