@@ -209,3 +209,17 @@ def test_every_command_reads_a_crashed_bag_and_says_so(weights, tmp_path, capsys
     said = capsys.readouterr()
     assert f'2 clips, {6 + frames} images' in said.out and f'note: {path}: ' in said.err
     assert RosbagClip(whole).lacks is None
+
+
+def test_what_is_no_bag_is_skipped_with_status_3(weights, tmp_path):  # noqa: F811
+    write_bag(tmp_path / 'bags' / 'a')
+    (tmp_path / 'bags' / 'empty').mkdir()
+    (tmp_path / 'bags' / 'gone').symlink_to(tmp_path / 'unmounted')
+    (write_bag(tmp_path / 'bags' / 'yaml') / 'metadata.yaml').write_text('a: [1,\nb: {')
+    out = tmp_path / 'out.json'
+    assert main(['evaluate', '--weights', str(weights), '--dataset', 'rosbag', '--device', 'cpu',
+                 '--root', str(tmp_path / 'bags'), '--policy', 'read', '--json', str(out)]) == 3
+    reasons = {row['name'].rpartition('/')[2]: row['reason']
+               for row in json.loads(out.read_text())['skipped']}
+    assert sorted(reasons) == ['empty', 'gone', 'yaml']
+    assert not any('\n' in reason for reason in reasons.values())
