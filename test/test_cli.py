@@ -89,8 +89,6 @@ def test_detect_reads_bags_and_passes_over_frames_that_cannot_be_used(
     ('arguments', 'message'),
     [
         (['detect', '/nowhere.mp4', '--weights', 'W'], 'no such video or bag'),
-        (['detect', 'V', '--weights', 'W', '--topic', '/a'], '--topic is for bags'),
-        (['detect', 'V', '--weights', 'W', '--p', '2'], 'outside \\[0, 1\\]'),
         (['detect', 'V', '--weights', '/nowhere'], 'no file'),
         (['detect', 'V', '--weights', 'W', '--device', 'cuda:99'], 'CUDA devices'),
         (['info', 'V'], 'not a readable .safetensors'),
@@ -102,6 +100,45 @@ def test_mistakes_are_one_line_and_status_1(arguments, message, video, tiny_weig
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith('forecast-detector: error: ')
     assert re.search(message, error)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['detect', 'V', '--topic', '/a'], '--topic is for bags'),
+        (['detect', 'V', '--p', '2'], "argument --p: '2': a number in"),
+        (['detect', 'V', '--p', 'nan'], 'argument --p'),
+        (['detect', 'V', '--max-consecutive-forecasts', '-1'], 'whole number of at least 0'),
+        (['detect', 'V', '--input-size', '0', '32'], 'a multiple of 32 of at least 32'),
+        (['detect', 'V', '--video', 'V'], 'would be written over .*clip.mp4'),
+        (['detect', 'V', '--json', '/'], "--json: '/' is no file name"),
+        (['info', 'W', '--json', 'W'], 'would be written over'),
+        (['demo', '--topic', '/a'], '--topic: is for --bag'),
+        (['demo', '--frames', '-3'], 'whole number of at least 0'),
+        (['demo', '--rate', '-3'], 'a number of at least 0'),
+        (['replay', '--bag', 'V', '--rate', '2'], '--rate: is for --live'),
+        (['replay', '--bag', 'V', '--live', '--rate', '0'], '0 is for --lossless'),
+        (['replay', '--bag', 'V', '--loop', '0'], 'whole number of at least 1'),
+        (['replay', '--bag', 'V', '--read-every', '2'], 'policy scheduler takes none'),
+        (['replay', '--bag', 'V', '--policy', 'alternate', '--p', '0'], 'alternate takes none'),
+        (['replay', '--bag', 'V', '--no-truth', '--truth-topic', '/t'], 'with --no-truth'),
+        (['replay', '--bag', 'V', '--json', 'V'], 'would be written over'),
+        (['sweep', '--weights', 'W', '--dataset', 'synthetic', '--want-loss', 'nan'], 'in .0, 1'),
+        (['sweep', '--weights', 'W', '--dataset', 'synthetic', '--plot', 'a.xyz'], 'expected one'),
+        (['diagnose', '--weights', 'W', '--dataset', 'synthetic', '--p', '-1'], 'in .0, 1'),
+    ],
+)
+def test_wrong_options_are_status_2_before_anything_is_loaded(
+    arguments, message, video, tiny_weights, capsys, monkeypatch
+):
+    monkeypatch.setattr('forecast_detector.checkpoint.load_checkpoint', None)
+    places = {'V': str(video), 'W': str(tiny_weights)}
+    try:
+        status = main([places.get(word, word) for word in arguments])
+    except SystemExit as stop:  # argparse's own
+        status = stop.code
+    assert status == 2
+    assert re.search(message, capsys.readouterr().err.strip().splitlines()[-1])
 
 
 @pytest.mark.parametrize('source', ['old', 'old/bag', 'old/bag/bag.mcap', 'old/annotated.mp4'])

@@ -47,8 +47,9 @@ def write_bag(path, cameras=('/cam',), frames=9, storage='mcap', jpeg=None, trut
 
 def replay(bag, weights, out, *options):
     """Replay with a network of noise; return the exit status and the report."""
+    steered = () if '--policy' in options else ('--p', '0.5')
     status = main(['replay', '--bag', str(bag), '--weights', str(weights), '--out', str(out),
-                   '--p', '0.5', *map(str, options)])
+                   *steered, *map(str, options)])
     return status, json.loads((out / 'report.json').read_text())
 
 
@@ -233,15 +234,16 @@ def test_truth_of_foreign_classes_is_refused_but_may_be_passed_over(
 def test_mistakes_are_one_line(tiny_weights, tmp_path, capsys):
     bag = write_bag(tmp_path / 'b')
     arguments = ['replay', '--bag', str(bag), '--weights', str(tiny_weights)]
-    for options, text in (
-        (['--lossless'], 'are for --live'),
-        (['--live', '--rate', '0'], '--rate: 0 is not above 0'),
-        (['--loop', '0'], '--loop: 0 is below 1'),
-        (['--image-topic', '/front'], 'no topic /front; the bag has'),
-        (['--out', str(bag)], 'would write over'),
-        (['--no-truth', '--truth-topic', '/cam/truth'], 'exclude each other'),
+    for options, text, expected in (
+        (['--lossless'], 'is for --live', 2),
+        (['--live', '--rate', '0'], '--rate: 0 is not above 0', 2),
+        (['--read-every', '3'], '--read-every: policy scheduler takes none', 2),
+        (['--policy', 'read', '--p', '0'], '--p: policy read takes none', 2),
+        (['--image-topic', '/front'], 'no topic /front; the bag has', 1),
+        (['--out', str(bag)], 'would write over', 2),
+        (['--no-truth', '--truth-topic', '/cam/truth'], 'with --no-truth', 2),
     ):
-        assert main([*arguments, *options]) == 1
+        assert main([*arguments, *options]) == expected
         error = capsys.readouterr().err.splitlines()[-1]
         assert error.startswith('forecast-detector: error: ') and text in error
 

@@ -15,6 +15,7 @@ from ..demo.show import Show
 from ..demo.source import check_source, SYNTHETIC
 from ..demo.summary import read_numbers, summarise, table
 from ..device import select_device
+from . import options
 from .common import add_device, clear_results
 from .live_line import LiveLine
 
@@ -23,32 +24,28 @@ BLIND_P = 0.7
 OURS = ('bag', 'annotated.mp4', 'numbers.json', 'summary.json', 'live.json', 'log')
 
 
-def _unit(text: str) -> float:
-    value = float(text)
-    if not 0.0 <= value <= 1.0:
-        raise argparse.ArgumentTypeError(f'{text} is outside [0, 1]')
-    return value
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     source = parser.add_mutually_exclusive_group()
     source.add_argument('--video', type=Path, help='video file to play (default: synthetic world)')
     source.add_argument('--bag', type=Path, help='rosbag2 folder or .mcap file to play')
-    parser.add_argument('--topic', default='', help='image topic of the bag (default: its only)')
+    parser.add_argument('--topic', help='image topic of the bag (default: its only)')
     parser.add_argument(
         '--p',
-        type=_unit,
+        type=options.unit,
         help='threshold of the scheduler, 0 to 1; 1 reads every frame (default: '
         f'{BLIND_P} for the synthetic weights, else {StreamConfig().p})',
     )
     parser.add_argument(
         '--weights', help='shipped name or file (default: synthetic for its world, else foda)'
     )
-    parser.add_argument('--frames', type=int, default=0, help='stop after N frames (default: all)')
+    parser.add_argument(
+        '--frames', type=options.whole(0), default=0, metavar='N',
+        help='stop after N frames (default: 0, all)',
+    )
     parser.add_argument(
         '--rate',
-        type=float,
+        type=options.number(0.0),
         default=0.0,
         metavar='HZ',
         help="frames a second (default: the source's own)",
@@ -68,10 +65,12 @@ def choose(args: argparse.Namespace) -> tuple[str, str, float]:
 
 def run(args: argparse.Namespace) -> int:
     """Run the processes, then sum up."""
+    if not args.bag:
+        options.refuse(args, ['topic'], 'is for --bag')
     require_ros()
     select_device(args.device)  # a missing one is told here, not in a log
     source, weights, p = choose(args)
-    fps = check_source(source, args.topic)
+    fps = check_source(source, args.topic or '')
     checkpoint = load_checkpoint(weights)  # a bad file is told here, not in a log
     clear_results(args.out, OURS, args.video or args.bag)
     show = Show(
@@ -81,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         p,
         args.rate or fps,
         args.device,
-        args.topic,
+        args.topic or '',
         args.frames,
         args.rate,
     )

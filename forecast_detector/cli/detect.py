@@ -15,7 +15,7 @@ import sys
 from typing import Any, TYPE_CHECKING
 
 from ..config import StreamConfig
-from . import common
+from . import common, options
 
 if TYPE_CHECKING:
     from ..annotate import VideoWriter
@@ -32,15 +32,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--weights', default='foda', help='file or shipped name; default: foda')
     parser.add_argument('--topic', help='image topic of the bag; default: the only one')
     parser.add_argument(
-        '--p', type=float, default=StreamConfig().p,
+        '--p', type=options.unit, default=StreamConfig().p,
         help='threshold of the scheduler, 1 never forecasts; default: %(default)s',
     )
     parser.add_argument(
-        '--score-threshold', type=float, default=StreamConfig().score_threshold,
+        '--score-threshold', type=options.unit, default=StreamConfig().score_threshold,
         help='weaker detections are not given; default: %(default)s',
     )
     parser.add_argument(
-        '--max-consecutive-forecasts', type=int, default=0, metavar='N',
+        '--max-consecutive-forecasts', type=options.whole(0), default=0, metavar='N',
         help='default: %(default)s, no limit',
     )
     parser.add_argument('--video', metavar='FILE', help='annotated video (mp4) to write')
@@ -54,6 +54,7 @@ def open_clip(source: str, topic: str | None) -> Clip:
     Open a video file or a bag.
 
     :raises FileNotFoundError: if there is neither.
+    :raises OptionError: for a topic of a video.
     """
     from ..data.rosbag import RosbagClip
     from ..data.video import VideoClip
@@ -64,7 +65,7 @@ def open_clip(source: str, topic: str | None) -> Clip:
     if path.is_dir() or path.suffix in ('.mcap', '.db3'):
         return RosbagClip(path, topic)
     if topic is not None:
-        raise ValueError(f'{source}: a video has no topics; --topic is for bags')
+        raise options.OptionError(f'{source}: a video has no topics; --topic is for bags')
     return VideoClip(path)
 
 
@@ -75,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
     if args.video is None and args.json is None:
         stem = Path('out/detect') / Path(args.source).stem
         args.video, args.json = f'{stem}.mp4', f'{stem}.json'
+    options.check_outputs(args, ('json', 'video'), [args.source])
     config = StreamConfig(
         p=args.p,
         score_threshold=args.score_threshold,
@@ -84,8 +86,8 @@ def run(args: argparse.Namespace) -> int:
     detector, checkpoint = common.make_detector(args, config)
     with VideoWriter(args.video, clip.fps) if args.video else nullcontext() as writer:
         frames, skipped = detect(clip, detector, writer)
-    if not frames:
-        raise ValueError(f'{args.source}: none of {len(clip)} frames could be used')
+        if not frames:
+            raise ValueError(f'{args.source}: none of {len(clip)} frames could be used')
     reads = sum(frame['action'] == 'READ' for frame in frames)
     report = {
         'source': args.source, 'weights': str(args.weights), 'sha256': checkpoint.sha256,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from . import common
+from . import common, options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +19,7 @@ def run(args: argparse.Namespace) -> int:
     from ..checkpoint import load_checkpoint
     from ..config import to_dict
 
+    options.check_outputs(args, ['json'], [args.weights])
     checkpoint = load_checkpoint(args.weights)
     config = to_dict(checkpoint.config)
     labels = config.pop('labels')

@@ -9,7 +9,7 @@ from typing import get_args
 from ..bags.writer import Storage
 from ..config import StreamConfig
 from ..types import Policy
-from . import common
+from . import common, options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,24 +27,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--policy', default=default.policy.value,
                         choices=[policy.value for policy in Policy],
                         help='who decides what is read; default: %(default)s')
-    parser.add_argument('--p', type=float, default=default.p,
+    parser.add_argument('--p', type=options.unit,
                         help='threshold of the scheduler, 1 never forecasts; '
-                             'default: %(default)s')
-    parser.add_argument('--read-every', type=int, default=default.read_every, metavar='K',
-                        help='with policy alternate; default: %(default)s')
-    parser.add_argument('--max-consecutive-forecasts', type=int, default=0, metavar='N',
-                        help='default: %(default)s, no limit')
-    parser.add_argument('--max-gap-s', type=float, default=default.max_gap_s, metavar='S',
+                             f'default: {default.p}')
+    parser.add_argument('--read-every', type=options.whole(1), metavar='K',
+                        help=f'with policy alternate; default: {default.read_every}')
+    parser.add_argument('--max-consecutive-forecasts', type=options.whole(0), metavar='N',
+                        help='with policy scheduler; default: 0, no limit')
+    parser.add_argument('--max-gap-s', type=options.number(0.0), default=default.max_gap_s,
+                        metavar='S',
                         help='a longer gap between stamps resets, 0 is no limit; '
                              'default: %(default)s')
-    parser.add_argument('--score-threshold', type=float, default=default.score_threshold,
+    parser.add_argument('--score-threshold', type=options.unit, default=default.score_threshold,
                         help='weaker detections are scored but not written; '
                              'default: %(default)s')
-    parser.add_argument('--loop', type=int, default=1, metavar='N',
+    parser.add_argument('--loop', type=options.whole(1), default=1, metavar='N',
                         help='play the bag N times; default: %(default)s')
     live = parser.add_argument_group('live')
     live.add_argument('--live', action='store_true', help='through the node; needs ROS 2')
-    live.add_argument('--rate', type=float, metavar='R',
+    live.add_argument('--rate', type=options.number(0.0), metavar='R',
                       help='times the recorded speed; 0, with --lossless, is as fast as it '
                            'answers; default: 1')
     live.add_argument('--lossless', action='store_true',
@@ -68,21 +69,26 @@ def check(args: argparse.Namespace) -> StreamConfig:
     See that the options go together.
 
     :returns: how streams are stepped; weak detections are kept for the score.
+    :raises OptionError: if they do not.
     """
     from ..evaluation.run import SCORE_THRESHOLD
 
-    if not args.live and (args.lossless or args.rate is not None):
-        raise ValueError('--rate and --lossless are for --live; offline, every frame is stepped '
-                         'as fast as it goes')
-    args.rate = 1.0 if args.rate is None else args.rate
-    if args.rate < 0 or (args.rate == 0 and not args.lossless):
-        raise ValueError(f'--rate: {args.rate:g} is not above 0 (0 is for --lossless)')
-    if args.loop < 1:
-        raise ValueError(f'--loop: {args.loop} is below 1')
-    if args.no_truth and args.truth_topic:
-        raise ValueError('--truth-topic and --no-truth exclude each other')
-    if not 0 <= args.score_threshold <= 1:
-        raise ValueError(f'--score-threshold: {args.score_threshold} is outside [0, 1]')
+    if not args.live:
+        options.refuse(args, ('rate', 'lossless'), 'is for --live; offline, every frame is '
+                                                   'stepped as fast as it goes')
+    if args.rate == 0 and not args.lossless:
+        raise options.OptionError('--rate: 0 is not above 0 (0 is for --lossless)')
+    if args.no_truth:
+        options.refuse(args, ['truth_topic'], 'there is none to be taken with --no-truth')
+    unfit = f'policy {args.policy} takes none; leave it out, or choose another --policy'
+    if args.policy != Policy.SCHEDULER.value:
+        options.refuse(args, ('p', 'max_consecutive_forecasts'), unfit)
+    if args.policy != Policy.ALTERNATE.value:
+        options.refuse(args, ['read_every'], unfit)
+    options.check_outputs(args, ['json'], [args.bag])
+    default = StreamConfig()
+    options.fill(args, rate=1.0, p=default.p, read_every=default.read_every,
+                 max_consecutive_forecasts=0)
     return StreamConfig(
         p=args.p, policy=Policy(args.policy), read_every=args.read_every,
         max_consecutive_forecasts=args.max_consecutive_forecasts, max_gap_s=args.max_gap_s,

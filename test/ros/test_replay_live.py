@@ -30,8 +30,9 @@ KINDS = {'detections': Detection2DArray, 'decision': ForecastDecision}
 
 def replay(bag: Path, weights: Path, out: Path, *options: str) -> dict[str, Any]:
     """Replay; return the report."""
+    steered = () if '--policy' in options else ('--p', '0.5', '--max-consecutive-forecasts', '3')
     status = main(['replay', '--bag', str(bag), '--weights', str(weights), '--out', str(out),
-                   '--p', '0.5', '--max-consecutive-forecasts', '3', *options])
+                   *steered, *options])
     assert status == 0
     report: dict[str, Any] = json.loads((out / 'report.json').read_text())
     return report
