@@ -53,6 +53,14 @@ def test_a_sweep_of_other_weights_is_told(tmp_path):
     assert found(tmp_path, make_run(), sweep=sweep) == {'weights': ['foda', 'blind']}
 
 
+def test_provenance_marks_what_differs_and_leaves_out_what_nobody_asked_for(tmp_path):
+    page = Page(build_from(write(
+        tmp_path, a=make_run(mode='live', lossless=True, ray=None, anticipates=False),
+        b=make_run(mode='live', lossless=False, p=0.5, anticipates=False))))
+    assert len(page.all('tr', 'differs')) == 1 and 'lossless yes no' in page.text
+    assert 'anticipates' not in page.text and 'ray' not in page.text.split()
+
+
 def test_a_sweep_that_left_bags_out_saw_other_frames_and_names_them(tmp_path):
     sweep = {**make_sweep(), 'frames': 40, 'skipped': [{'name': 'b.mcap', 'reason': 'is cut'}],
              'provenance': {'dataset': 'coco_vid', 'split': 'val'}}
