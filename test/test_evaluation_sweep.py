@@ -154,6 +154,41 @@ def test_every_frame_is_decoded_once_and_beyond_the_limit_kept_in_a_file(detecto
     assert [clip.decoded for clip in clips] == [18, 12, 24]
 
 
+@pytest.mark.parametrize('steered', [4], ids=['peek'], indirect=True)
+def test_features_looks_and_thumbnails_share_one_limit_of_memory(steered, clips):
+    whole = FeatureStore(steered, clips)
+    frames = range(27)
+    parts = [values.element_size() * values.numel()
+             for values in (whole.features(frames), whole.looks(frames))] + [27 * 80 * 80]
+    assert whole.memory_bytes == sum(parts)
+    for limit, kept in ((sum(parts), sum(parts)), (sum(parts) - 1, sum(parts[:2])),
+                        (sum(parts[:2]) - 1, parts[0]), (0, 0)):
+        store = FeatureStore(steered, clips, limit_bytes=limit)
+        assert store.memory_bytes == kept <= limit
+        assert torch.equal(store.features(frames), whole.features(frames))
+        assert torch.equal(store.looks(frames), whole.looks(frames))
+        assert (store.thumbnail(26) == whole.thumbnail(26)).all()
+
+
+def test_a_store_asks_a_clip_for_each_frame_once(steered, clips):
+    asked = []
+    for clip in clips:
+        clip.frame = lambda index, clip=clip: asked.append(index) or Clip.frame(clip, index)
+    store = FeatureStore(steered, clips)
+    runs = run_settings(store, [Setting(evaluation_config(Policy.ALTERNATE))])[0]
+    carry(store, 0, BoxBaseline(Replay(runs[0].steps), HoldBoxes(), 2))
+    run_oracle(store, 0.0)
+    assert len(asked) == 27
+    assert store.header(9).frame_id == 'b'
+    with pytest.raises(RuntimeError, match='no images'):
+        store.header(9).load()
+
+
+def test_a_copy_under_the_scheduler_is_refused():
+    with pytest.raises(ValueError, match='copy under policy scheduler'):
+        Setting(evaluation_config(Policy.SCHEDULER, 0.5), copy=True)
+
+
 def test_copy_sees_the_features_of_the_last_read_on_every_frame_until_the_next(detector, clips):
     seen = []
     runner = make_runner('copy', detector, read_every=3)

@@ -118,12 +118,13 @@ def correct(
 
     :param frames: numbers of the next frames in the store; ``before``: of the last ones.
     """
-    peek = store.detector.network.peek
-    if peek is None or not rows:
+    if not store.detector.network.config.peek or not rows:
         return past.forecast
-    now, last = (store.looks([numbers[row] for row in rows]) for numbers in (frames, before))
+    corrected, _ = expect(
+        store, past.rows(rows), [frames[row] for row in rows], [before[row] for row in rows]
+    )
     forecast = past.forecast.clone()
-    forecast[list(rows)] = peek(past.forecast[list(rows)], now, last)
+    forecast[list(rows)] = corrected
     return forecast
 
 

@@ -107,10 +107,9 @@ def _step(
 
 def _breaks(store: FeatureStore, at: int, index: int) -> bool:
     """Whether a frame does not continue its clip."""
-    clip = store.clips[at]
     last, frame = store.first[at] + index - 1, store.first[at] + index
     return (
-        break_in_stream(clip.frame(index - 1), clip.frame(index), CONFIG) is not None
+        break_in_stream(store.header(last), store.header(frame), CONFIG) is not None
         or store.geometry(last).image_size != store.geometry(frame).image_size
     )
 

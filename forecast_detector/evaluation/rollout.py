@@ -69,7 +69,6 @@ class Lane:
 
     def __init__(self, stream: Stream, store: FeatureStore) -> None:
         self.stream, self._store = stream, store
-        self._clip = store.clips[stream.clip]
         self.frames, self.setting = stream.frames, stream.setting
         self.steps: list[Step] = []
         self.since_read = 0
@@ -104,7 +103,7 @@ class Lane:
     def _choose(self, at: int, confidence: float) -> tuple[Action, Reason]:
         if at == 0:
             return Action.READ, Reason.FIRST_FRAME
-        last, frame = (self._clip.frame(self.frames[i]) for i in (at - 1, at))
+        last, frame = (self._store.header(self.number(i)) for i in (at - 1, at))
         if break_in_stream(last, frame, self.setting.config) is not None:
             return Action.READ, Reason.RESET
         return decide(confidence, self.since_read, self.setting.config)[:2]

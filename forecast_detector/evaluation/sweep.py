@@ -158,7 +158,7 @@ def carry(store: FeatureStore, at: int, runner: Runner) -> ClipRun:
     runner.start(clip)
     frames = (
         replace(
-            clip.frame(i), size=store.geometry(first + i).image_size,
+            store.header(first + i), size=store.geometry(first + i).image_size,
             load=partial(store.thumbnail, first + i),
         )
         for i in range(len(clip))
