@@ -95,6 +95,25 @@ def test_an_untrained_peek_moves_the_forecast_along():
     torch.testing.assert_close(still, forecast, atol=1e-3, rtol=1e-3)
 
 
+def test_motion_of_the_camera_is_no_surprise_but_a_new_object_is():
+    network = ForecastNetwork(replace(TINY, peek=4, input_size=(320, 320)))
+    ground = (textured(80, 80).clamp(-2, 2) * 60 + 127).byte()
+    before, moved = (
+        ground[None, 20:100, left:left + 80].expand(3, -1, -1)[None] for left in (20, 12)
+    )
+    entered, cut = moved.clone(), moved.flip(2, 3)
+    entered[:, :, 34:38, 50:54] = 255
+    forecast = torch.randn(1, 16, 10, 10)
+    seen = [
+        network.peek(forecast, network.look(now), network.look(before))[1][0]
+        for now in (moved, entered, cut)
+    ]
+    inner = [surprise[:, 1:-1, 2:-1].mean() for surprise in seen]
+    assert inner[2] > 5 * inner[0]
+    new = (seen[1] - seen[0])[1]
+    assert int(new.argmax()) == 4 * 10 + 6
+
+
 def test_a_forecast_sees_what_its_thumbnail_shows(detector):
     answers = []
     for seed in (1, 2):

@@ -14,7 +14,7 @@ from .anchors import make_anchors
 from .backbone import BackboneNetwork, ConvNormAct, OUT_CHANNELS, SPECS, STRIDE
 from .encoder import Encoder, LSTMState
 from .head import HeadOutput, SSDLiteHead
-from .peek import Peek, STAGE_STRIDE, STAGES
+from .peek import Peek, STAGE_STRIDE, STAGES, SURPRISE
 from .scheduler import Scheduler
 
 # About the spread of grey values.
@@ -65,7 +65,8 @@ class ForecastNetwork(nn.Module):
         self.encoder1 = Encoder(channels, config.lstm_channels, config.residual)
         self.encoder2 = Encoder(channels, config.lstm_channels, config.residual)
         self.scheduler = Scheduler(
-            channels, config.displacement, config.scheduler_channels, config.scheduler_context
+            channels, config.displacement, config.scheduler_channels, config.scheduler_context,
+            SURPRISE if config.peek else 0,
         )
         self.peek: Peek | None = None
         if config.peek:
@@ -130,8 +131,8 @@ class ForecastNetwork(nn.Module):
         :returns: F of the frame, if it is a FORECAST, and the scheduler's logits, (B, 2).
         """
         assert self.peek is not None
-        features = self.peek(forecast, now, before)
-        return features, self.scheduler(features, converted)
+        features, surprise = self.peek(forecast, now, before)
+        return features, self.scheduler(features, converted, surprise)
 
     def zero_state(self, features: Tensor) -> RecurrentState:
         """Return the state before the first frame, for features shaped like F."""

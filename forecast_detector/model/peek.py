@@ -13,6 +13,8 @@ from .motion import move, phase_correlation
 STAGES = 4
 STAGE_STRIDE = 8
 HIDDEN = 128
+# Maps that tell where the picture is not the one before, moved: its mean and its peak in a cell.
+SURPRISE = 2
 
 
 class Peek(nn.Module):
@@ -44,21 +46,32 @@ class Peek(nn.Module):
         assert self.project.bias is not None
         nn.init.zeros_(self.project.bias)
 
-    def forward(self, forecast: Tensor, now: Tensor, before: Tensor) -> Tensor:
+    def forward(self, forecast: Tensor, now: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
         """
         Correct the forecast of a frame.
 
         :param forecast: Fc of the step before, (B, C, H, W).
         :param now: look at this frame, (B, L, H, W); ``before``: at the frame before.
+        :returns: F of this frame, if it is a FORECAST, and the surprise: how much of the picture
+            the camera's motion does not explain (cuts, new objects, own motion), (B, 2, H, W).
         """
         grey = self.cell**2
-        shift = phase_correlation(self._picture(before[:, -grey:]), self._picture(now[:, -grey:]))
+        pictures = self._picture(before[:, -grey:]), self._picture(now[:, -grey:])
+        shift = phase_correlation(*pictures)
         moved = move(forecast, shift)
+        surprise = self._surprise(*pictures, shift)
         now, before = now[:, :-grey], before[:, :-grey]
         looks = F.relu6(self.reduce(torch.cat([now, now - before], dim=1)))
         mixed = F.relu6(self.mix(torch.cat([moved, looks], dim=1)))
         corrected: Tensor = moved + self.project(F.relu6(self.spread(mixed)))
-        return corrected
+        return corrected, surprise
 
     def _picture(self, folded: Tensor) -> Tensor:
         return F.pixel_shuffle(folded, self.cell)[:, 0]
+
+    def _surprise(self, before: Tensor, now: Tensor, shift: Tensor) -> Tensor:
+        expected = move(before[:, None].float(), shift)
+        difference = (now[:, None].float() - expected).abs()
+        return torch.cat(
+            [F.avg_pool2d(difference, self.cell), F.max_pool2d(difference, self.cell)], dim=1
+        )

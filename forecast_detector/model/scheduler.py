@@ -38,29 +38,34 @@ class Scheduler(nn.Module):
     Correlation, two convolutions, a fully connected layer with two outputs (Fig. 3).
 
     Correlation tells how the maps moved, not what is on them. With ``context`` channels the
-    first convolution sees that too, and the correlation is that of unit vectors.
+    first convolution sees that too, and the correlation is that of unit vectors. Where the
+    network peeks, it sees the surprise as well.
     """
 
     def __init__(
-        self, features: int, displacement: int, channels: tuple[int, int], context: int = 0
+        self, features: int, displacement: int, channels: tuple[int, int], context: int = 0,
+        surprise: int = 0,
     ) -> None:
         super().__init__()
         self.displacement = displacement
         taps = (2 * displacement + 1) ** 2
         self.context = nn.Conv2d(2 * features, context, 1) if context else None
-        self.conv1 = nn.Conv2d(taps + context, channels[0], 3, padding=1)
+        self.conv1 = nn.Conv2d(taps + context + surprise, channels[0], 3, padding=1)
         self.conv2 = nn.Conv2d(channels[0], channels[1], 3, stride=2, padding=1)
         # The paper's layer ties the network to one input size; pooled to 5x5 (which a
         # 320x320 input has anyway), the same weights serve every size.
         self.pool = nn.AdaptiveAvgPool2d(POOLED)
         self.fc = nn.Linear(channels[1] * POOLED**2, 2)
 
-    def forward(self, forecast: Tensor, converted: Tensor) -> Tensor:
+    def forward(
+        self, forecast: Tensor, converted: Tensor, surprise: Tensor | None = None
+    ) -> Tensor:
         """
         Score READ (0) and FORECAST (1) for the next frame.
 
         :param forecast: Fc, (B, C, H, W).
         :param converted: Ft, (B, C, H, W).
+        :param surprise: of a :class:`~forecast_detector.model.peek.Peek`, (B, 2, H, W).
         :returns: logits, (B, 2); the confidence is the softmax of entry 1.
         """
         if self.context is None:
@@ -71,6 +76,8 @@ class Scheduler(nn.Module):
             second = F.normalize(converted, dim=1) * scale
             context = F.relu(self.context(torch.cat([forecast, converted], dim=1)))
             x = torch.cat([correlation(first, second, self.displacement), context], dim=1)
+        if surprise is not None:
+            x = torch.cat([x, surprise], dim=1)
         x = F.relu(self.conv2(F.relu(self.conv1(x))))
         logits: Tensor = self.fc(self.pool(x).flatten(1))
         return logits

@@ -98,8 +98,9 @@ def follow(
         with torch.no_grad():
             current = torch.where(read[:, None, None, None], features[:, t], forecast)
             forecast, converted, state = network.encode(current, state)
+            surprise = None
             if network.peek is not None and looks is not None:
-                forecast = network.peek(forecast, looks[:, t + 1], looks[:, t])
+                forecast, surprise = network.peek(forecast, looks[:, t + 1], looks[:, t])
             labels.append(
                 forecast_serves(
                     network,
@@ -110,7 +111,7 @@ def follow(
                     config.temporal,
                 )
             )
-        logits.append(network.scheduler(forecast, converted))
+        logits.append(network.scheduler(forecast, converted, surprise))
         trust = trust * torch.softmax(logits[-1].detach(), dim=1)[:, 1]
         read = trust <= p
         trust = trust.masked_fill(read, 1.0)

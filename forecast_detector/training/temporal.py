@@ -77,9 +77,9 @@ def unroll(
         index = choices[t].expand_as(current).unsqueeze(0)
         seen.append(options.gather(0, index)[0])
         forecasts.append(forecast)
-        following = forecast
+        following, surprise = forecast, None
         if network.peek is not None and looks is not None:
-            following = network.peek(forecast, looks[:, t + 1], looks[:, t])
+            following, surprise = network.peek(forecast, looks[:, t + 1], looks[:, t])
         corrected.append(following)
         judged = (following.float(), converted.float())
         if recipe.detach_scheduler:
@@ -87,7 +87,7 @@ def unroll(
             judged = (judged[0].detach(), judged[1].detach())
         # Its correlation is a sum of small differences, too coarse in 16 bits.
         with torch.autocast(features.device.type, enabled=False):
-            logits.append(network.scheduler(*judged))
+            logits.append(network.scheduler(*judged, surprise))
     return Unrolled(
         torch.stack(seen), torch.stack(forecasts), torch.stack(corrected), torch.stack(logits)
     )
