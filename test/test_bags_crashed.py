@@ -3,13 +3,16 @@
 import json
 import pickle
 import shutil
+import sqlite3
+import subprocess
+import sys
 
 from mcap.reader import make_reader
 from mcap.stream_reader import CRCValidationError, StreamReader
 from mcap.writer import CompressionType, Writer
 import numpy as np
 import pytest
-from test_bags import LABELS, one, STEP_NS, write_bag
+from test_bags import LABELS, one, ROOT, STEP_NS, write_bag
 from test_evaluation_many import weights  # noqa: F401
 
 from forecast_detector.bags import BagError, BagReader, BagWriter
@@ -168,6 +171,30 @@ def test_a_write_ahead_log_that_is_not_read_is_told_of(tmp_path):
     (path / 'b.db3-wal').write_bytes(b'pages')
     with BagReader(path) as bag:
         assert 'what is in b.db3-wal alone is not read' in bag.missing
+
+
+KILLED = """
+import os, sys
+import numpy as np
+from forecast_detector.bags import storage, BagWriter
+storage.COMMIT_BYTES = 3_000_000
+bag = BagWriter(sys.argv[1], sys.argv[2])
+for k in range(8):
+    bag.image('/cam/image_raw', np.full((480, 640, 3), 10 * k, np.uint8), k * 100_000_000)
+os._exit(9)
+"""
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_what_our_own_writer_wrote_before_it_was_killed_is_there(tmp_path, storage):
+    path = tmp_path / 'b'
+    assert subprocess.run([sys.executable, '-c', KILLED, path, storage], cwd=ROOT).returncode == 9
+    if storage == 'sqlite3' and (path / 'b.db3-journal').exists():
+        with pytest.raises(BagError, match='was not finished.*let SQLite take it back'):
+            RosbagClip(path)
+        sqlite3.connect(path / 'b.db3').execute('PRAGMA integrity_check').close()
+    clip = RosbagClip(path)
+    assert len(clip) >= 3 and values(clip) == [10 * k for k in range(len(clip))]
 
 
 def test_an_mcap_has_checksums_and_the_qos_of_its_topics(tmp_path):

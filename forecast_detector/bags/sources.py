@@ -13,6 +13,8 @@ from rosbags.rosbag2 import Reader
 from .unfinished import is_unfinished, UnfinishedMcap
 
 SUFFIXES = ('.mcap', '.db3')
+# Begins a rollback journal of SQLite that is in force.
+JOURNAL = b'\xd9\xd5\x05\xf9\x20\xa1\x63\xd7'
 
 
 class Source(Protocol):
@@ -151,6 +153,7 @@ def _open_file(path: Path) -> tuple[Source, str | None]:
     if is_unfinished(path):
         source = UnfinishedMcap(path)
         return source, source.missing
+    _refuse_hot(path)
     log = path.with_name(path.name + '-wal')
     missing = None
     if path.suffix == '.db3' and log.is_file() and log.stat().st_size:
@@ -159,6 +162,20 @@ def _open_file(path: Path) -> tuple[Source, str | None]:
             f"sqlite3 {path.name} 'PRAGMA wal_checkpoint(TRUNCATE)'"
         )
     return _opened(path), missing
+
+
+def _refuse_hot(path: Path) -> None:
+    """Refuse a database that was left in the middle of a transaction: its pages do not agree."""
+    journal = path.with_name(path.name + '-journal')
+    if path.suffix != '.db3' or not journal.is_file():
+        return
+    with journal.open('rb') as file:
+        hot = file.read(len(JOURNAL)) == JOURNAL
+    if hot:
+        raise ValueError(
+            f'its last transaction was not finished, see {journal.name}; let SQLite take it back '
+            f"with sqlite3 {path.name} 'PRAGMA integrity_check', what was committed stays"
+        )
 
 
 def _opened(path: Path) -> Reader:

@@ -22,7 +22,6 @@ from rosbags.rosbag2 import StoragePlugin
 
 from ..types import Decision, Detections
 from .closing import Closing
-from .mcap_storage import RosbagWriter
 from .messages import (
     COMPRESSED_IMAGE,
     DECISION,
@@ -35,6 +34,7 @@ from .messages import (
     make_header,
     make_label_info,
 )
+from .storage import RosbagWriter
 
 Storage = Literal['mcap', 'sqlite3']
 _NO_TIME = QosTime(0, 0)
@@ -50,8 +50,9 @@ class BagWriter(Closing):
     """
     A new bag. Use it in a ``with`` statement: leaving it writes index and metadata.
 
-    Every message goes to disk as it comes; memory does not grow with the bag. The time of
-    recording of a message is its stamp unless ``log_ns`` says otherwise.
+    Messages go to disk as they come; memory does not grow with the bag. A crash costs the last
+    chunk of an MCAP (a mebibyte), the last second or 16 MiB of SQLite. The time of recording of
+    a message is its stamp unless ``log_ns`` says otherwise.
     """
 
     def __init__(self, path: str | Path, storage: Storage = 'mcap') -> None:

@@ -1,25 +1,31 @@
-"""MCAP files with checksums, written by the mcap library; rosbags' own writer has none."""
+"""Files of bags that outlive a crash: MCAP with checksums, SQLite that commits as it goes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+import time
 from typing import TYPE_CHECKING
 
 from mcap.writer import CompressionType
 from mcap.writer import Writer as McapFile
 from rosbags.interfaces import Connection, MessageDefinitionFormat
 from rosbags.rosbag2 import CompressionMode, StoragePlugin, Writer
+from rosbags.rosbag2.storage_sqlite3 import Sqlite3Writer
 
 if TYPE_CHECKING:
     from rosbags.rosbag2.writer import StorageWriter
 
 PROFILE, CHUNK_BYTES = 'ros2', 2 ** 20
+# What is not committed is lost in a crash.
+COMMIT_BYTES, COMMIT_S = 2 ** 24, 1.0
 
 
 class McapStorage:
     """
-    Storage of a :class:`RosbagWriter`: chunks of a mebibyte, not compressed, each with its CRC.
+    Storage of a :class:`RosbagWriter`, by the mcap library: rosbags writes no checksums.
+
+    Chunks of a mebibyte, not compressed, each with its CRC.
 
     :ivar path: the file.
     """
@@ -68,9 +74,27 @@ class McapStorage:
         self._file.close()
 
 
+class SqliteStorage(Sqlite3Writer):
+    """Storage of a :class:`RosbagWriter`; rosbags' own commits nothing before the end."""
+
+    def __init__(self, path: Path, compression: CompressionMode) -> None:
+        """Begin the file in the bag's folder."""
+        super().__init__(path, compression)
+        self._pending, self._committed_s = 0, time.monotonic()
+
+    def write(self, connection: Connection, timestamp: int, data: bytes | memoryview) -> None:
+        """Write a message; ``timestamp`` in nanoseconds."""
+        super().write(connection, timestamp, data)
+        self._pending += len(data)
+        now_s = time.monotonic()
+        if self._pending > COMMIT_BYTES or now_s - self._committed_s > COMMIT_S:
+            self.conn.commit()
+            self._pending, self._committed_s = 0, now_s
+
+
 class RosbagWriter(Writer):
-    """The writer of rosbags, its MCAP files with checksums."""
+    """The writer of rosbags, with these files."""
 
     STORAGE_PLUGINS: Mapping[StoragePlugin, type[StorageWriter]] = {
-        **Writer.STORAGE_PLUGINS, StoragePlugin.MCAP: McapStorage,
+        StoragePlugin.SQLITE3: SqliteStorage, StoragePlugin.MCAP: McapStorage,
     }
