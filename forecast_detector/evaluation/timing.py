@@ -10,7 +10,7 @@ from ..types import Policy
 from .detector import DetectorRunner, evaluation_config
 from .run import ClipRun, Latency, latency
 
-TIMED_FRAMES = 200
+TIMED_FRAMES = 100
 
 
 def time_steps(
