@@ -31,7 +31,7 @@ def average_precision(
     return np.asarray((true * envelope).sum(axis=-1) / positives)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outcomes:
     """
     What became of every detection of a data set, and how many objects there were.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -104,9 +105,14 @@ def paired_difference(
             'the two runs have different objects in their clips: a paired comparison needs the '
             'same data set, split and stride'
         )
-    weights = clip_weights(len(a.positives), resamples, seed)
-    differences = resampled_map(a, weights) - resampled_map(b, weights)
+    differences = _resampled(a, resamples, seed) - _resampled(b, resamples, seed)
     return _interval(_whole(a) - _whole(b), differences, confidence)
+
+
+@lru_cache(maxsize=2)
+def _resampled(outcomes: Outcomes, resamples: int, seed: int) -> FloatArray:
+    """Resample a run; kept for the next, as one run is compared with many in turn."""
+    return resampled_map(outcomes, clip_weights(len(outcomes.positives), resamples, seed))
 
 
 def _whole(outcomes: Outcomes) -> float:
