@@ -14,6 +14,7 @@ from rosbags.typesys.store import Typestore
 from ..images import decode_compressed, decode_image
 from ..types import BadFrameError, Frame
 from .closing import Closing
+from .finding import not_a_bag
 from .messages import (
     COMPRESSED_IMAGE,
     default_typestore,
@@ -21,7 +22,7 @@ from .messages import (
     IMAGE,
     stamp_to_ns,
 )
-from .sources import not_a_bag, open_source, Source
+from .sources import open_source, Source
 
 IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
 

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bags import BagError, BagReader
+from ..bags.finding import find_bags
 from ..bags.messages import COMPRESSED_IMAGE, stamp_to_ns
 from ..bags.reader import frame_from_message
-from ..bags.sources import is_bag_folder, SUFFIXES
 from ..types import BadFrameError, Frame
 from .base import Clip, ClipDataset, Truth
 from .frames import file_kind, PackedTruth
@@ -209,32 +209,6 @@ class RosbagClip(Clip):
     def stamp_ns(self, index: int) -> int:
         """Return the stamp in the image's header."""
         return int(self._stamps_ns[index])
-
-
-def find_bags(path: str | Path) -> list[Path]:
-    """
-    List the bags of a folder, sorted: folders, ``.mcap`` and ``.db3`` files; or a bag itself.
-
-    Nothing is opened, so a broken one is among them, as is every subfolder and every link that
-    leads nowhere: what is no bag is to be told of, not passed over. Names that begin with a dot
-    are left out.
-
-    :raises FileNotFoundError: if there is no bag.
-    """
-    path = Path(path)
-    if path.is_file() or (path.is_dir() and is_bag_folder(path)):
-        return [path]
-    found = [
-        entry for entry in (sorted(path.iterdir()) if path.is_dir() else ())
-        if not entry.name.startswith('.')
-        and (entry.is_dir() or entry.suffix in SUFFIXES or not entry.exists())
-    ]
-    if not any(entry.is_file() or (entry.is_dir() and is_bag_folder(entry)) for entry in found):
-        raise FileNotFoundError(
-            f'{path}: no bag there; expected a bag folder (with metadata.yaml), an .mcap or .db3 '
-            f'file, or a folder of such'
-        )
-    return found
 
 
 def load_rosbag(
