@@ -200,6 +200,8 @@ def test_stills_become_clips(tmp_path):
     (('voc_video', 'coco_vid', '--val-share', '.2', '--split', 'a'), 'makes the splits'),
     (('voc_video', 'rosbag', '--split', 'a'), 'have splits'),
     (('voc_video', 'rosbag', '--fps', 'nan'), "'nan': a number of at least 0"),
+    (('coco_vid', 'rosbag', '--split', 'a/b'), "'a/b' is no name"),
+    (('rosbag', 'coco_vid', '--split', ''), "'' is no name"),
     (('coco_vid', 'rosbag', '--start', 'inf'), "'inf': a number of at least 0"),
 ])
 def test_wrong_options_are_refused_with_status_2(coco, tmp_path, options, text, capsys):

@@ -185,6 +185,15 @@ def change(content, key, index, **values):
     ('annotations', 0, {'bbox': [1, 2, 3]}, 'expected four'),
     ('annotations', 0, {'bbox': [1, 2, -3, 4]}, 'no size below 0'),
     ('annotations', 0, {'bbox': [1, 2, float('nan'), 4]}, 'finite'),
+    ('annotations', 0, {'bbox': 'none'}, 'has bbox none; expected four'),
+    ('annotations', 0, {'category_id': [2]}, 'has the category_id .2.; expected int or str'),
+    ('images', 0, {'id': {}}, 'has the id {}; expected int'),
+    ('annotations', 0, {'bbox': None}, "has no 'bbox'"),
+    ('images', 7, {'width': 'wide'}, "has the width 'wide'; expected int or float"),
+    ('images', 0, {'file_name': 7}, 'has the file_name 7; expected str'),
+    ('images', 0, {'frame_id': 'a'}, "has the frame_id 'a'; expected int"),
+    ('videos', 0, {'fps': 'fast'}, "has the fps 'fast'; expected int or float"),
+    ('videos', 0, {'fps': -5}, 'has the fps -5.0; expected a number above 0'),
     ('categories', 0, {'name': 'bolt'}, r"\['bolt'\] are there twice"),
 ])
 def test_a_broken_file_is_named_with_the_key(root, content, key, index, values, message):

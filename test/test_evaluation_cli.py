@@ -267,8 +267,13 @@ def test_what_is_not_there_is_an_error_of_status_1(root, weights, capsys):
     for more, message in (
         (['--weights', str(weights), '--split', 'train'], 'train.json'),
         (['--weights', str(root)], 'no file'),
-        (['--from', str(root / 'none.json')], 'none.json'),
-        (['--from', str(root)], 'Is a directory'),
+        (['--from', str(root / 'none.json')], 'none.json: no such file'),
+        (['--from', str(root)], 'no such file; name one as --dump writes it'),
+        (['--from', ''], 'no such file'),
+        # Told before the run that it is to be compared with.
+        (['--weights', str(weights), '--versus', str(root / 'none.json')], 'no such file'),
+        (['--weights', str(weights), '--versus', str(root / 'annotations/val.json')],
+         'holds annotations, not results'),
     ):
         assert main(['evaluate', *options, *more]) == 1
         error = capsys.readouterr().err.splitlines()[-1]

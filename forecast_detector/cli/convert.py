@@ -129,6 +129,9 @@ def _check(args: argparse.Namespace) -> None:
         raise options.OptionError(f'--jpeg-quality: {args.jpeg_quality} is outside [1, 100]')
     if args.to == 'rosbag' and '' in (args.image_topic, args.truth_topic):
         raise options.OptionError("'' is no topic to write to; name one, or leave it out")
+    if args.split is not None and (args.split in ('', '.', '..') or '/' in args.split):
+        raise options.OptionError(f'--split: {args.split!r} is no name; give one without folders')
+    options.check_folder('--out', args.out)
     options.fill(args, split=SPLIT, storage=STORAGE, start=START_S, length=LENGTH, fps=FPS,
                  min_length=MIN_LENGTH)
 

@@ -67,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the processes, then sum up."""
     if not args.bag:
         options.refuse(args, ['topic'], 'is for --bag')
+    options.check_folder('--out', args.out)
     require_ros()
     select_device(args.device)  # a missing one is told here, not in a log
     source, weights, p = choose(args)

@@ -110,14 +110,19 @@ def _add_streaming(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``evaluate``."""
+    from ..evaluation.dump import check_dump
+
     skipped = Skipped()
     check_data(args)
-    if args.source:
+    if args.source is not None:
         options.refuse(args, RUN_OPTIONS, 'needs weights to run; --from only scores again')
     else:
         check_options(args)
     options.check_outputs(args, ('json', 'dump'), (args.source, args.versus))
-    result, trace = _score_again(args, skipped) if args.source else _measure(args, skipped)
+    if args.versus is not None:
+        check_dump(args.versus)
+    again = args.source is not None
+    result, trace = _score_again(args, skipped) if again else _measure(args, skipped)
     if args.json:
         values = result.to_dict()
         common.write_json(args.json, values if trace is None else {**values, 'trace': trace})
@@ -235,7 +240,7 @@ def _result(
     annotated = sum(clip.annotated for clip in scored)
     if not annotated:
         print('note: no frame has a truth; there is nothing to score by', file=sys.stderr)
-    versus = compare(args.versus, dataset, scored) if args.versus else None
+    versus = compare(args.versus, dataset, scored) if args.versus is not None else None
     return EvaluationResult(
         evaluate(scored, dataset.labels), len(dataset), len(scored), coco, sap50, timed, versus,
         provenance, annotated, skipped.rows,

@@ -110,14 +110,23 @@ def check_outputs(
         path = Path(text)
         if not str(text) or path.is_dir():
             raise OptionError(f'{option}: {str(text)!r} is no file name; name a file to write')
-        parent = next(p for p in path.resolve().parents if p.exists())
-        if not parent.is_dir() or not os.access(parent, os.W_OK):
-            raise OptionError(f'{option}: {path} cannot be written: {parent} is no folder that '
-                              'may be written to; choose another place')
+        check_folder(option, path.absolute().parent)
         if path.resolve() in seen:
             raise OptionError(f'{option}: {path} would be written over {seen[path.resolve()]}, '
                               'which is needed; choose another name')
         seen[path.resolve()] = option
+
+
+def check_folder(option: str, folder: Path) -> None:
+    """
+    See that a folder is there and may be written to, or can be made.
+
+    :raises OptionError: if not.
+    """
+    there = next(p for p in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(p))
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise OptionError(f'{option}: {folder} cannot be written to: {there} is no folder that '
+                          'may be written to; choose another place')
 
 
 def check_plot(path: str | None, option: str = '--plot') -> None:

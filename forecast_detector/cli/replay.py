@@ -21,7 +21,7 @@ from typing import Any, TYPE_CHECKING
 from ..bags import BagError
 from ..config import StreamConfig
 from ..types import Policy, StepFailure
-from . import common
+from . import common, options
 from .data import tell_unfinished
 from .live_line import LiveLine
 from .replay_options import add_arguments, check
@@ -42,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     """Run ``replay``; frames that cannot be used are named and passed over."""
     config = check(args)
     args.out = args.out or Path('out/replay') / args.bag.resolve().stem
+    options.check_folder('--out', args.out)
     return _live(args, config) if args.live else _offline(args, config)
 
 

@@ -128,13 +128,40 @@ def read_annotations(path: Path, keys: Sequence[str] = KEYS) -> dict[str, list[E
     return content
 
 
+# What stands under a key, where anything else would fail far from its file.
+EXPECTED: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(('id', 'image_id', 'video_id', 'category_id'), (int, str)),
+    **dict.fromkeys(('frame_id', 'stamp_ns'), (int,)),
+    **dict.fromkeys(('width', 'height', 'fps'), (int, float)),
+    'file_name': (str,),
+}
+
+
 def _value(entry: Entry, key: str, kind: str, path: Path) -> Any:
     try:
-        return entry[key]
+        value = entry[key]
     except (KeyError, TypeError):
         raise ValueError(
             f"{path}: {kind} {entry} has no '{key}', which CocoVID needs; add it"
         ) from None
+    expected = EXPECTED.get(key, (object,))
+    if not isinstance(value, expected):
+        raise ValueError(
+            f'{path}: {kind} {entry!r:.200} has the {key} {value!r:.60}; expected '
+            f'{" or ".join(one.__name__ for one in expected)}; correct it'
+        )
+    return value
+
+
+def _fps(video: Entry, path: Path) -> float:
+    """Read the frames per second of a video; 30 where it does not say."""
+    if not video.get('fps'):
+        return 30.0
+    fps = float(_value(video, 'fps', 'video', path))
+    if not 0 < fps < float('inf'):
+        raise ValueError(f'{path}: video {video!r:.200} has the fps {fps}; expected a number '
+                         'above 0; correct it')
+    return fps
 
 
 def _by_id(entries: list[Entry], kind: str, path: Path) -> dict[int, Entry]:
@@ -167,10 +194,14 @@ class ImageTruths:
             self.rows[image_id].append(row)
 
     def _box(self, row: Entry) -> NDArray[np.float32]:
-        box = np.array(_value(row, 'bbox', 'annotation', self.path), np.float32).reshape(-1)
+        value = _value(row, 'bbox', 'annotation', self.path)
+        try:
+            box = np.array(value, np.float32).reshape(-1)
+        except (TypeError, ValueError):
+            box = np.zeros(0, np.float32)
         if len(box) != 4 or not np.isfinite(box).all() or (box[2:] < 0).any():
             raise ValueError(
-                f'{self.path}: annotation {row.get("id")} has bbox {row["bbox"]}; expected four '
+                f'{self.path}: annotation {row.get("id")} has bbox {value}; expected four '
                 f'finite numbers x, y, width, height with no size below 0; correct it'
             )
         return box
@@ -247,10 +278,11 @@ def _frames_by_video(
     return [(videos[i], [table[k] for k in sorted(table)]) for i, table in frames.items()]
 
 
-def _stamps(images: list[Entry]) -> list[int] | None:
+def _stamps(images: list[Entry], path: Path) -> list[int] | None:
     """Read the frames' ``stamp_ns``, which bags turned into CocoVID carry; all or none."""
-    stamps = [image.get('stamp_ns') for image in images]
-    return [int(stamp) for stamp in stamps if stamp is not None] if None not in stamps else None
+    if any(image.get('stamp_ns') is None for image in images):
+        return None
+    return [_value(image, 'stamp_ns', 'image', path) for image in images]
 
 
 def load_coco_vid(
@@ -292,9 +324,10 @@ def load_coco_vid(
                 f'{images[0]["id"]}; frames are expected under {root / split}'
             )
         clips.append(CocoVidClip(
-            str(video.get('name', video['id'])), float(video.get('fps') or 30), files,
+            str(video.get('name', video['id'])), _fps(video, path), files,
             [image['frame_id'] for image in images], [image['id'] for image in images],
-            PackedTruth.pack(truths.of(image) for image in images), stride, _stamps(images),
+            PackedTruth.pack(truths.of(image) for image in images), stride,
+            _stamps(images, path),
         ))
     if not clips:
         raise ValueError(f"{path}: 'videos' is empty; there is nothing to read")

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,20 @@ def read_dump(
                 len(rows), elsewhere, foreign)
 
 
+def check_dump(path: str | Path) -> None:
+    """
+    See that a file is COCO results, before hours are spent on what it is compared with.
+
+    :raises ValueError: if it is not.
+    :raises FileNotFoundError: if there is no such file.
+    """
+    for index, row in enumerate(_read_rows(Path(path))):
+        _checked(row, index, path)
+
+
 def _read_rows(path: Path) -> list[Any]:
+    if not os.path.isfile(path):  # also of a link that leads to itself
+        raise FileNotFoundError(f'{path}: no such file; name one as --dump writes it: {FORM}')
     try:
         rows = json.loads(path.read_text(encoding='utf-8'))
     except ValueError as error:
