@@ -76,6 +76,13 @@ def test_what_is_not_told_differs_from_nothing(tmp_path):
     assert found(tmp_path, make_run(**MACHINE), again) is None
 
 
+def test_runs_of_other_weights_are_called_by_them(tmp_path):
+    text = Page(build_from(write(tmp_path, a=make_run(), b=make_run(weights='out/b.safetensors'))))
+    assert 'foda, scheduler, p = 0.5' in text.text and 'b, scheduler, p = 0.5' in text.text
+    alone = Page(build_from(write(tmp_path, a=make_run(), b=make_run(p=0.7)))).text
+    assert 'foda, scheduler' not in alone
+
+
 def test_figures_of_other_frames_are_not_subtracted(tmp_path):
     alike, other = make_run(**MACHINE), make_run(**MACHINE, stride=2)
     for run in (alike, other):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import json
 from pathlib import Path
 
+from .conditions import short
 from .fields import Fields, ReportError
 from .load_trace import read_trace
 from .model import (
@@ -145,7 +146,7 @@ def _latency(fields: Fields) -> dict[str, tuple[float, float]]:
 
 def lettered(runs: list[Run]) -> list[Run]:
     """
-    Give each run its letter.
+    Give each run its letter, and the name of its weights where they differ.
 
     :raises ReportError: if there are more runs than letters and colours.
     """
@@ -153,4 +154,9 @@ def lettered(runs: list[Run]) -> list[Run]:
         raise ReportError(
             f'{len(runs)} runs do not fit side by side; give at most {len(LETTERS)} a report'
         )
-    return [replace(run, key=letter) for run, letter in zip(runs, LETTERS)]
+    names = [short(run.provenance.get('weights') or '') for run in runs]
+    differ = len({*names} - {''}) > 1
+    return [
+        replace(run, key=letter, weights=name if differ else '')
+        for run, letter, name in zip(runs, LETTERS, names)
+    ]

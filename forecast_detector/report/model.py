@@ -137,6 +137,7 @@ class Run:
     One evaluation or replay. Average precisions are in [0, 1], None without truth.
 
     :ivar key: the letter that it goes by in the report, a colour goes with it.
+    :ivar weights: their name, where the runs of a report differ in it.
     :ivar skipped: name and reason of what could not be used.
     :ivar latency_ms: ``READ`` and ``FORECAST`` to (median, 95th percentile).
     """
@@ -159,10 +160,15 @@ class Run:
     topics: list[Topic] = field(default_factory=list)
     versus: Difference | None = None
     key: str = ''
+    weights: str = ''
 
     @property
     def policy(self) -> str:
-        """Name what decided, short."""
+        """Name what decided, short, and the weights where those of the runs differ."""
+        return f'{self.weights}, {self._decided}' if self.weights else self._decided
+
+    @property
+    def _decided(self) -> str:
         origin = self.provenance
         policy = origin.get('policy')
         if policy in SCHEDULED and origin.get('p') is not None:
