@@ -237,6 +237,7 @@ def test_mistakes_are_one_line(tiny_weights, tmp_path, capsys):
     for options, text, expected in (
         (['--lossless'], 'is for --live', 2),
         (['--live', '--rate', '0'], '--rate: 0 is not above 0', 2),
+        (['--image-topic', '/a', '/b', '/a'], 'is named twice', 2),
         (['--read-every', '3'], '--read-every: policy scheduler takes none', 2),
         (['--policy', 'read', '--p', '0'], '--p: policy read takes none', 2),
         (['--image-topic', '/front'], 'no topic /front; the bag has', 1),

@@ -85,6 +85,8 @@ def check(args: argparse.Namespace) -> StreamConfig:
         options.refuse(args, ('p', 'max_consecutive_forecasts'), unfit)
     if args.policy != Policy.ALTERNATE.value:
         options.refuse(args, ['read_every'], unfit)
+    if len(set(args.image_topic)) < len(args.image_topic):
+        raise options.OptionError(f'--image-topic: one of {args.image_topic} is named twice')
     options.check_outputs(args, ['json'], [args.bag])
     default = StreamConfig()
     options.fill(args, rate=1.0, p=default.p, read_every=default.read_every,
