@@ -54,5 +54,6 @@ def plot_tradeoff(points: Sequence[Mapping[str, Any]], path: str | Path) -> None
     by_speed.set(xlabel='frames per second')
     for axes in (by_share, by_speed):
         axes.grid(alpha=0.3)
-    by_share.legend()
+    if by_share.lines:
+        by_share.legend()
     figure.savefig(path, dpi=150)
