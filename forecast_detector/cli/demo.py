@@ -19,8 +19,6 @@ from . import options
 from .common import add_device, clear_results
 from .live_line import LiveLine
 
-# The synthetic weights do not peek; above it they hardly forecast.
-BLIND_P = 0.7
 OURS = ('bag', 'annotated.mp4', 'numbers.json', 'summary.json', 'live.json', 'log')
 
 
@@ -33,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--p',
         type=options.unit,
-        help='threshold of the scheduler, 0 to 1; 1 reads every frame (default: '
-        f'{BLIND_P} for the synthetic weights, else {StreamConfig().p})',
+        default=StreamConfig().p,
+        help='threshold of the scheduler, 0 to 1; 1 reads every frame (default: %(default)s)',
     )
     parser.add_argument(
         '--weights', help='shipped name or file (default: synthetic for its world, else foda)'
@@ -54,13 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, default=Path('out/demo'), help='folder of the results')
 
 
-def choose(args: argparse.Namespace) -> tuple[str, str, float]:
-    """Choose source, weights and p."""
+def choose(args: argparse.Namespace) -> tuple[str, str]:
+    """Choose source and weights."""
     path = args.video or args.bag
     source = str(path.resolve()) if path else SYNTHETIC
-    weights = args.weights or ('foda' if path else SYNTHETIC)
-    usual = BLIND_P if weights == SYNTHETIC else StreamConfig().p
-    return source, weights, usual if args.p is None else args.p
+    return source, args.weights or ('foda' if path else SYNTHETIC)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -70,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     options.check_folder('--out', args.out)
     require_ros()
     select_device(args.device)  # a missing one is told here, not in a log
-    source, weights, p = choose(args)
+    source, weights = choose(args)
     fps = check_source(source, args.topic or '')
     checkpoint = load_checkpoint(weights)  # a bad file is told here, not in a log
     clear_results(args.out, OURS, args.video or args.bag)
@@ -78,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         source,
         checkpoint.path,
         args.out,
-        p,
+        args.p,
         args.rate or fps,
         args.device,
         args.topic or '',
@@ -92,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     finally:
         line.end()
     name = str(args.video or args.bag or SYNTHETIC)
-    summary = summarise(numbers, name, weights, p)
+    summary = summarise(numbers, name, weights, args.p)
     (args.out / 'summary.json').write_text(json.dumps(summary, indent=2) + '\n')
     print(table(summary, numbers))
     print(f'\n  {args.out}/: annotated.mp4, bag/, summary.json, numbers.json, log/')

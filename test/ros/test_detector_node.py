@@ -35,7 +35,7 @@ def front(graph: Graph, tiny_weights: Path) -> Camera:
         image_topics=TOPICS,
         p=1.0,
         score_threshold=0.0,
-        max_detections=20,
+        max_detections=300,
         max_gap_s=0.0,
     )
     camera = Camera(graph, TOPICS[0])
