@@ -118,7 +118,7 @@ def main() -> None:
         for anticipates in (False, True):
             runner = Counted(make_runner(
                 policy, detector, setting if policy == 'scheduler' else 1.0,
-                setting if isinstance(setting, int) else 2, 0, anticipates,
+                setting if isinstance(setting, int) else 2, anticipates,
             ), reader)
             times = Latencies(args.read_ms, 0.0 if policy in BOXES else args.forecast_ms)
             streamed = []

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from forecast_detector.checkpoint import save_checkpoint
+from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.cli import evaluate
 from forecast_detector.cli.main import main
 from forecast_detector.config import ModelConfig
@@ -140,6 +140,35 @@ def test_policies_read_the_share_that_they_should(root, weights, options, read_s
     assert len(result['provenance']['sha256']) == 64
 
 
+def test_p_bounds_the_run_of_forecasts_or_the_next_one_alone(root, weights):
+    options = ('--weights', weights, '--device', 'cpu', '--trace', '--p')
+    steps = run(root, *options, 0, '--no-accumulate')[1]['trace']['clips'][0]['frames'][1:]
+    single = [step['confidence'] for step in steps]
+    p = (min(single) + max(a * b for a, b in zip(single, single[1:]))) / 2
+    assert p < min(single)
+    alone = run(root, *options, p, '--no-accumulate')[1]
+    assert (alone['read_share'], alone['provenance']['accumulate']) == (1 / 8, False)
+    together = run(root, *options, p)[1]
+    assert (together['read_share'], together['provenance']['accumulate']) == (1 / 2, True)
+
+
+def test_a_forecast_can_leave_the_state_as_it_was(root, weights):
+    # Untrained, the encoders pass on what they see, whatever their state.
+    network = load_checkpoint(weights).network
+    for encoder in (network.encoder1, network.encoder2):
+        torch.nn.init.normal_(encoder.project.weight)
+    save_checkpoint(root / 'w.safetensors', network)
+    options = ('--weights', root / 'w.safetensors', '--device', 'cpu', '--policy', 'alternate',
+               '--read-every', 4)
+    dumps = []
+    for more in ((), ('--no-commit',)):
+        result = run(root, *options, *more, '--dump', root / 'd.json')[1]
+        assert result['provenance']['commit_on_forecast'] is not bool(more)
+        dumps.append((root / 'd.json').read_text())
+        (root / 'd.json').unlink()
+    assert dumps[0] != dumps[1]
+
+
 def test_what_is_dumped_scores_the_same_again(root, weights):
     dump = root / 'd.json'
     first = run(root, '--weights', weights, '--policy', 'read', '--dump', dump)[1]
@@ -223,6 +252,8 @@ def refused(*options):
     (('--sap', '--latency', '9,-2'), "'-2': a number of at least 0"),
     (('--sap', '--latency', '9,2,2'), 'AHEAD_MS is for --anticipate'),
     (('--policy', 'read', '--p', 0), '--p: policy read takes none'),
+    (('--policy', 'alternate', '--no-accumulate'), '--no-accumulate: policy alternate takes none'),
+    (('--policy', 'hold', '--no-commit'), '--no-commit: policy hold takes none'),
     (('--read-every', 3), '--read-every: policy scheduler takes none'),
     (('--policy', 'oracle', '--sap'), 'the oracle knows the truth'),
     (('--policy', 'oracle', '--workers', 2), 'the oracle weighs all frames'),
@@ -243,9 +274,9 @@ def test_wrong_options_are_refused_with_status_2(root, options, message, capsys)
 
 @pytest.mark.parametrize('options', [
     ('--policy', 'kalman'), ('--policy', 'scheduler'), ('--p', 0), ('--read-every', 2),
-    ('--max-consecutive-forecasts', 0), ('--sap',), ('--anticipate',), ('--latency', '3,4'),
-    ('--trace',), ('--workers', 2), ('--ray',), ('--device', 'auto'), ('--resize', 'stretch'),
-    ('--input-size', 64, 64), ('--dump', 'e.json'),
+    ('--max-consecutive-forecasts', 0), ('--no-accumulate',), ('--no-commit',), ('--sap',),
+    ('--anticipate',), ('--latency', '3,4'), ('--trace',), ('--workers', 2), ('--ray',),
+    ('--device', 'auto'), ('--resize', 'stretch'), ('--input-size', 64, 64), ('--dump', 'e.json'),
 ])
 def test_scoring_again_refuses_what_asks_for_a_run(root, options, capsys):
     refused('--from', root / 'd.json', '--dataset', 'coco_vid', '--root', root, *options)

@@ -46,7 +46,8 @@ POLICIES = (
 )
 # What asks for something that scoring a file again cannot give.
 RUN_OPTIONS = (
-    'policy', 'p', 'read_every', 'max_consecutive_forecasts', 'sap', 'latency', 'anticipate',
+    'policy', 'p', 'read_every', 'max_consecutive_forecasts', 'no_accumulate',
+    'no_commit', 'sap', 'latency', 'anticipate',
     'dump', 'trace', 'workers', 'ray', 'input_size', 'resize', 'device',
 )
 
@@ -75,6 +76,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              f'default: {READ_EVERY}')
     parser.add_argument('--max-consecutive-forecasts', type=options.whole(0), metavar='N',
                         help='default: 0, no limit')
+    parser.add_argument('--no-accumulate', action='store_true',
+                        help='compare p with the confidence in the next forecast alone, as the '
+                             'paper does, not with that in all since the last READ')
+    parser.add_argument('--no-commit', action='store_true',
+                        help='let a FORECAST step leave the LSTM state as it was')
     _add_streaming(parser)
     parser.add_argument('--versus', metavar='FILE',
                         help='compare with these detections (COCO results) of the same frames: '

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from ..evaluation.run import ClipRun, Latency
 
 SCHEDULED = ('scheduler', 'scheduled_kalman')
+# Policies under which the network steps on forecasts.
+STREAMED = (*SCHEDULED, 'alternate', 'copy')
+OPTIONS = {'accumulate': 'no_accumulate', 'commit_on_forecast': 'no_commit'}
+CHANGES = ('max_consecutive_forecasts', 'accumulate', 'commit_on_forecast')
 POLICY, READ_EVERY = 'scheduler', 2
 
 
@@ -48,6 +52,8 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
         'read_every': _given(args.read_every, READ_EVERY) if fixed else None,
         'max_consecutive_forecasts':
             _given(args.max_consecutive_forecasts, 0) if scheduled else None,
+        'accumulate': not args.no_accumulate if scheduled else None,
+        'commit_on_forecast': not args.no_commit if args.policy in STREAMED else None,
     }
 
 
@@ -72,7 +78,7 @@ def check_options(args: argparse.Namespace) -> None:
         options.refuse(args, ('workers', 'ray'), 'the oracle weighs all frames together')
     if args.trace and not args.json:
         raise options.OptionError('--trace goes into the JSON; give --json, too')
-    unfit = [name for name, value in settings(args).items() if value is None]
+    unfit = [OPTIONS.get(name, name) for name, value in settings(args).items() if value is None]
     options.refuse(args, unfit, f'policy {args.policy} takes none; leave it out, or choose '
                                 'another --policy')
 
@@ -87,7 +93,7 @@ def make_job(args: argparse.Namespace) -> Job:
         load_checkpoint(args.weights), args.device,
         tuple(args.input_size) if args.input_size else None, args.resize, args.policy,
         _given(decisions['p'], 1.0), _given(decisions['read_every'], READ_EVERY),
-        _given(decisions['max_consecutive_forecasts'], 0),
+        {name: decisions[name] for name in CHANGES if decisions[name] is not None},
         args.sap, args.latency, args.anticipate,
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..config import StreamConfig
 from ..data.base import Clip
 from ..streaming import StreamingDetector
@@ -13,17 +15,18 @@ STREAM = 'evaluation'
 
 
 def evaluation_config(
-    policy: Policy, p: float = 1.0, read_every: int = 2, max_consecutive_forecasts: int = 0
+    policy: Policy, p: float = 1.0, read_every: int = 2, **changes: Any
 ) -> StreamConfig:
     """
     Configure a stream for measuring: weak detections kept, no resets but between clips.
 
+    :param changes: other settings of :class:`~forecast_detector.config.StreamConfig`.
     :raises ValueError: for a value outside its range.
     """
     return StreamConfig(
         p=p, policy=policy, read_every=read_every, score_threshold=SCORE_THRESHOLD,
-        max_consecutive_forecasts=max_consecutive_forecasts, max_gap_s=0.0,
-    )
+        max_gap_s=0.0,
+    ).replace(**changes)
 
 
 class DetectorRunner:

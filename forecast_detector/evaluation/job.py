@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..checkpoint import Checkpoint
 from ..config import Resize
@@ -25,6 +25,7 @@ class Job:
     """
     A detector, a policy, and what is measured; nothing in it is bound to a process.
 
+    :ivar changes: other settings of the streaming engine, by name.
     :ivar streams: whether every clip is also run at the speed of its stamps (streaming AP).
     :ivar latencies: planned step times for that; None takes those measured.
     :ivar anticipates: whether for that each step also detects on its forecast.
@@ -37,7 +38,7 @@ class Job:
     policy: str = 'scheduler'
     p: float = 1.0
     read_every: int = 2
-    max_consecutive_forecasts: int = 0
+    changes: Mapping[str, Any] = field(default_factory=dict)
     streams: bool = False
     latencies: Latencies | None = None
     anticipates: bool = False
@@ -55,8 +56,7 @@ class Job:
         :raises ValueError: for an unknown policy or a value outside its range.
         """
         return make_runner(
-            self.policy, self.detector(), self.p, self.read_every,
-            self.max_consecutive_forecasts, anticipates,
+            self.policy, self.detector(), self.p, self.read_every, anticipates, **self.changes
         )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..streaming import StreamingDetector
 from ..types import Policy
 from .baselines import BoxBaseline, HoldBoxes, MovedBoxes, ScheduledBoxes
@@ -18,7 +20,7 @@ POLICIES = (*STREAMING, 'copy', *BOXES, SCHEDULED_KALMAN)
 
 def make_runner(
     policy: str, detector: StreamingDetector, p: float = 1.0, read_every: int = 2,
-    max_consecutive_forecasts: int = 0, anticipates: bool = False,
+    anticipates: bool = False, **changes: Any,
 ) -> Runner:
     """
     Build what answers the frames under a policy.
@@ -26,22 +28,24 @@ def make_runner(
     :param p: threshold of policies ``scheduler`` and ``scheduled_kalman``.
     :param read_every: every so many frames are read, for all but these and ``read``.
     :param anticipates: whether each step also answers for the frame after, see :class:`Step`.
+    :param changes: other settings of the stream, where the network forecasts.
     :raises ValueError: for an unknown policy or a value outside its range.
     """
     if policy in STREAMING:
         return DetectorRunner(detector, evaluation_config(
-            Policy(policy), p, read_every, max_consecutive_forecasts
+            Policy(policy), p, read_every, **changes
         ), anticipates)
     if policy in BOXES:
         reader = DetectorRunner(detector, evaluation_config(Policy.READ))
         return BoxBaseline(reader, BOXES[policy](), read_every, anticipates)
     if policy == SCHEDULED_KALMAN:
         return ScheduledBoxes(DetectorRunner(detector, evaluation_config(
-            Policy.SCHEDULER, p, max_consecutive_forecasts=max_consecutive_forecasts
+            Policy.SCHEDULER, p, **changes
         )), KalmanBoxes(), anticipates)
     if policy == 'copy':
         CopyForecast(detector)
         return DetectorRunner(
-            detector, evaluation_config(Policy.ALTERNATE, read_every=read_every), anticipates
+            detector, evaluation_config(Policy.ALTERNATE, read_every=read_every, **changes),
+            anticipates,
         )
     raise ValueError(f'policy {policy!r} is unknown; known are {POLICIES}')
