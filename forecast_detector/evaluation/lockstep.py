@@ -118,10 +118,12 @@ def correct(
 
     :param frames: numbers of the next frames in the store; ``before``: of the last ones.
     """
-    if not store.detector.network.config.peek or not rows:
+    peek = store.detector.network.peek
+    if peek is None or not rows:
         return past.forecast
-    corrected, _ = expect(
-        store, past.rows(rows), [frames[row] for row in rows], [before[row] for row in rows]
+    corrected, _ = peek(
+        past.rows(rows).forecast, store.looks([frames[row] for row in rows]),
+        store.looks([before[row] for row in rows]),
     )
     forecast = past.forecast.clone()
     forecast[list(rows)] = corrected
