@@ -229,8 +229,6 @@ def test_mistakes_are_named(weights):  # noqa: F811
     parser = argparse.ArgumentParser()
     diagnose.add_arguments(parser)
     options = ['--weights', str(weights), '--dataset', 'synthetic']
-    with pytest.raises(ValueError, match=r'p: 1.5 is outside \[0, 1\]'):
-        diagnose.run(parser.parse_args([*options, '--p', '1.5']))
     with pytest.raises(ValueError, match='success-iou: 2.0'):
         diagnose.run(parser.parse_args([*options, '--success-iou', '2']))
     with pytest.raises(ValueError, match='ahead: 0 is below 1'):
