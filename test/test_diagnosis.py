@@ -221,6 +221,7 @@ def test_the_command_writes_json_table_and_picture(tmp_path, weights, monkeypatc
     assert [judged['p'] for judged in result['classifier']] == [1.0, 0.4]
     assert [ratio['ahead'] for ratio in result['forecast_error']] == [1, 2]
     assert {cut['policy'] for cut in result['cuts']} >= {'read', 'scheduler', 'kalman'}
+    assert all(cut['at_once'] == cut['frames_until_found'].count(0) for cut in result['cuts'])
     assert (tmp_path / 'd.png').stat().st_size > 1000
     assert 'AUROC' in capsys.readouterr().out
 

@@ -153,10 +153,11 @@ def _print(result: dict[str, Any]) -> None:
               f'{one["alarms"]:8}   {others}')
     if result['cuts']:
         print('\nfrom a cut until the new object is found')
-        print(f'  {"":22}{"read":>7}{"mAP@0.5":>9}{"missed":>8}   frames, less those of read')
+        print(f'  {"":22}{"read":>7}{"mAP@0.5":>9}{"at once":>9}{"missed":>8}   '
+              f'frames of {len(result["cuts"][0]["frames_until_found"])} cuts, less those of read')
     for cut in result['cuts'] or ():
         print(f'  {cut_name(cut):22}{cut["read_share"]:7.1%}{cut["map50"] or 0:9.4f}'
-              f'{cut["missed"]:4} of {len(cut["frames_until_found"])}   '
+              f'{cut["at_once"]:9}{cut["missed"]:8}   '
               f'{_interval(cut["mean"], 1)}, {_interval(cut["versus_read"], 1)}')
 
 

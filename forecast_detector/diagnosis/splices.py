@@ -73,6 +73,7 @@ class Cuts:
         0 on its first frame with an object; the limit where none is found by then.
     :ivar mean: of these, with an interval over cuts.
     :ivar versus_read: difference of the mean from that of reading every frame, paired by cut.
+    :ivar at_once: cuts whose object is found on its first frame.
     :ivar missed: cuts whose object is not found within the limit.
     :ivar map50: of the spliced stream.
     """
@@ -84,6 +85,7 @@ class Cuts:
     frames_until_found: list[int]
     mean: Interval
     versus_read: Interval
+    at_once: int
     missed: int
     map50: float | None
 
@@ -114,7 +116,8 @@ def run_splices(
     waits = [frames_until_found(store.clips, steps) for _, _, _, steps in rows]
     return [
         Cuts(policy, p, k, read_share([ClipRun(policy, steps)]), wait, _mean(np.array(wait)),
-             _mean(np.array(wait) - np.array(waits[0])), sum(w >= LIMIT for w in wait),
+             _mean(np.array(wait) - np.array(waits[0])), wait.count(0),
+             sum(w >= LIMIT for w in wait),
              _map50(store.clips, steps, labels))
         for (policy, p, k, steps), wait in zip(rows, waits)
     ]
