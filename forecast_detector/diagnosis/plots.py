@@ -64,7 +64,8 @@ def plot_classes(classes: Sequence[Mapping[str, Any]], path: str | Path) -> None
     for row, one in enumerate(shown):
         if one['taken_for']:
             axes.text(1.01, row, ', '.join(list(one['taken_for'])[:2]), va='center', fontsize=8)
-    axes.set(xlim=(0, 1), ylim=(len(shown) - 0.4, -0.6), xlabel='share of the objects, every frame read')
+    axes.set(xlim=(0, 1), ylim=(len(shown) - 0.4, -0.6),
+             xlabel='share of the objects, every frame read')
     axes.legend(loc='lower center', bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
