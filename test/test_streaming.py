@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from forecast_detector.config import StreamConfig
-from forecast_detector.streaming import decide, StreamingDetector
+from forecast_detector.gating import decide
+from forecast_detector.streaming import StreamingDetector
 from forecast_detector.types import (
     Action,
     BadFrameError,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..boxes import area
 from ..types import BadFrameError
 from .base import Clip, ClipDataset, Truth
-from .coco_vid import ImageTruths, number_categories, read_annotations
+from .coco_json import ImageTruths, number_categories, read_annotations
 from .frames import clip_boxes, read_image
 from .labels import label_indices
 from .voc_xml import read_voc, VocImage

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from ..data.base import Truth
-from ..streaming import break_in_stream
+from ..gating import break_in_stream
 from ..types import Action, Detections, Policy
 from .detector import evaluation_config
 from .lockstep import advance, detect, expect, join, Past

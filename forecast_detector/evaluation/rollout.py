@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..config import StreamConfig
-from ..streaming import accumulated, break_in_stream, decide
+from ..gating import accumulated, break_in_stream, decide
 from ..types import Action, Detections, Policy, Reason
 from .lockstep import advance, correct, detect, expect, Past
 from .run import ClipRun, Step

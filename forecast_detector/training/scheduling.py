@@ -83,7 +83,7 @@ def follow(
     """
     Run streams as inference would, and judge every forecast against reading instead.
 
-    p bounds the product of the confidences since the last READ, see ``streaming.accumulated``.
+    p bounds the product of the confidences since the last READ, see ``gating.accumulated``.
 
     :param features: read features, (B, n + 1, C, H, W); ``looks``: as in ``unroll``.
     :param p: threshold of each stream, (B,).
