@@ -11,6 +11,7 @@ import torch
 
 from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.config import ModelConfig, StreamConfig
+from forecast_detector.data.synthetic import SyntheticWorld
 from forecast_detector.model.motion import move, phase_correlation
 from forecast_detector.model.network import ForecastNetwork
 from forecast_detector.streaming import StreamingDetector
@@ -184,3 +185,21 @@ def test_the_recurrent_detector_reads_every_frame(tmp_path):
 def test_peeks_that_cannot_be_are_refused(changes, words):
     with pytest.raises(ValueError, match=words):
         ModelConfig(('a',), **changes)
+
+
+def test_the_shipped_scheduler_reads_at_a_cut():
+    checkpoint = load_checkpoint('synthetic')
+    cut, length = 8, 12
+    decisions = []
+    for seed in range(3):
+        detector = StreamingDetector(checkpoint, StreamConfig(p=0.5), 'cpu')
+        world = SyntheticWorld(9_000_000 + seed, length, (256, 192), cut_every=cut)
+        decisions.append([
+            step_one(detector, world.frame(index)).decision for index in range(length)
+        ])
+    assert all(stream[cut].action is Action.READ for stream in decisions)
+    at_cuts = [stream[cut].confidence for stream in decisions]
+    elsewhere = [d.confidence for stream in decisions for d in stream[1:cut]]
+    assert max(at_cuts) < 0.5 * np.median(elsewhere)
+    # It does not simply read everything.
+    assert sum(d.action is Action.FORECAST for stream in decisions for d in stream[1:cut]) >= 12
