@@ -40,7 +40,8 @@ class Memory:
     What a stream remembers between frames; gone after a reset. A step replaces it whole.
 
     :ivar forecast: Fc, for the next frame, (1, C, h, w); ``converted``: Ft, likewise.
-    :ivar look: features of the last thumbnail, (1, L, h, w), where the network peeks.
+    :ivar look: features of the last thumbnail, (1, L, h, w), where the network peeks;
+        ``before``: of the one before, None after a single frame.
     :ivar confidence: the scheduler's, for the next frame; NaN where the network peeks.
     :ivar trust: confidence that the last decision was made with; 1 after a READ.
     :ivar frame: the last one, its image released.
@@ -50,6 +51,7 @@ class Memory:
     forecast: Tensor
     converted: Tensor
     look: Tensor | None
+    before: Tensor | None
     confidence: float
     trust: float
     geometry: Geometry
@@ -329,6 +331,7 @@ class StreamingDetector:
             output.forecast[here],
             output.converted[here],
             plan.look,
+            None if previous is None else previous.look,
             confidence,
             1.0 if read else plan.confidence,
             plan.geometry,

@@ -115,6 +115,19 @@ def test_motion_of_the_camera_is_no_surprise_but_a_new_object_is():
     assert int(new.argmax()) == 4 * 10 + 6
 
 
+def test_an_untrained_peek_goes_on_as_the_picture_moved():
+    network = ForecastNetwork(replace(TINY, peek=4, input_size=(320, 320)))
+    ground = (textured(80, 120).clamp(-2, 2) * 60 + 127).byte()
+    before, now, later = (
+        network.look(ground[None, :80, left:left + 80].expand(3, -1, -1)[None])
+        for left in (36, 28, 20)
+    )
+    forecast = torch.randn(1, 16, 10, 10)
+    seen, _ = network.glance(forecast, forecast, later, now)
+    expected = network.peek.go_on(forecast, now, before)
+    assert (expected - seen).abs().mean() < 0.1 * (forecast - seen).abs().mean()
+
+
 def test_a_forecast_sees_what_its_thumbnail_shows(detector):
     answers = []
     for seed in (1, 2):

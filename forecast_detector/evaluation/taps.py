@@ -20,6 +20,8 @@ class CopyForecast:
     def __init__(self, detector: StreamingDetector) -> None:
         """Take the place of the network."""
         self._inner = detector.network
+        # Nothing moves a copy, not even when it answers for the next frame.
+        self.peek = None
         detector.network = self  # type: ignore[assignment]
 
     def __getattr__(self, name: str) -> Any:
@@ -40,7 +42,8 @@ class CopyForecast:
 @torch.inference_mode()
 def anticipate(detector: StreamingDetector, stream: str) -> tuple[Detections, float]:
     """
-    Detect on the forecast of the next frame: the head on Fc.
+    Detect on the forecast of the next frame: the head on Fc, moved on as the picture last moved
+    where the network peeks.
 
     :returns: detections in the pixels of the stream's image, and the time in milliseconds.
     :raises RuntimeError: if the stream has seen no frame.
@@ -49,9 +52,11 @@ def anticipate(detector: StreamingDetector, stream: str) -> tuple[Detections, fl
     memory = detector.memory(stream)
     if memory is None:
         raise RuntimeError(f'stream {stream!r} has seen no frame yet: there is no forecast')
-    config = detector.config
+    config, forecast, peek = detector.config, memory.forecast, detector.network.peek
+    if peek is not None and memory.look is not None and memory.before is not None:
+        forecast = peek.go_on(forecast, memory.look, memory.before)
     found = to_detections(
-        detector.network.head(memory.forecast), detector.anchors,
+        detector.network.head(forecast), detector.anchors,
         config.score_threshold, config.nms_iou, config.max_detections,
     )[0]
     return to_image(found, memory.geometry), 1e3 * (time.perf_counter() - started)

@@ -56,7 +56,7 @@ class Peek(nn.Module):
             the camera's motion does not explain (cuts, new objects, own motion), (B, 2, H, W).
         """
         grey = self.cell**2
-        pictures = self._picture(before[:, -grey:]), self._picture(now[:, -grey:])
+        pictures = self._pictures(before, now)
         shift = phase_correlation(*pictures)
         moved = move(forecast, shift)
         surprise = self._surprise(*pictures, shift)
@@ -66,8 +66,20 @@ class Peek(nn.Module):
         corrected: Tensor = moved + self.project(F.relu6(self.spread(mixed)))
         return corrected, surprise
 
-    def _picture(self, folded: Tensor) -> Tensor:
-        return F.pixel_shuffle(folded, self.cell)[:, 0]
+    def go_on(self, forecast: Tensor, now: Tensor, before: Tensor) -> Tensor:
+        """
+        Move a forecast of the next frame, not seen yet, as the picture last moved.
+
+        :param forecast: Fc, (B, C, H, W); ``now`` and ``before``: looks at the last two frames.
+        """
+        return move(forecast, phase_correlation(*self._pictures(before, now)))
+
+    def _pictures(self, before: Tensor, now: Tensor) -> tuple[Tensor, Tensor]:
+        """Unfold the grey values of looks, (B, h, w) each."""
+        first, second = (
+            F.pixel_shuffle(look[:, -self.cell**2:], self.cell)[:, 0] for look in (before, now)
+        )
+        return first, second
 
     def _surprise(self, before: Tensor, now: Tensor, shift: Tensor) -> Tensor:
         expected = move(before[:, None].float(), shift)
