@@ -427,6 +427,15 @@ def test_a_recipe_takes_the_rest_from_its_base(tmp_path):
     assert (config.temporal.steps, config.temporal.frames) == (9, 5)
 
 
+@pytest.mark.parametrize('name', ['mine', 'synthetic'])
+def test_a_base_may_be_a_recipe_that_comes_with_the_package(tmp_path, name):
+    (tmp_path / f'{name}.yaml').write_text('base: synthetic\ntemporal: {steps: 9}\n')
+    config = load_train_config(tmp_path / f'{name}.yaml', ('cat',))
+    shipped = load_train_config(find('recipes', 'synthetic'), ('cat',))
+    assert (config.name, config.temporal.steps) == (name, 9)
+    assert config.detector == shipped.detector
+
+
 @pytest.mark.parametrize('base', ['nothing', 'mine'])
 def test_a_base_that_leads_nowhere_is_named(tmp_path, base):
     (tmp_path / 'mine.yaml').write_text(f'base: {base}\n')

@@ -11,6 +11,7 @@ import yaml
 
 from ..checkpoint import check_info
 from ..config import model_config_from_dict, ModelConfig, preset_config
+from ..shipped import find
 from .precision import check_precision, Precision
 from .sequence_recipe import SequenceRecipe
 
@@ -221,8 +222,13 @@ def _with_base(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     if name is None:
         return values
     base = path.with_name(f'{name}.yaml')
-    if base in seen or not base.is_file():
-        raise ValueError(f'base: {name!r}: there is no {base}, or it comes back to this recipe')
+    if base in (*seen, path) or not base.is_file():
+        try:
+            base = find('recipes', name)
+        except FileNotFoundError as error:
+            raise ValueError(f'base: there is no {base}, or it comes back; {error}') from error
+    if base in (*seen, path):
+        raise ValueError(f'base: {name!r} comes back to this recipe; name another')
     merged = _with_base(base, (*seen, path, base))
     for key, value in values.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
