@@ -16,6 +16,7 @@ from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.cli import evaluate
 from forecast_detector.cli.main import main
 from forecast_detector.config import ModelConfig
+from forecast_detector.evaluation import many
 from forecast_detector.model.network import ForecastNetwork
 
 LENGTH = 8
@@ -291,6 +292,19 @@ def test_scoring_again_refuses_what_asks_for_a_run(root, options, capsys):
 def test_options_that_a_data_set_does_not_take_are_refused(options, message, capsys):
     refused('--weights', 'foda', *options)
     assert message in capsys.readouterr().err
+
+
+def test_frames_without_a_result_are_counted(root, capsys):
+    few = write(root / 'few.json', [(100 + k, 9, box(k), 0.9) for k in range(0, LENGTH, 2)])
+    run(root, '--from', few)
+    assert f'note: {few}: 4 of 8 frames have no result' in capsys.readouterr().err
+
+
+def test_a_missing_ray_is_told_before_anything_is_loaded(root, monkeypatch, capsys):
+    monkeypatch.setattr(many, 'find_spec', lambda name: None)
+    assert main(['evaluate', '--weights', 'not there', '--dataset', 'coco_vid', '--ray',
+                 '--root', str(root)]) == 1
+    assert 'pip install' in capsys.readouterr().err
 
 
 def test_what_is_not_there_is_an_error_of_status_1(root, weights, capsys):

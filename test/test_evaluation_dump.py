@@ -71,6 +71,7 @@ GOOD = {'image_id': 1, 'category_id': 3, 'bbox': [0, 0, 1, 1], 'score': 0.5}
     ('{}', 'holds a dict'),
     ('{"images": [], "annotations": []}', 'holds annotations, not results'),
     ([{**GOOD, 'bbox': [0, 0, -1, 1]}], 'no size below 0'),
+    ([{**GOOD, 'score': '0.5'}], 'result 0 is'),
     ([{'image_id': 1}], 'result 0 is'),
     ([GOOD, {**GOOD, 'bbox': [0, 0, 1]}], 'result 1 has bbox'),
     ([{**GOOD, 'score': float('nan')}], 'finite score'),

@@ -226,3 +226,24 @@ def test_a_bag_whose_stamps_go_back_is_named_by_streaming_ap(
                  '--stride', str(stride)]) == 3
     line, = [one for one in capsys.readouterr().err.splitlines() if 'skipped' in one]
     assert f'{tmp_path}/bags/b: the stamp of frame' in line
+
+
+def test_a_sweep_outlives_an_interruption_of_the_pass_beside_it(
+    weights, tmp_path, monkeypatch  # noqa: F811
+):
+    clips = [NoisyClip('a', 1, 6), NoisyClip('b', 2, 6)]
+    monkeypatch.setattr(
+        datasets, '_load', lambda *args, **more: ClipDataset(('bolt', 'nut'), clips))
+    result = run(tmp_path, weights, '--dataset', 'synthetic', '--time-pass')[1]
+    assert result['pass_s'] > 0 and result['pass_cpu_s'] > 0
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweep_command, '_time_pass', interrupted)
+    (tmp_path / 's.json').unlink()
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, weights, '--dataset', 'synthetic', '--time-pass')
+    kept = json.loads((tmp_path / 's.json').read_text())
+    assert kept['pass_s'] is None
+    assert len(kept['points']) == len(result['points'])

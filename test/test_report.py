@@ -241,6 +241,14 @@ def test_two_sweeps_and_nothing_at_all_are_refused(tmp_path):
         build_from(write(tmp_path, **{f'r{k}': run for k in range(7)}))
 
 
+def test_wrong_files_are_told_in_a_line(tmp_path, capsys):
+    out = str(tmp_path / 'r.html')
+    assert main(['report', str(tmp_path / 'none.json'), '--out', out]) == 1
+    assert 'none.json: cannot be read (No such file or directory)' in capsys.readouterr().err
+    for wrong in (['--out', out], [out, '--out', out]):
+        assert main(['report', *wrong]) == 2
+
+
 def test_the_command_writes_a_file(tmp_path, capsys):
     run, sweep = write(tmp_path, run=make_run(), sweep=make_sweep())
     out = tmp_path / 'new' / 'report.html'

@@ -49,8 +49,13 @@ def read(path: str, dataset: ClipDataset) -> tuple[list[ScoredClip], Dump]:
         if count:
             print(f'note: {path}: {count} of its {dump.results} results are {why}: left out',
                   file=sys.stderr)
+    frames = sum(len(ids) for ids in images)
     if not dump.results:
         print(f'note: {path}: holds no results; all objects count as missed', file=sys.stderr)
+    elif len(dump.found) < frames:
+        print(f'note: {path}: {frames - len(dump.found)} of {frames} frames have no result: '
+              'nothing was found there, or they were not run, as with another --stride',
+              file=sys.stderr)
     return [
         ScoredClip(clip.name, [dump.found.get(image, Detections()) for image in ids],
                    [clip.truth(i) for i in range(len(clip))])

@@ -76,6 +76,9 @@ def check_options(args: argparse.Namespace) -> None:
     if args.policy == 'oracle':
         options.refuse(args, ['sap'], 'the oracle knows the truth before it acts')
         options.refuse(args, ('workers', 'ray'), 'the oracle weighs all frames together')
+    if args.ray is not None:
+        from ..evaluation.many import require_ray
+        require_ray()
     if args.trace and not args.json:
         raise options.OptionError('--trace goes into the JSON; give --json, too')
     unfit = [OPTIONS.get(name, name) for name, value in settings(args).items() if value is None]

@@ -11,6 +11,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from . import options
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``report``."""
@@ -27,6 +29,9 @@ def run(args: argparse.Namespace) -> int:
     from ..report.page import build_from
 
     paths = [*args.files, *([args.sweep] if args.sweep else [])]
+    if not paths:
+        raise options.OptionError('nothing to report; name at least one JSON file')
+    options.check_outputs(args, ['out'], paths)
     page = build_from(paths)
     out = Path(args.out)
     out.parent.mkdir(parents=True, exist_ok=True)

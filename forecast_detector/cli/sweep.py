@@ -86,19 +86,27 @@ def run(args: argparse.Namespace) -> int:
     compared = differences(points)
     chosen = recommend(points, args.want_share, args.want_ms, args.want_loss)
     sweeping = watch.seconds('sweep')
-    whole_pass = _time_pass(detector, store.clips, dataset.labels, args.time_pass)
-    _write(args, {
+    result = {
         'points': [point.to_dict() for point in points],
         'differences': compared,
         'recommended': chosen.to_dict() if chosen else None,
         'frames': sum(len(clip) for clip in store.clips),
         'skipped': skipped.rows,
         'latency_ms': {'read': timed.read_ms, 'forecast': timed.forecast_ms},
-        **sweeping, **reading, **whole_pass,
+        **sweeping, **reading, 'pass_s': None, 'pass_cpu_s': None,
         'provenance': {
             **provenance, **describe_data(args), **tell_unfinished(dataset.clips),
         },
-    })
+    }
+    if args.time_pass:
+        # What was measured so far outlives an interruption of the pass.
+        _write(args, result)
+        result.update(_time_pass(detector, store.clips, dataset.labels))
+    _write(args, result)
+    if args.json == '-':
+        common.write_json('-', result)
+    else:
+        _print(result)
     return skipped.status
 
 
@@ -118,15 +126,13 @@ class Stopwatch:
 
 
 def _time_pass(
-    detector: StreamingDetector, clips: Sequence[Clip], labels: Sequence[str], wanted: bool
-) -> Mapping[str, float | None]:
+    detector: StreamingDetector, clips: Sequence[Clip], labels: Sequence[str]
+) -> Mapping[str, float]:
     """Do what ``evaluate --policy read`` does, and tell how long it takes."""
     from ..evaluation.metrics import evaluate
     from ..evaluation.policies import make_runner
     from ..evaluation.run import run_clips
 
-    if not wanted:
-        return {'pass_s': None, 'pass_cpu_s': None}
     watch = Stopwatch()
     runs = run_clips(make_runner('read', detector), clips, common.progress, 'one pass')
     evaluate([one.scored(clip) for one, clip in zip(runs, clips)], labels)
@@ -140,10 +146,8 @@ def _write(args: argparse.Namespace, result: dict[str, Any]) -> None:
         from ..evaluation.plots import plot_tradeoff
         Path(args.plot).parent.mkdir(parents=True, exist_ok=True)
         plot_tradeoff(result['points'], args.plot)
-    if args.json:
+    if args.json and args.json != '-':
         common.write_json(args.json, result)
-    if args.json != '-':
-        _print(result)
 
 
 def _write_csv(path: str, points: list[dict[str, Any]]) -> None:

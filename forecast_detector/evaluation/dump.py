@@ -148,6 +148,8 @@ def _checked(row: Any, index: int, path: str | Path) -> tuple[int, list[float], 
     try:
         box = [float(value) for value in row['bbox']]
         image, category = (_id(row[key]) for key in ('image_id', 'category_id'))
+        if isinstance(row['score'], str):
+            raise TypeError('a score that is text')
         result = image, box, float(row['score']), category
         named = row.get('category_name', '')
         if not isinstance(named, str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from importlib.util import find_spec
 import multiprocessing
 import pickle
 from typing import Any
@@ -73,6 +74,15 @@ def _work(source: Source) -> Outcome:
     return _worker(source)
 
 
+def require_ray() -> None:
+    """:raises RuntimeError: if Ray is not installed."""
+    if find_spec('ray') is None:
+        raise RuntimeError(
+            "--ray needs Ray, which is not installed; pip install 'forecast_detector[ray]' here "
+            'and on every node of the cluster'
+        )
+
+
 def run_on_ray(
     job: Job, sources: Sequence[Source], done: Done, address: str | None = None,
     workers: int | None = None,
@@ -88,14 +98,10 @@ def run_on_ray(
     :raises RuntimeError: if Ray is not installed.
     :raises ValueError: for workers below 1.
     """
-    try:
-        import ray
-        from ray.util import ActorPool
-    except ImportError as error:
-        raise RuntimeError(
-            "--ray needs Ray, which is not installed; pip install 'forecast_detector[ray]' here "
-            'and on every node of the cluster'
-        ) from error
+    require_ray()
+    import ray
+    from ray.util import ActorPool
+
     if workers is not None and workers < 1:
         raise ValueError(f'workers: {workers} is below 1')
     started = not ray.is_initialized()

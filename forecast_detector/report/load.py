@@ -26,12 +26,15 @@ def load(path: str | Path) -> Run | SweepResult:
     """
     Read a file of ``evaluate``, ``replay`` or ``sweep``; its content tells which.
 
-    :raises ReportError: if it is none of these; names the file and the place in it.
-    :raises OSError: if it cannot be read.
+    :raises ReportError: if it is none of these, or cannot be read; names the file and the place.
     """
     name = str(path)
     try:
         values = json.loads(Path(path).read_text(encoding='utf-8'))
+    except OSError as error:
+        raise ReportError(
+            f'{name}: cannot be read ({error.strerror}); name a file that --json wrote'
+        ) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ReportError(
             f'{name}: is no JSON ({error}); write it with --json of evaluate, replay or sweep'
