@@ -87,7 +87,7 @@ def _live(args: argparse.Namespace, config: StreamConfig) -> int:
     shutil.rmtree(args.out / 'heard')
     return _finish(args, config, recording, collector, labels, {
         'sha256': checkpoint.sha256, 'input_size': list(size or checkpoint.config.input_size),
-        'device': args.device, 'device_note': device_note,
+        'device': str(select_device(args.device)[0]), 'device_note': device_note,
     }, None)
 
 

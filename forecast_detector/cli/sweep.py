@@ -41,7 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--baselines', nargs='*', default=list(BASELINES[:-1]), choices=BASELINES,
                         metavar='NAME',
                         help=f'of {", ".join(BASELINES)}; default: all but oracle, which takes '
-                             'longer than the rest together')
+                             'longer than the rest together. None after it: the scheduler '
+                             'alone, to choose p in little more than the time of one pass')
     parser.add_argument('--time-pass', action='store_true',
                         help='run one pass of evaluate --policy read, too, to compare times '
                              '(pass_s beside sweep_s)')

@@ -42,13 +42,15 @@ def ticks(low: float, high: float, about: int = 6) -> list[float]:
     return [k * step for k in range(first, last + 1)]
 
 
-def padded(values: Sequence[float], share: float = 0.08, floor: float | None = None
-           ) -> tuple[float, float]:
-    """Give the range of values with some room around, not below ``floor``."""
+def padded(
+    values: Sequence[float], share: float = 0.08, floor: float | None = None,
+    ceiling: float = math.inf,
+) -> tuple[float, float]:
+    """Give the range of values with some room around, not below ``floor`` or above ``ceiling``."""
     low, high = min(values), max(values)
     room = share * (high - low) or abs(high) * share or 1.0
     low = low - room if floor is None else max(floor, low - room)
-    return low, high + room
+    return low, min(ceiling, high + room)
 
 
 def plain(value: float) -> str:

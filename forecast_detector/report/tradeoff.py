@@ -9,6 +9,7 @@ import math
 from markupsafe import Markup
 
 from .axes import HEIGHT, padded, Plot, WIDTH
+from .conditions import same_times
 from .model import Run, SweepPoint, SweepResult
 from .svg import chart, element, join, path, percent, title
 
@@ -81,9 +82,10 @@ def by_share(sweep: SweepResult | None, runs: Sequence[Run]) -> Markup:
 
 
 def by_time(sweep: SweepResult | None, runs: Sequence[Run]) -> Markup:
-    """Draw mAP against milliseconds per frame."""
+    """Draw mAP against milliseconds per frame, of runs that were timed as the first one."""
+    alike = [run for run in runs if same_times(run, runs[0])]
     return _draw(
-        'mAP at IoU 0.5 against milliseconds per frame', sweep, runs,
+        'mAP at IoU 0.5 against milliseconds per frame', sweep, alike,
         lambda q: q.ms_per_frame, lambda run: run.ms_per_frame, 'ms per frame',
     )
 
@@ -103,7 +105,7 @@ def _draw(
     at += [(x, y) for _, x, y in places]
     plot = Plot.over(
         x_range or padded([x for x, _ in at], floor=0.0),
-        padded([100 * y for _, y in at], floor=0.0),
+        padded([100 * y for _, y in at], floor=0.0, ceiling=100.0),
     )
     parts = [plot.frame(x_label, 'mAP@0.5, %', x_text)]
     parts += [_line(line, plot, x_of) for line in reversed(drawn)]
