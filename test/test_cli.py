@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -158,3 +160,13 @@ def test_only_the_results_of_an_earlier_run_are_removed(tmp_path):
     (tmp_path / 'mine.txt').touch()
     clear_results(tmp_path, ('bag', 'report.json'), tmp_path.parent / 'source.mp4')
     assert [path.name for path in tmp_path.iterdir()] == ['mine.txt']
+
+
+def test_progress_hardly_shows_in_a_log(tmp_path):
+    done = subprocess.run(
+        [sys.executable, '-m', 'forecast_detector', 'evaluate', '--weights', 'synthetic',
+         '--dataset', 'synthetic', '--stride', '60', '--policy', 'hold', '--device', 'cpu'],
+        capture_output=True, text=True, cwd=tmp_path, check=True,
+    )
+    # Its beginning and its end.
+    assert 1 <= done.stderr.count('frame/s]') <= 4

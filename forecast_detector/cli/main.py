@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from importlib import import_module
+import os
 import sys
 
 from .. import __version__
@@ -59,6 +60,9 @@ def main(argv: list[str] | None = None) -> int:
     that a user can mend is one line on stderr, without a traceback.
     """
     keep_freed_memory()
+    if not sys.stderr.isatty():
+        # In a log, progress bars (tqdm from 4.66 on, not imported yet) are drawn twice a minute.
+        os.environ.setdefault('TQDM_MININTERVAL', '30')
     argv = sys.argv[1:] if argv is None else argv
     command = next((word for word in argv if word in COMMANDS), None)
     args = make_parser(command).parse_args(argv)
