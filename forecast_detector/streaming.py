@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 import math
 import time
 
-import numpy as np
-from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
@@ -335,7 +333,7 @@ class StreamingDetector:
             confidence,
             1.0 if read else plan.confidence,
             plan.geometry,
-            replace(plan.frame, load=_released),
+            plan.frame.header(),
             0 if read or previous is None else previous.frames_since_read + 1,
             plan.frame.stamp_ns if read or previous is None else previous.last_read_stamp_ns,
         )
@@ -360,8 +358,3 @@ class StreamingDetector:
                 elapsed_ms,
             ),
         )
-
-
-def _released() -> NDArray[np.uint8]:
-    """Stand in for a past frame's image: only its header is remembered."""
-    raise RuntimeError('the image of a past frame is not kept')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum
 import math
 
@@ -44,6 +44,11 @@ class WeightsError(ValueError):
     """Raised when a weights file is missing, truncated, foreign or does not fit."""
 
 
+def _released() -> NDArray[np.uint8]:
+    """Stand in for the image of a frame of which only the header was kept."""
+    raise RuntimeError('of past frames no images are kept, only headers')
+
+
 @dataclass(frozen=True)
 class Frame:
     """
@@ -64,6 +69,10 @@ class Frame:
     size: tuple[int, int] | None = None
     frame_id: str = ''
     encoding: str = 'rgb8'
+
+    def header(self) -> Frame:
+        """Return the frame without its image, to be kept; loading that is an error then."""
+        return replace(self, load=_released)
 
     @classmethod
     def from_array(cls, image: NDArray[np.uint8], stamp_ns: int, frame_id: str = '') -> Frame:

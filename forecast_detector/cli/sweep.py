@@ -99,11 +99,11 @@ def run(args: argparse.Namespace) -> int:
             **provenance, **describe_data(args), **tell_unfinished(dataset.clips),
         },
     }
+    _write(args, result)
     if args.time_pass:
         # What was measured so far outlives an interruption of the pass.
-        _write(args, result)
         result.update(_time_pass(detector, store.clips, dataset.labels))
-    _write(args, result)
+        _write_json(args, result)
     if args.json == '-':
         common.write_json('-', result)
     else:
@@ -147,6 +147,11 @@ def _write(args: argparse.Namespace, result: dict[str, Any]) -> None:
         from ..evaluation.plots import plot_tradeoff
         Path(args.plot).parent.mkdir(parents=True, exist_ok=True)
         plot_tradeoff(result['points'], args.plot)
+    _write_json(args, result)
+
+
+def _write_json(args: argparse.Namespace, result: dict[str, Any]) -> None:
+    """Write the file; stdout gets it once, at the end."""
     if args.json and args.json != '-':
         common.write_json(args.json, result)
 

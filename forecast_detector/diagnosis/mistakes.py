@@ -14,9 +14,7 @@ from ..evaluation.matching import in_crowd, Rule
 from ..evaluation.rollout import run_settings, Setting
 from ..evaluation.store import FeatureStore, no_progress, Progress
 from ..types import Detections, Policy
-
-# What an operator sees: the threshold that a node publishes from by default.
-LEAST_SCORE, LEAST_IOU = 0.3, 0.5
+from .splices import FOUND_IOU, FOUND_SCORE
 
 
 @dataclass
@@ -24,13 +22,13 @@ class ClassMistakes:
     """
     What becomes of the objects of one class, every frame read.
 
-    An object is what its surest detection (any class, ``LEAST_SCORE``, ``LEAST_IOU``) says.
+    An object is what its surest detection (any class, ``FOUND_SCORE``, ``FOUND_IOU``) says.
 
     :ivar objects: in all annotated frames; one object counts in each of its frames.
     :ivar right: named rightly.
     :ivar missed: without a detection.
     :ivar taken_for: label to how often they were named so.
-    :ivar alarms: detections of this class (``LEAST_SCORE``) that lie on no object.
+    :ivar alarms: detections of this class (``FOUND_SCORE``) that lie on no object.
     """
 
     label: str
@@ -60,7 +58,7 @@ def find_mistakes(
         for index, step in enumerate(run.steps):
             truth = clip.truth(index)
             if truth.annotated:
-                _count(step.detections.above(LEAST_SCORE), truth, classes, labels)
+                _count(step.detections.above(FOUND_SCORE), truth, classes, labels)
     return [one for one in classes if one.objects or one.alarms]
 
 
@@ -68,13 +66,13 @@ def _count(
     found: Detections, truth: Truth, classes: Sequence[ClassMistakes], labels: Sequence[str]
 ) -> None:
     overlaps = iou(truth.boxes, found.boxes)
-    elsewhere = ~(overlaps >= LEAST_IOU).any(axis=0) & ~in_crowd(found, truth, Rule.PLAIN)
+    elsewhere = ~(overlaps >= FOUND_IOU).any(axis=0) & ~in_crowd(found, truth, Rule.PLAIN)
     for label in found.labels[elsewhere].tolist():
         classes[label].alarms += 1
     for label, overlap in zip(truth.labels.tolist(), overlaps):
         one = classes[label]
         one.objects += 1
-        near = overlap >= LEAST_IOU
+        near = overlap >= FOUND_IOU
         if not near.any():
             one.missed += 1
             continue

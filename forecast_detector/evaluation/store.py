@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from dataclasses import replace
 import math
 import os
 import tempfile
@@ -116,7 +115,7 @@ class FeatureStore:
             pictures = np.stack([thumbnail(one.image)[None, :, :, 0] for one in loaded])
             self._thumbnails = self._put(self._thumbnails, start, torch.from_numpy(pictures))
             self._geometries += [one.geometry for one in loaded]
-            self._headers += [replace(one.frame, load=_released) for one in loaded]
+            self._headers += [one.frame.header() for one in loaded]
             loaded.clear()
         return count
 
@@ -132,7 +131,7 @@ class FeatureStore:
         other = copy(self)
         other.clips, other.first = clips, [0, *np.cumsum(lengths).tolist()][:-1]
         frames = (clip.frame(i) for clip in clips for i in range(len(clip)))
-        other._headers = [replace(frame, load=_released) for frame in frames]
+        other._headers = [frame.header() for frame in frames]
         return other
 
     def _put(self, kept: Tensor | None, start: int, values: Tensor) -> Tensor:
@@ -187,8 +186,3 @@ class FeatureStore:
     def geometry(self, frame: int) -> Geometry:
         """Tell how a frame lies in the network's input."""
         return self._geometries[frame]
-
-
-def _released() -> NDArray[np.uint8]:
-    """Stand in for an image: only its header is kept."""
-    raise RuntimeError('a feature store keeps no images')

@@ -229,7 +229,7 @@ def _with_base(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
             raise ValueError(f'base: there is no {base}, or it comes back; {error}') from error
     if base in (*seen, path):
         raise ValueError(f'base: {name!r} comes back to this recipe; name another')
-    merged = _with_base(base, (*seen, path, base))
+    merged = _with_base(base, (*seen, path))
     for key, value in values.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = {**merged[key], **value} if both else value

@@ -152,11 +152,14 @@ def draw_sequences(
     drawn = []
     mine = distributed.own(range(count))
     for number in range(count):
-        segment = _draw(bank, frames, thinning, rng)
+        parts = [_draw(bank, frames, thinning, rng)]
+        at = frames
         if cut and rng.random() < cut:
-            segment = _splice(segment, _draw(bank, frames, thinning, rng), rng)
+            parts.append(_draw(bank, frames, thinning, rng))
+            at = int(rng.integers(1, frames))
+        # The bank may lie on disk: only what is this process's is read.
         if number in mine:
-            drawn.append(segment)
+            drawn.append(_splice([_take(*part) for part in parts], at))
     looks = [s.looks.float() for s in drawn if s.looks is not None]
     return SequenceBatch(
         torch.stack([s.features.float() for s in drawn]), [s.targets for s in drawn],
@@ -166,18 +169,23 @@ def draw_sequences(
 
 def _draw(
     bank: list[Segment], frames: int, thinning: int, rng: np.random.Generator
-) -> Segment:
+) -> tuple[Segment, list[int]]:
     segment = bank[rng.integers(len(bank))]
-    at = clip_indices(rng, len(segment), frames, thinning)
+    return segment, clip_indices(rng, len(segment), frames, thinning)
+
+
+def _take(segment: Segment, at: list[int]) -> Segment:
     looks = None if segment.looks is None else segment.looks[at]
     return Segment(
         segment.features[at], [segment.targets[i] for i in at], looks, segment.clip
     )
 
 
-def _splice(first: Segment, second: Segment, rng: np.random.Generator) -> Segment:
-    """Go on with another segment after a random frame."""
-    at = int(rng.integers(1, len(first)))
+def _splice(parts: list[Segment], at: int) -> Segment:
+    """Go on from one sequence with a second, if there is one, at a frame."""
+    if len(parts) == 1:
+        return parts[0]
+    first, second = parts
     looks = None
     if first.looks is not None and second.looks is not None:
         looks = torch.cat([first.looks[:at], second.looks[at:]])
