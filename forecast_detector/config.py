@@ -85,6 +85,9 @@ class ModelConfig:
 
     :ivar feature_channels: channels of F (and of Fc, Ft, Fm). Where the backbone gives another
         number, a 1x1 neck converts.
+    :ivar fine_channels: channels of a map at stride 16, folded four to one into further channels
+        of F, so that it is forecast with it; the head's first level is then this map. 0 is none
+        (the paper).
     :ivar lstm_channels: hidden channels of each encoder's bottleneck LSTM.
     :ivar residual: an encoder adds its output to its input. At initialisation the forecast is
         then a copy of F, the strongest trivial forecast. The paper has no such shortcut.
@@ -115,6 +118,7 @@ class ModelConfig:
     scheduler_channels: tuple[int, int] = (64, 32)
     scheduler_context: int = 32
     peek: int = 4
+    fine_channels: int = 0
 
     def __post_init__(self) -> None:
         """:raises ValueError: for a value outside its range."""
@@ -132,8 +136,8 @@ class ModelConfig:
             f'input_size: {self.input_size} must be multiples of 32 (height, width)',
         )
         _require(
-            self.feature_channels > 0 and self.lstm_channels > 0,
-            'feature_channels and lstm_channels must be positive',
+            self.feature_channels > 0 and self.lstm_channels > 0 and self.fine_channels >= 0,
+            'feature_channels and lstm_channels must be positive, fine_channels not negative',
         )
         _require(self.peek in (0, 2, 4), f'peek: {self.peek} is none of 0 (no peek), 2 and 4')
         _require(
@@ -141,10 +145,21 @@ class ModelConfig:
             "peek corrects forecasts, and combination 'recurrent' has none; set peek: 0",
         )
         _require(
-            len(self.anchors.shapes) == len(self.extra_channels) + 1,
+            len(self.anchors.shapes) == len(self.head_channels) + len(self.extra_channels),
             f'anchors has {len(self.anchors.shapes)} levels; the head has '
-            f'{len(self.extra_channels) + 1}',
+            f'{len(self.head_channels) + len(self.extra_channels)}: '
+            f'{len(self.head_channels)} of F and those of extra_channels',
         )
+
+    @property
+    def head_channels(self) -> tuple[int, ...]:
+        """Channels of the maps that the head is given, finest first."""
+        return tuple(c for c in (self.fine_channels, self.feature_channels) if c)
+
+    @property
+    def map_channels(self) -> int:
+        """Channels of F in all: with the finer map, four of its cells in each cell."""
+        return self.feature_channels + 4 * self.fine_channels
 
 
 def paper_preset(labels: tuple[str, ...]) -> ModelConfig:
@@ -230,6 +245,10 @@ class StreamConfig:
         return replace(self, **changes)
 
 
+# What weights are that were written before there was such a setting.
+BEFORE = {'fine_channels': 0}
+
+
 def to_dict(config: Any) -> dict[str, Any]:
     """Turn a configuration into plain values (JSON, YAML)."""
     return asdict(config)
@@ -243,11 +262,13 @@ def model_config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
     """
     Rebuild a :class:`ModelConfig` from :func:`to_dict`.
 
-    Every setting has to be there: a default that changes must not change old weights.
+    Every setting has to be there, as a default that changes must not change old weights; but
+    for those that came later, whose absence has one meaning.
 
     :raises ValueError: for unknown or missing keys, or values outside their range.
     """
     known = {f.name for f in fields(ModelConfig)}
+    values = {**BEFORE, **values}
     unknown = sorted(set(values) - known)
     _require(not unknown, f'unknown model settings {unknown}; known are {sorted(known)}')
     missing = sorted(known - set(values))

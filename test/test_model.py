@@ -132,7 +132,7 @@ def test_anchors_lie_in_the_order_of_the_heads_outputs():
     anchors = network.anchors((64, 96))
     head = network.head
     features = torch.zeros(1, 16, 2, 3)
-    assert head(features).cls_logits.shape == (1, len(anchors), 3)
+    assert head([features]).cls_logits.shape == (1, len(anchors), 3)
     first = TINY.anchors.per_cell(0)
     # The first cell's anchors are in the first cell, 32 pixels wide and high.
     centres = anchors[:first, :2]

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from forecast_detector.checkpoint import save_checkpoint
 from forecast_detector.config import AnchorConfig
 from forecast_detector.data.base import ClipDataset, Truth
 from forecast_detector.data.convert import write_coco_vid
@@ -21,6 +22,7 @@ from forecast_detector.model.network import ForecastNetwork
 from forecast_detector.training import bank_file, interrupt
 from forecast_detector.training import logs as logs_module
 from forecast_detector.training import progress as progress_module
+from forecast_detector.training import trainer as trainer_module
 from forecast_detector.training.check import checked
 from forecast_detector.training.config import (
     DetectorRecipe,
@@ -37,6 +39,7 @@ from forecast_detector.training.precision import MixedPrecision
 from forecast_detector.training.scheduling import train_scheduler
 from forecast_detector.training.sequence_recipe import SequenceRecipe
 from forecast_detector.training.temporal import train_temporal
+from forecast_detector.training.trainer import train
 
 CPU = torch.device('cpu')
 SHORT = SequenceRecipe(
@@ -92,8 +95,8 @@ def run_phase(name, world, config, state, log=ignore, network=None):
     if name == 'joint':
         return train_joint(network, world, None, config, CPU, state, log)
     bank = fill_bank(network, world, config.temporal, False, 0, CPU)
-    train = train_temporal if name == 'temporal' else train_scheduler
-    return train(network, bank, config, CPU, state, log)
+    phase = train_temporal if name == 'temporal' else train_scheduler
+    return phase(network, bank, config, CPU, state, log)
 
 
 @pytest.mark.parametrize('name', ['detector', 'baseline', 'joint', 'temporal', 'scheduler'])
@@ -240,6 +243,66 @@ def test_a_bank_comes_back_from_its_file_as_it_was(world, tmp_path, caplog):
     bank_file.cached_bank(path, 'b', fill)
     assert len(filled) == 3
     assert 'bank.pt: cannot be read' in caplog.text
+
+
+def start_weights(folder, world):
+    path = folder / 'start.safetensors'
+    save_checkpoint(path, make_tiny_network(labels=world.labels))
+    return str(path)
+
+
+def test_runs_with_the_same_backbone_share_cached_features(world, tmp_path, monkeypatch):
+    filled = []
+
+    def counting(*args):
+        filled.append(fill_bank(*args))
+        return filled[-1]
+
+    monkeypatch.setattr(trainer_module, 'fill_bank', counting)
+    start, shared = start_weights(tmp_path, world), tmp_path / 'features'
+    one = tiny_config(world.labels, phases=('temporal',))
+    no_forecast = replace(one, name='other', loss=replace(one.loss, forecast=0.0))
+    for number, config in enumerate((one, no_forecast)):
+        out = tmp_path / str(number)
+        train(config, world, out, CPU, start=start, features=shared)
+        assert not (out / 'bank.pt').exists()
+    assert len(filled) == 1
+    assert len(list(shared.iterdir())) == 1
+    # Another seed draws other stretches.
+    train(replace(one, seed=1), world, tmp_path / '2', CPU, start=start, features=shared)
+    assert len(filled) == 2
+    assert len(list(shared.iterdir())) == 2
+
+
+def test_a_folder_is_not_shared_by_runs_that_began_elsewhere(world, tmp_path):
+    config = tiny_config(world.labels, phases=('temporal',))
+    start, out = start_weights(tmp_path, world), tmp_path / 'out'
+    train(config, world, out, CPU, start=start)
+    train(config, world, out, CPU, start=start)
+    other = tmp_path / 'other.safetensors'
+    save_checkpoint(other, make_tiny_network(labels=world.labels), {'data': 'other'})
+    with pytest.raises(ValueError, match=r'out: the states of a run with another start'):
+        train(config, world, out, CPU, start=str(other))
+    fewer = ClipDataset(world.labels, world.clips[:1])
+    with pytest.raises(ValueError, match='the states of a run with another data set'):
+        train(config, fewer, out, CPU, start=start)
+
+
+def test_a_signal_after_the_last_step_is_not_kept_for_the_next_phase(
+    world, tmp_path, monkeypatch
+):
+    save = progress_module.Phase.save
+
+    def signalled(self, next_step):
+        save(self, next_step)
+        if next_step == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(progress_module.Phase, 'save', signalled)
+    config = tiny_config(world.labels)
+    with interrupt.graceful(), pytest.raises(InterruptedTraining, match='after the last step'):
+        run_phase('detector', world, config, tmp_path / 's.pt')
+    assert torch.load(tmp_path / 's.pt', weights_only=True)['step'] == 4
 
 
 class OddClip:

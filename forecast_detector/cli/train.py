@@ -12,6 +12,7 @@ shares every batch among the processes; the recipe's batch_size is that of all t
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 import sys
 
@@ -37,11 +38,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'default for imagenet_vid: imagenet_det of the same root',
     )
     parser.add_argument('--out', required=True, help='folder for log, states and weights')
+    parser.add_argument(
+        '--features', metavar='DIR',
+        help='folder that keeps the cached features, for other runs with the same backbone, data '
+        'and seed; without it they go when the run is done',
+    )
     start = parser.add_mutually_exclusive_group()
     start.add_argument('--imagenet', help="file of the backbone's ImageNet weights")
     start.add_argument('--start', metavar='WEIGHTS',
                        help='start from these weights, a file or a shipped name, with whatever '
                        'fits the recipe')
+    parser.add_argument('--seed', type=int, help="instead of the recipe's")
     parser.add_argument(
         '--workers', type=int, default=2,
         help='processes that prepare clips ahead, for phases baseline and joint; '
@@ -76,13 +83,15 @@ def _train(args: argparse.Namespace) -> int:
         print(note, file=sys.stderr)
         dataset = open_training_set(args.dataset, args.root, args.split)
         config = load_train_config(recipe, dataset.labels)
+        if args.seed is not None:
+            config = replace(config, seed=args.seed)
         named = args.stills
         if named is None and args.dataset == 'imagenet_vid' and config.mixes_stills:
             named = 'imagenet_det'
         stills = open_stills(named, args.root, dataset.labels)
         weights = train(
             config, dataset, Path(args.out), device, args.imagenet, stills, args.workers,
-            args.start,
+            args.start, None if args.features is None else Path(args.features),
         )
         if distributed.rank() == 0:
             print(weights)

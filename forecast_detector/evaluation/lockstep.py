@@ -140,7 +140,7 @@ def detect(
     :returns: detections in pixels of the image, one entry a stream.
     """
     found = to_detections(
-        store.detector.network.head(past.seen), store.detector.anchors,
+        store.detector.network.detect(past.seen), store.detector.anchors,
         config.score_threshold, config.nms_iou, config.max_detections,
     )
     return [to_image(one, store.geometry(frame)) for one, frame in zip(found, frames)]

@@ -56,7 +56,7 @@ def anticipate(detector: StreamingDetector, stream: str) -> tuple[Detections, fl
     if peek is not None and memory.look is not None and memory.before is not None:
         forecast = peek.go_on(forecast, memory.look, memory.before)
     found = to_detections(
-        detector.network.head(forecast), detector.anchors,
+        detector.network.detect(forecast), detector.anchors,
         config.score_threshold, config.nms_iou, config.max_detections,
     )[0]
     return to_image(found, memory.geometry), 1e3 * (time.perf_counter() - started)

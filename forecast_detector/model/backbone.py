@@ -67,6 +67,8 @@ SPECS = {
 STEM_CHANNELS = 32
 OUT_CHANNELS = 1280
 STRIDE = 32
+# The stages up to the last one at stride 16.
+FINE_STAGES = 6
 
 
 class PaddedConv(nn.Conv2d):

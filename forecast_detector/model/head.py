@@ -45,16 +45,24 @@ class SSDLiteHead(nn.Module):
 
     def __init__(
         self,
-        channels: int,
+        channels: tuple[int, ...],
         extra_channels: tuple[int, ...],
         anchors: AnchorConfig,
         classes: int,
     ) -> None:
+        """
+        Make the layers.
+
+        :param channels: of the maps of Fm, finest first; :param extra_channels: of those made
+            from the last one, each of half the size.
+        :param anchors: for each of all these levels.
+        :param classes: K, without the background.
+        """
         super().__init__()
-        self.classes = classes
-        widths = (channels, *extra_channels)
+        self.classes, self._given = classes, len(channels)
+        widths = (*channels, *extra_channels)
         self.extras = nn.ModuleList(
-            [extra_layer(widths[i], widths[i + 1]) for i in range(len(extra_channels))]
+            [extra_layer(w, extra) for w, extra in zip(widths[self._given - 1:], extra_channels)]
         )
         counts = [anchors.per_cell(level) for level in range(len(widths))]
         self.classification = nn.ModuleList(
@@ -68,22 +76,22 @@ class SSDLiteHead(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def map_sizes(self, first: tuple[int, int]) -> list[tuple[int, int]]:
-        """Cells (height, width) of each level, given those of Fm."""
+        """Cells (height, width) of each level, given those of the finest."""
         sizes = [first]
-        for _ in self.extras:
+        for _ in range(self._given - 1 + len(self.extras)):
             sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
         return sizes
 
-    def forward(self, features: Tensor) -> HeadOutput:
+    def forward(self, features: list[Tensor]) -> HeadOutput:
         """
         Predict classes and boxes.
 
-        :param features: Fm, (B, C, H, W).
+        :param features: the maps of Fm, (B, C, H, W) each, finest first.
         """
-        maps = [features]
+        maps = list(features)
         for extra in self.extras:
             maps.append(extra(maps[-1]))
-        batch = features.shape[0]
+        batch = maps[0].shape[0]
 
         def flat(output: Tensor, width: int) -> Tensor:
             return output.permute(0, 2, 3, 1).reshape(batch, -1, width)

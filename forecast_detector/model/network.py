@@ -11,11 +11,12 @@ import torch.nn.functional as F
 from ..config import ModelConfig
 from ..preprocess import FILL
 from .anchors import make_anchors
-from .backbone import BackboneNetwork, ConvNormAct, OUT_CHANNELS, SPECS, STRIDE
+from .backbone import BackboneNetwork, ConvNormAct, FINE_STAGES, OUT_CHANNELS, SPECS, STRIDE
 from .encoder import Encoder, LSTMState
 from .head import HeadOutput, SSDLiteHead
 from .peek import Peek, STAGE_STRIDE, STAGES, SURPRISE
 from .scheduler import Scheduler
+from .strides import FineNeck, fold, unfold
 
 # About the spread of grey values.
 GREY_SCALE = 64.0
@@ -57,11 +58,17 @@ class ForecastNetwork(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        channels = config.feature_channels
         self.backbone = BackboneNetwork(config.backbone)
         self.neck: nn.Module = nn.Identity()
-        if channels != OUT_CHANNELS:
-            self.neck = ConvNormAct(OUT_CHANNELS, channels)
+        if config.feature_channels != OUT_CHANNELS:
+            self.neck = ConvNormAct(OUT_CHANNELS, config.feature_channels)
+        self.fine_neck: FineNeck | None = None
+        if config.fine_channels:
+            self.fine_neck = FineNeck(
+                SPECS[config.backbone].stages[FINE_STAGES - 2][1], config.feature_channels,
+                config.fine_channels,
+            )
+        channels = config.map_channels
         self.encoder1 = Encoder(channels, config.lstm_channels, config.residual)
         self.encoder2 = Encoder(channels, config.lstm_channels, config.residual)
         self.scheduler = Scheduler(
@@ -71,10 +78,17 @@ class ForecastNetwork(nn.Module):
         self.peek: Peek | None = None
         if config.peek:
             cell = STRIDE // config.peek
-            self.peek = Peek(channels, self.look_channels - cell**2, cell)
+            self.peek = Peek(
+                channels, self.look_channels - cell**2, cell, config.feature_channels
+            )
         self.head = SSDLiteHead(
-            channels, config.extra_channels, config.anchors, len(config.labels)
+            config.head_channels, config.extra_channels, config.anchors, len(config.labels)
         )
+
+    @property
+    def necks(self) -> list[nn.Module]:
+        """Return the parts that make F of the backbone's maps."""
+        return [self.neck] if self.fine_neck is None else [self.neck, self.fine_neck]
 
     def anchors(self, input_size: tuple[int, int]) -> Tensor:
         """
@@ -83,7 +97,8 @@ class ForecastNetwork(nn.Module):
         :param input_size: (height, width) in pixels.
         :returns: (A, 4), centre and size in input pixels.
         """
-        first = (input_size[0] // STRIDE, input_size[1] // STRIDE)
+        stride = STRIDE // 2 if self.fine_neck is not None else STRIDE
+        first = (input_size[0] // stride, input_size[1] // stride)
         return make_anchors(self.config.anchors, self.head.map_sizes(first), input_size)
 
     def read(self, images: Tensor) -> Tensor:
@@ -91,10 +106,27 @@ class ForecastNetwork(nn.Module):
         Extract F from images: the READ operation.
 
         :param images: (B, 3, H, W), RGB, 0..255, uint8 or float.
-        :returns: F, (B, C, H/32, W/32).
+        :returns: F, (B, C, H/32, W/32); C is :attr:`ModelConfig.map_channels`.
         """
-        features: Tensor = self.neck(self.backbone(self.backbone.normalize(images.float())))
-        return features
+        return self.merge(self.backbone_maps(self.backbone.normalize(images.float())))
+
+    def backbone_maps(self, x: Tensor, first: int = 0) -> tuple[Tensor, ...]:
+        """
+        Run the backbone from a stage on, to the maps that F is made of, finest first.
+
+        :param x: normalised images, or the output of stage ``first`` - 1.
+        """
+        if self.fine_neck is None:
+            return (self.backbone(x, first),)
+        stage = self.backbone(x, first, FINE_STAGES)
+        return stage, self.backbone(stage, FINE_STAGES)
+
+    def merge(self, maps: tuple[Tensor, ...]) -> Tensor:
+        """Make F of the backbone's maps."""
+        coarse: Tensor = self.neck(maps[-1])
+        if self.fine_neck is None:
+            return coarse
+        return fold([self.fine_neck(maps[0], coarse), coarse])
 
     @property
     def look_channels(self) -> int:
@@ -175,5 +207,9 @@ class ForecastNetwork(nn.Module):
         else:
             confidence = torch.softmax(self.scheduler(forecast, converted), dim=1)[:, 1]
         return StepOutput(
-            self.head(self.combine(features, converted)), forecast, converted, confidence, state
+            self.detect(self.combine(features, converted)), forecast, converted, confidence, state
         )
+
+    def detect(self, features: Tensor) -> HeadOutput:
+        """Run the head on Fm, or on whatever else is shaped like F."""
+        return self.head(unfold(features, self.config.feature_channels))

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from .encoder import separable
 from .motion import move, phase_correlation
+from .strides import fold, unfold
 
 # Backbone stages that look at a thumbnail: those up to stride 8.
 STAGES = 4
@@ -28,16 +29,19 @@ class Peek(nn.Module):
     values, both folded into channels of the cells of F.
     """
 
-    def __init__(self, channels: int, look_channels: int, cell: int) -> None:
+    def __init__(
+        self, channels: int, look_channels: int, cell: int, coarse_channels: int
+    ) -> None:
         """
         Make the layers.
 
         :param channels: of F.
         :param look_channels: of a look, without its grey values.
         :param cell: side of a cell of F on the thumbnail, pixels.
+        :param coarse_channels: those of F that are no folded finer map.
         """
         super().__init__()
-        self.cell = cell
+        self.cell, self._coarse = cell, coarse_channels
         self.reduce = nn.Conv2d(2 * look_channels, HIDDEN, 1)
         self.mix = separable(channels + HIDDEN, channels)
         self.spread = separable(channels, channels)
@@ -58,7 +62,7 @@ class Peek(nn.Module):
         grey = self.cell**2
         pictures = self._pictures(before, now)
         shift = phase_correlation(*pictures)
-        moved = move(forecast, shift)
+        moved = self._move(forecast, shift)
         surprise = self._surprise(*pictures, shift)
         now, before = now[:, :-grey], before[:, :-grey]
         looks = F.relu6(self.reduce(torch.cat([now, now - before], dim=1)))
@@ -72,7 +76,11 @@ class Peek(nn.Module):
 
         :param forecast: Fc, (B, C, H, W); ``now`` and ``before``: looks at the last two frames.
         """
-        return move(forecast, phase_correlation(*self._pictures(before, now)))
+        return self._move(forecast, phase_correlation(*self._pictures(before, now)))
+
+    def _move(self, features: Tensor, shift: Tensor) -> Tensor:
+        """Move the maps of F, each at its own stride."""
+        return fold([move(part, shift) for part in unfold(features, self._coarse)])
 
     def _pictures(self, before: Tensor, now: Tensor) -> tuple[Tensor, Tensor]:
         """Unfold the grey values of looks, (B, h, w) each."""

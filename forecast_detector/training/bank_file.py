@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 import hashlib
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from ..data.base import ClipDataset
+from ..model.network import ForecastNetwork
 from . import distributed
+from .config import TrainConfig
 from .feature_bank import Segment
 from .losses import Target
+from .run_facts import data_facts, hash_facts
 
 _logger = logging.getLogger(__name__)
 
@@ -26,6 +31,17 @@ def weights_digest(modules: Iterable[nn.Module]) -> str:
             digest.update(name.encode())
             digest.update(value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+def bank_key(network: ForecastNetwork, dataset: ClipDataset, config: TrainConfig) -> str:
+    """Hash what a bank follows from, so that runs that share it find the same one."""
+    model, recipe = config.model, config.temporal
+    return hash_facts({
+        'seed': config.seed, 'turns': config.detector.turns, 'input_size': model.input_size,
+        'peek': model.peek, 'frames': recipe.frames, 'thinning': recipe.thinning,
+        'segments': recipe.segments, 'data': data_facts(dataset),
+        'weights': weights_digest([network.backbone, *network.necks]),
+    })
 
 
 def cached_bank(path: Path, key: str, fill: Callable[[], list[Segment]]) -> list[Segment]:
@@ -41,7 +57,9 @@ def cached_bank(path: Path, key: str, fill: Callable[[], list[Segment]]) -> list
         return stored
     bank = fill()
     if distributed.rank() == 0:
-        scratch = path.with_suffix('.tmp')
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Runs that share the folder may fill it at the same time.
+        scratch = path.with_suffix(f'.{os.getpid()}.tmp')
         torch.save({'key': key, 'segments': [_pack(segment) for segment in bank]}, scratch)
         scratch.replace(path)
     return bank

@@ -11,6 +11,7 @@ import yaml
 
 from ..checkpoint import check_info
 from ..config import model_config_from_dict, ModelConfig, preset_config
+from ..model.backbone import FINE_STAGES
 from ..shipped import find
 from .precision import check_precision, Precision
 from .sequence_recipe import SequenceRecipe
@@ -182,6 +183,11 @@ class TrainConfig:
         unknown = sorted(set(self.phases) - set(PHASES))
         if unknown or len(set(self.phases)) < max(1, len(self.phases)):
             raise ValueError(f'phases: {self.phases}; expected some of {PHASES}, each once')
+        if self.model.fine_channels and self.detector.frozen_stages > FINE_STAGES:
+            raise ValueError(
+                f'detector.frozen_stages: {self.detector.frozen_stages}; the map at stride 16 '
+                f'(fine_channels) is made after stage {FINE_STAGES}, so at most that many'
+            )
         # It is written at the very end; a run of hours must not fail there.
         check_info(self.info)
 

@@ -44,7 +44,10 @@ def train_detector(
     frozen.requires_grad_(False)
     fused = nn.Sequential(*fuse_norms(frozen))
     optimizer = adamw(
-        [([network.neck, network.head], recipe.lr), ([network.backbone], recipe.backbone_lr)],
+        [
+            ([*network.necks, network.head], recipe.lr),
+            ([network.backbone], recipe.backbone_lr),
+        ],
         recipe.weight_decay,
     )
     phase = Phase(
@@ -63,9 +66,9 @@ def train_detector(
         with phase.autocast():
             with torch.no_grad():
                 early = fused(network.backbone.normalize(batch.images.to(device).float()))
-            features = network.neck(network.backbone(early, first=recipe.frozen_stages))
+            features = network.merge(network.backbone_maps(early, recipe.frozen_stages))
             assigned = assign(batch.targets, anchors, recipe.match_iou).to(device)
-            loc, cls = detection_losses(network.head(features), assigned)
+            loc, cls = detection_losses(network.detect(features), assigned)
         total = config.loss.localisation * loc + config.loss.classification * cls
         phase.update(step, total, batch.clips)
         phase.report(step, log, {'loc': loc, 'cls': cls})

@@ -107,7 +107,7 @@ def train_sequences(
     optimizer = sgd(
         [
             ([network.encoder1, network.encoder2], recipe.lr),
-            ([network.backbone, network.neck, network.head], recipe.detector_lr),
+            ([network.backbone, *network.necks, network.head], recipe.detector_lr),
             ([network.scheduler], recipe.scheduler_lr),
         ],
         recipe.momentum,
@@ -158,7 +158,8 @@ def prepare(network: ForecastNetwork, name: str) -> None:
     network.train()
     hold_norms(network.backbone)
     if name != 'baseline':
-        hold_norms(network.neck)
+        for neck in network.necks:
+            hold_norms(neck)
         hold_norms(network.head)
 
 
@@ -172,15 +173,14 @@ def read_clips(network: ForecastNetwork, images: Tensor, recompute: int) -> Tens
     """
     flat = images.flatten(0, 1).float().contiguous(memory_format=torch.channels_last)
 
-    def extract(part: Tensor) -> Tensor:
-        maps: Tensor = network.backbone(network.backbone.normalize(part))
-        return maps
+    def extract(part: Tensor) -> tuple[Tensor, ...]:
+        return network.backbone_maps(network.backbone.normalize(part))
 
     if recompute:
         parts = [checkpoint(extract, part, use_reentrant=False) for part in flat.split(recompute)]
-        maps = torch.cat(parts)
+        maps = tuple(torch.cat(same) for same in zip(*parts))
     else:
         maps = extract(flat)
     # In single precision, so that the LSTMs' states, which are made like them, are too.
-    features: Tensor = network.neck(maps).float()
+    features = network.merge(maps).float()
     return features.unflatten(0, images.shape[:2])

@@ -133,11 +133,7 @@ class Phase:
         self._average.update_parameters(self._network)
         if facts[1] > 0:
             self.save(step + 1)
-            signum = stop or signal.SIGTERM
-            raise interrupt.InterruptedTraining(
-                signum, f'{signal.Signals(signum).name} after step {step}: the state is in '
-                f'{self._file}; the same command goes on from there'
-            )
+            raise self._interrupted(stop, f'after step {step}')
         if time.monotonic() - self._saved_s > SAVE_EVERY_S:
             self.save(step + 1)
 
@@ -176,9 +172,24 @@ class Phase:
         torch.save({'step': next_step, 'recipe': self._fingerprint, **state}, scratch)
         scratch.replace(self._file)
 
+    def _interrupted(self, signum: int | None, when: str) -> interrupt.InterruptedTraining:
+        signum = signum or signal.SIGTERM
+        return interrupt.InterruptedTraining(
+            signum, f'{signal.Signals(signum).name} {when}: the state is in {self._file}; the '
+            'same command goes on from there'
+        )
+
     def finish(self, steps: int) -> None:
-        """Save, and give the network its averaged weights."""
+        """
+        Save, and give the network its averaged weights.
+
+        :raises InterruptedTraining: if a signal asked to stop since the last step.
+        """
         self.save(steps)
+        stop = interrupt.requested()
+        device = next(self._network.parameters()).device
+        if distributed.mean(torch.tensor(float(stop or 0), device=device)) > 0:
+            raise self._interrupted(stop, 'after the last step')
         self._network.load_state_dict(self._average.module.state_dict())
         self._network.requires_grad_(True)
         interrupt.defer(False)

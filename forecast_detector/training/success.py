@@ -71,7 +71,8 @@ def forecast_serves(
     """
     def detect(features: Tensor) -> list[Detections]:
         return to_detections(
-            network.head(features), anchors, recipe.success_score, nms_iou=0.5, max_detections=100
+            network.detect(features), anchors, recipe.success_score, nms_iou=0.5,
+            max_detections=100,
         )
 
     found = detect(forecasts)

@@ -116,7 +116,8 @@ def train_temporal(
     recipe = config.temporal
     network = network.to(device)
     network.backbone.requires_grad_(False)
-    network.neck.requires_grad_(False)
+    for neck in network.necks:
+        neck.requires_grad_(False)
     optimizer = adamw(
         [
             ([network.encoder1, network.encoder2, *([network.peek] if network.peek else [])],
@@ -173,7 +174,7 @@ def sequence_losses(
     # Time first, then batch, as the unrolled maps lie.
     now = [targets[t] for t in range(length) for targets in batch.targets]
     assigned = assign(now, anchors, config.detector.match_iou).to(device)
-    loc, cls = detection_losses(network.head(run.seen.flatten(0, 1)), assigned)
+    loc, cls = detection_losses(network.detect(run.seen.flatten(0, 1)), assigned)
     # Without a gradient: else the backbone learns features that are easy to forecast.
     following = features[:, 1:].transpose(0, 1).detach()
     losses = {

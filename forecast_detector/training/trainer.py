@@ -14,7 +14,7 @@ from ..checkpoint import save_checkpoint
 from ..data.base import ClipDataset
 from ..model.network import ForecastNetwork
 from . import distributed
-from .bank_file import cached_bank, weights_digest
+from .bank_file import bank_key, cached_bank
 from .check import checked
 from .config import TrainConfig
 from .detector import train_detector
@@ -23,7 +23,7 @@ from .feature_bank import fill_bank, Segment
 from .frame_store import store_frames
 from .logs import open_logs
 from .pretrained import start_from_imagenet, start_from_weights
-from .progress import fingerprint
+from .run_facts import claim, data_facts
 from .scheduling import train_scheduler
 from .temporal import train_temporal
 
@@ -41,9 +41,11 @@ class Training:
         stills: ClipDataset | None = None,
         workers: int = 0,
         start: str | None = None,
+        features: Path | None = None,
     ) -> None:
         """Load what training starts from; see :func:`train`."""
         out.mkdir(parents=True, exist_ok=True)
+        self._features = features
         self._config, self._out, self._device, self._workers = config, out, device, workers
         self._stills = None if stills is None else checked(stills)
         self._videos = checked(dataset)
@@ -54,6 +56,7 @@ class Training:
             start_from_imagenet(self._network, imagenet) if start is None
             else start_from_weights(self._network, start)
         )
+        claim(out, {'start': self._source, 'data set': data_facts(self._videos)})
         if config.frames_in_memory:
             self._videos = store_frames(self._videos)
 
@@ -62,7 +65,7 @@ class Training:
         for name in self._config.phases:
             getattr(self, f'_{name}')(self._out / f'{name}.pt')
         path = self._save(self._network, self._config.name)
-        self._bank_file.unlink(missing_ok=True)
+        self._own_bank.unlink(missing_ok=True)
         return path
 
     def _save(self, network: ForecastNetwork, name: str) -> Path:
@@ -101,13 +104,16 @@ class Training:
             train_scheduler(self._network, bank, self._config, self._device, state, self._log)
 
     @property
-    def _bank_file(self) -> Path:
+    def _own_bank(self) -> Path:
         return self._out / 'bank.pt'
 
     def _bank(self) -> list[Segment]:
         """Read or fill the feature bank of the backbone and neck as they are now."""
         config, network = self._config, self._network
-        key = f'{fingerprint(config)} {weights_digest([network.backbone, network.neck])}'
+        key = bank_key(network, self._videos, config)
+        path = self._own_bank
+        if self._features is not None:
+            path = self._features / f'{key[:16]}.pt'
 
         def fill() -> list[Segment]:
             return fill_bank(
@@ -115,7 +121,7 @@ class Training:
                 self._device,
             )
 
-        return cached_bank(self._bank_file, key, fill)
+        return cached_bank(path, key, fill)
 
 
 def train(
@@ -127,6 +133,7 @@ def train(
     stills: ClipDataset | None = None,
     workers: int = 0,
     start: str | None = None,
+    features: Path | None = None,
 ) -> Path:
     """
     Train to a weights file; goes on where an earlier run stopped.
@@ -136,10 +143,14 @@ def train(
     :param stills: still images as clips, for recipes that mix them in.
     :param workers: processes that prepare clips ahead, for the phases on images.
     :param start: weights to start from, a file or a shipped name, instead of ImageNet's.
+    :param features: folder where cached features are kept for other runs that can use them.
     :returns: the weights file, ``out/<name>.safetensors``.
-    :raises ValueError: for data that cannot be trained on; names the clip and the frame.
+    :raises ValueError: for data that cannot be trained on, naming the clip and the frame; for a
+        folder that holds another run.
     """
-    return Training(config, dataset, out, device, imagenet, stills, workers, start).run()
+    return Training(
+        config, dataset, out, device, imagenet, stills, workers, start, features
+    ).run()
 
 
 def provenance(config: TrainConfig, source: str) -> dict[str, str]:
