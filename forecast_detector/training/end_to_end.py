@@ -82,9 +82,10 @@ def train_joint(
 
 
 def transplant(source: ForecastNetwork, target: ForecastNetwork) -> None:
-    """Copy backbone, neck and head from a network to another."""
-    for name in ('backbone', 'neck', 'head'):
-        getattr(target, name).load_state_dict(getattr(source, name).state_dict())
+    """Copy backbone, necks and head from a network to another of the same ones."""
+    parts = [(network.backbone, *network.necks, network.head) for network in (source, target)]
+    for own, other in zip(*parts):
+        other.load_state_dict(own.state_dict())
 
 
 def train_sequences(
