@@ -85,18 +85,18 @@ def ignore(values):
     pass
 
 
-def run_phase(name, world, config, state, log=ignore, network=None):
+def run_phase(name, world, config, state, log=ignore, network=None, device=CPU):
     """Train one phase from the same tiny network; returns what it made."""
     network = network or make_tiny_network(labels=world.labels)
     if name == 'detector':
-        return train_detector(network, world, config, CPU, state, log)
+        return train_detector(network, world, config, device, state, log)
     if name == 'baseline':
-        return train_baseline(network, world, None, config, CPU, state, log)
+        return train_baseline(network, world, None, config, device, state, log)
     if name == 'joint':
-        return train_joint(network, world, None, config, CPU, state, log)
-    bank = fill_bank(network, world, config.temporal, False, 0, CPU)
+        return train_joint(network, world, None, config, device, state, log)
+    bank = fill_bank(network, world, config.temporal, False, 0, device)
     phase = train_temporal if name == 'temporal' else train_scheduler
-    return phase(network, bank, config, CPU, state, log)
+    return phase(network, bank, config, device, state, log)
 
 
 @pytest.mark.parametrize('name', ['detector', 'baseline', 'joint', 'temporal', 'scheduler'])

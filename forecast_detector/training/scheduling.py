@@ -46,10 +46,11 @@ def train_scheduler(
     longest = max(len(segment) for segment in bank)
     for step in phase.steps('scheduler', recipe.steps, recipe.batch_size * (recipe.frames + 1)):
         rng = np.random.default_rng((config.seed, 3, step))
-        stride = 1 + int(rng.integers(recipe.thinning + 1))
-        frames = max(1, min(recipe.frames, (longest - 1) // stride))
+        # A step has strides up to one of its own: most streams are long and of small strides.
+        largest = 1 + int(rng.integers(recipe.thinning + 1))
+        frames = max(1, min(recipe.frames, (longest - 1) // largest))
         batch = draw_sequences(
-            bank, recipe.batch_size, frames + 1, stride - 1, (config.seed, 2, step), recipe.cut
+            bank, recipe.batch_size, frames + 1, largest - 1, (config.seed, 2, step), recipe.cut
         )
         p = distributed.own_part(draw_thresholds(recipe, rng).to(device))
         looks = None if batch.looks is None else batch.looks.to(device)
