@@ -29,8 +29,8 @@ from forecast_detector.evaluation.rollout import run_settings, Setting
 from forecast_detector.evaluation.run import run_clips, Step
 from forecast_detector.evaluation.store import FeatureStore
 from forecast_detector.streaming import StreamingDetector
-from forecast_detector.training.config import TemporalRecipe
 from forecast_detector.training.losses import Target
+from forecast_detector.training.recipes import TemporalRecipe
 from forecast_detector.training.scheduling import seen
 from forecast_detector.training.success import forecast_serves
 from forecast_detector.types import Action, Policy

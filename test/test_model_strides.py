@@ -11,8 +11,9 @@ from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.config import model_config_from_dict, to_dict
 from forecast_detector.model.motion import move
 from forecast_detector.model.strides import fold, unfold
-from forecast_detector.training.config import DetectorRecipe, TrainConfig
+from forecast_detector.training.config import TrainConfig
 from forecast_detector.training.end_to_end import read_clips
+from forecast_detector.training.recipes import DetectorRecipe
 
 FINE = {'fine_channels': 8, 'extra_channels': (16, 16, 16)}
 

@@ -2,37 +2,28 @@
 
 from dataclasses import replace
 import math
-from pathlib import Path
 
 from conftest import make_tiny_network, TINY
 import numpy as np
 import pytest
 import torch
 
-from forecast_detector.checkpoint import load_checkpoint
 from forecast_detector.data.base import Truth
 from forecast_detector.data.synthetic import load_synthetic
 from forecast_detector.data.transforms import CropAndTurn, draw_window, Photometric
 from forecast_detector.model.head import HeadOutput
 from forecast_detector.model.network import ForecastNetwork
-from forecast_detector.shipped import find
-from forecast_detector.training.config import (
-    DetectorRecipe,
-    load_train_config,
-    SchedulerRecipe,
-    TemporalRecipe,
-    TrainConfig,
-)
+from forecast_detector.training.config import load_train_config, TrainConfig
 from forecast_detector.training.detector import train_detector
 from forecast_detector.training.feature_bank import draw_sequences, fill_bank, Segment
 from forecast_detector.training.losses import AnchorTargets, assign, detection_losses, Target
 from forecast_detector.training.matcher import match_anchors, pairwise_iou
-from forecast_detector.training.pretrained import imagenet_file, start_from_weights
+from forecast_detector.training.recipes import DetectorRecipe, SchedulerRecipe, TemporalRecipe
 from forecast_detector.training.samples import clip_indices, StillSampler
 from forecast_detector.training.scheduling import draw_thresholds, follow, train_scheduler
 from forecast_detector.training.success import serves
 from forecast_detector.training.temporal import sequence_losses, train_temporal, unroll
-from forecast_detector.types import Detections, WeightsError
+from forecast_detector.types import Detections
 
 CPU = torch.device('cpu')
 
@@ -246,7 +237,8 @@ def test_a_peek_learns_what_no_forecast_can_know(tmp_path):
     bank = [Segment(looks[:, :16], [nothing] * 8, looks)]
     logged = []
     train_temporal(network, bank, config, CPU, tmp_path / 't.pt', logged.append)
-    assert logged[-1]['forecast'] < 0.9 * logged[0]['forecast']
+    # A blind one learns the mean of all frames, and no more: 0.87.
+    assert logged[-1]['forecast'] < 0.6 * logged[0]['forecast']
 
 
 @pytest.mark.parametrize('peek', [0, 4])
@@ -356,7 +348,7 @@ def test_thresholds_lie_in_their_range():
     p = draw_thresholds(recipe, np.random.default_rng(0))
     assert 0.4 <= p.min() < 0.45 and 0.85 < p.max() <= 0.9
     for wrong in ({'p': (0.9, 0.4)}, {'p': (0.0, 0.5)}, {'cut': 1.5}):
-        with pytest.raises(ValueError, match=f'scheduler.{next(iter(wrong))}'):
+        with pytest.raises(ValueError, match=f'^{next(iter(wrong))}: '):
             SchedulerRecipe(**wrong)
 
 
@@ -400,62 +392,3 @@ def test_recipes_are_checked_and_errors_name_the_file(tmp_path):
     config = load_train_config(path, ('a',))
     assert (config.name, config.temporal.steps) == ('recipe', 7)
     assert config.model.feature_channels == 1280
-
-
-def test_missing_imagenet_weights_say_where_to_get_them(monkeypatch):
-    with pytest.raises(WeightsError, match='--imagenet'):
-        imagenet_file('mobilenet_v2')
-    with pytest.raises(WeightsError, match='no file'):
-        imagenet_file('efficientnet_lite0', '/nowhere.pth')
-
-
-RECIPES = sorted(p.stem for p in (Path(__file__).parent.parent / 'config/train').glob('*.yaml'))
-
-
-@pytest.mark.parametrize('name', RECIPES)
-def test_shipped_recipes_can_be_read(name):
-    config = load_train_config(find('recipes', name), ('cat', 'dog'))
-    assert config.name == name
-    assert ForecastNetwork(config.model).config.labels == ('cat', 'dog')
-
-
-def test_a_recipe_takes_the_rest_from_its_base(tmp_path):
-    (tmp_path / 'base.yaml').write_text('seed: 3\ntemporal: {steps: 7, frames: 5}\n')
-    (tmp_path / 'mine.yaml').write_text('base: base\ntemporal: {steps: 9}\n')
-    config = load_train_config(tmp_path / 'mine.yaml', ('cat',))
-    assert (config.name, config.seed) == ('mine', 3)
-    assert (config.temporal.steps, config.temporal.frames) == (9, 5)
-
-
-@pytest.mark.parametrize('name', ['mine', 'synthetic'])
-def test_a_base_may_be_a_recipe_that_comes_with_the_package(tmp_path, name):
-    (tmp_path / f'{name}.yaml').write_text('base: synthetic\ntemporal: {steps: 9}\n')
-    config = load_train_config(tmp_path / f'{name}.yaml', ('cat',))
-    shipped = load_train_config(find('recipes', 'synthetic'), ('cat',))
-    assert (config.name, config.temporal.steps) == (name, 9)
-    assert config.detector == shipped.detector
-
-
-@pytest.mark.parametrize('base', ['nothing', 'mine'])
-def test_a_base_that_leads_nowhere_is_named(tmp_path, base):
-    (tmp_path / 'mine.yaml').write_text(f'base: {base}\n')
-    with pytest.raises(ValueError, match=f'{base}.yaml, or it comes back'):
-        load_train_config(tmp_path / 'mine.yaml', ('cat',))
-
-
-def test_training_starts_from_what_fits_of_other_weights(tiny_weights):
-    network = ForecastNetwork(replace(TINY, labels=('a', 'b', 'c'), peek=4))
-    source = start_from_weights(network, str(tiny_weights))
-    theirs = load_checkpoint(tiny_weights)
-    assert theirs.sha256 in source
-    own, other = network.state_dict(), theirs.network.state_dict()
-    assert torch.equal(own['neck.0.weight'], other['neck.0.weight'])
-    # Three classes do not fit two.
-    key = 'head.classification.0.1.weight'
-    assert own[key].shape != other[key].shape
-
-
-def test_weights_of_another_backbone_are_no_start(tiny_weights):
-    network = ForecastNetwork(replace(TINY, backbone='mobilenet_v2'))
-    with pytest.raises(WeightsError, match="the recipe has 'mobilenet_v2'"):
-        start_from_weights(network, str(tiny_weights))

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from forecast_detector.boxes import iou
 from forecast_detector.data.base import Clip, ClipDataset, Truth
 from forecast_detector.data.synthetic import load_synthetic
 from forecast_detector.shipped import find
-from forecast_detector.training import progress
+from forecast_detector.training import progress, ssd_crop
 from forecast_detector.training.clip_batches import ClipSampler
 from forecast_detector.training.config import load_train_config, TrainConfig
 from forecast_detector.training.end_to_end import (
@@ -196,7 +197,7 @@ def test_a_clip_that_cannot_be_read_is_told_in_a_line(paper, workers):
         next(sampler.batches(0, workers))
 
 
-def test_ssd_crops_hold_an_object_or_take_everything():
+def test_ssd_crops_hold_an_object_or_take_everything(monkeypatch):
     rng = np.random.default_rng(0)
     box = np.array([[40, 30, 60, 45]], np.float32)
     areas, reach = [], []
@@ -207,6 +208,18 @@ def test_ssd_crops_hold_an_object_or_take_everything():
     assert max(areas) > 6
     assert min(areas) < 0.3
     assert 0.2 < np.mean(reach) < 0.6
+    # Wherever a crop was found, it is of the overlap asked for.
+    for overlap in (0.3, 0.7):
+        monkeypatch.setattr(ssd_crop, 'OVERLAPS', (overlap,))
+        found = 0
+        for _ in range(100):
+            x, y, w, h = draw_ssd_window(rng, (100, 80), np.array([[10, 8, 90, 72]], np.float32))
+            # The whole canvas is what is left after too many trials.
+            if w / h != pytest.approx(100 / 80):
+                found += 1
+                corners = np.array([[x, y, x + w, y + h]])
+                assert iou(corners, np.array([[10, 8, 90, 72]])).max() >= overlap
+        assert found > 20
     # Without objects nothing constrains a crop: the whole image, or the expanded one.
     for _ in range(30):
         _, _, w, h = draw_ssd_window(rng, (100, 80), np.zeros((0, 4), np.float32))
@@ -377,10 +390,3 @@ def test_training_end_to_end_learns_a_batch_by_heart(world, tmp_path):
     assert logged[-1]['classification'] < 0.8 * logged[0]['classification']
     assert 'decision' in logged[-1]
     assert 'decision' not in logged[1]
-
-
-def test_a_peek_is_no_part_of_it(world, tmp_path):
-    config = tiny_config(world.labels)
-    config = replace(config, model=replace(config.model, peek=2))
-    with pytest.raises(ValueError, match='peek'):
-        train_joint(make_tiny_network(), world, None, config, CPU, tmp_path / 's.pt', ignore)

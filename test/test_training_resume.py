@@ -15,7 +15,7 @@ import torch
 
 from forecast_detector.checkpoint import save_checkpoint
 from forecast_detector.config import AnchorConfig
-from forecast_detector.data.base import ClipDataset, Truth
+from forecast_detector.data.base import Clip, ClipDataset, Truth
 from forecast_detector.data.convert import write_coco_vid
 from forecast_detector.data.synthetic import load_synthetic
 from forecast_detector.model.network import ForecastNetwork
@@ -24,18 +24,15 @@ from forecast_detector.training import logs as logs_module
 from forecast_detector.training import progress as progress_module
 from forecast_detector.training import trainer as trainer_module
 from forecast_detector.training.check import checked
-from forecast_detector.training.config import (
-    DetectorRecipe,
-    SchedulerRecipe,
-    TemporalRecipe,
-    TrainConfig,
-)
+from forecast_detector.training.config import TrainConfig
 from forecast_detector.training.detector import train_detector
 from forecast_detector.training.end_to_end import train_baseline, train_joint
 from forecast_detector.training.feature_bank import draw_sequences, fill_bank
+from forecast_detector.training.frame_store import store_frames
 from forecast_detector.training.interrupt import InterruptedTraining
 from forecast_detector.training.logs import open_logs
 from forecast_detector.training.precision import MixedPrecision
+from forecast_detector.training.recipes import DetectorRecipe, SchedulerRecipe, TemporalRecipe
 from forecast_detector.training.scheduling import train_scheduler
 from forecast_detector.training.sequence_recipe import SequenceRecipe
 from forecast_detector.training.temporal import train_temporal
@@ -274,6 +271,67 @@ def test_runs_with_the_same_backbone_share_cached_features(world, tmp_path, monk
     assert len(list(shared.iterdir())) == 2
 
 
+def test_a_bank_is_not_shared_when_the_annotations_were_corrected(world, tmp_path):
+    class Moved:
+        def __init__(self, clip):
+            self.clip, self.name = clip, clip.name
+
+        def __len__(self):
+            return len(self.clip)
+
+        def truth(self, index):
+            truth = self.clip.truth(index)
+            return replace(truth, boxes=truth.boxes + 1)
+
+    config, network = tiny_config(world.labels), make_tiny_network(labels=world.labels)
+    moved = ClipDataset(world.labels, [Moved(clip) for clip in world.clips])
+    key = bank_file.bank_key(network, world, config)
+    assert key == bank_file.bank_key(network, world, replace(config, name='other'))
+    assert key != bank_file.bank_key(network, moved, config)
+    # Counters of the norms are not weights; a moving average of them rounds.
+    for norm in network.modules():
+        if isinstance(norm, torch.nn.BatchNorm2d):
+            norm.num_batches_tracked += 1
+    assert key == bank_file.bank_key(network, world, config)
+
+
+def test_what_would_stop_a_later_phase_is_told_at_the_start(world, tmp_path):
+    config = tiny_config(world.labels)
+
+    def refused(message, stills=None, **changes):
+        with pytest.raises(ValueError, match=message):
+            train(replace(config, **changes), world, tmp_path / 'out', CPU, stills=stills)
+        assert not (tmp_path / 'out').exists()
+
+    refused('begin with a finished detector; name one with --start', phases=('temporal',))
+    refused('no phase of the recipe has a share', stills=world)
+    refused('name them with --stills', phases=('baseline',), baseline=replace(SHORT, stills=1))
+    refused('phase temporal: precision: fp16 needs a GPU',
+            temporal=replace(config.temporal, precision='fp16'))
+
+
+def test_frames_in_memory_leave_no_video_open(world):
+    released = []
+
+    class Open(Clip):
+        name, fps = 'open', 30.0
+
+        def __len__(self):
+            return 2
+
+        def read(self, index):
+            return np.zeros((4, 4, 3), np.uint8)
+
+        def truth(self, index):
+            return Truth()
+
+        def release(self):
+            released.append(self.name)
+
+    store_frames(checked(ClipDataset(('a',), [Open()])))
+    assert released == ['open']
+
+
 def test_a_folder_is_not_shared_by_runs_that_began_elsewhere(world, tmp_path):
     config = tiny_config(world.labels, phases=('temporal',))
     start, out = start_weights(tmp_path, world), tmp_path / 'out'
@@ -283,7 +341,12 @@ def test_a_folder_is_not_shared_by_runs_that_began_elsewhere(world, tmp_path):
     save_checkpoint(other, make_tiny_network(labels=world.labels), {'data': 'other'})
     with pytest.raises(ValueError, match=r'out: the states of a run with another start'):
         train(config, world, out, CPU, start=str(other))
+    mixed = replace(SHORT, stills=1.0, epochs=1)
+    both = tiny_config(world.labels, phases=('baseline',), baseline=mixed)
+    train(both, world, tmp_path / 'mixed', CPU, start=start, stills=world)
     fewer = ClipDataset(world.labels, world.clips[:1])
+    with pytest.raises(ValueError, match='the states of a run with another still images'):
+        train(both, world, tmp_path / 'mixed', CPU, start=start, stills=fewer)
     with pytest.raises(ValueError, match='the states of a run with another data set'):
         train(config, fewer, out, CPU, start=start)
 

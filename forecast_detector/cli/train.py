@@ -76,6 +76,7 @@ def _train(args: argparse.Namespace) -> int:
     from ..training.config import load_train_config
     from ..training.datasets import open_stills, open_training_set
     from ..training.trainer import train
+    from .options import OptionError
 
     recipe = find('recipes', args.config)
     with distributed.process_group(args.device) as name:
@@ -88,6 +89,8 @@ def _train(args: argparse.Namespace) -> int:
         named = args.stills
         if named is None and args.dataset == 'imagenet_vid' and config.mixes_stills:
             named = 'imagenet_det'
+        if args.features is not None and not {'temporal', 'scheduler'} & set(config.phases):
+            raise OptionError('--features: no phase of this recipe caches features')
         stills = open_stills(named, args.root, dataset.labels)
         weights = train(
             config, dataset, Path(args.out), device, args.imagenet, stills, args.workers,

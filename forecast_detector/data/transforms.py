@@ -136,8 +136,9 @@ class ClipTransform:
         self, image: NDArray[np.uint8], truth: Truth
     ) -> tuple[NDArray[np.uint8], Truth]:
         """Transform a frame; (height, width) of the result is ``size``."""
-        small = self.geometry.image(image, self.size)
-        return self.photometric(small), self.geometry.truth(truth, self.size)
+        # Colours first: what pads the image has to stay the grey that inference pads with.
+        distorted = self.photometric(image)
+        return self.geometry.image(distorted, self.size), self.geometry.truth(truth, self.size)
 
 
 def draw_window(

@@ -13,8 +13,8 @@ from ..evaluation.detector import evaluation_config
 from ..evaluation.lockstep import advance, detect, expect, join, Past
 from ..evaluation.rollout import groups, Lane, Setting, Stream
 from ..evaluation.store import FeatureStore, no_progress, Progress
-from ..training.config import TemporalRecipe
 from ..training.losses import Target
+from ..training.recipes import TemporalRecipe
 from ..training.success import serves_as_well
 from ..types import Action, Policy, Reason
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-import hashlib
+from collections.abc import Callable
 import logging
 import os
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from ..data.base import ClipDataset
 from ..model.network import ForecastNetwork
@@ -18,19 +16,11 @@ from . import distributed
 from .config import TrainConfig
 from .feature_bank import Segment
 from .losses import Target
-from .run_facts import data_facts, hash_facts
+from .run_facts import data_facts, hash_facts, truth_facts, weights_digest
 
 _logger = logging.getLogger(__name__)
-
-
-def weights_digest(modules: Iterable[nn.Module]) -> str:
-    """Hash the weights and buffers of modules."""
-    digest = hashlib.sha256()
-    for module in modules:
-        for name, value in module.state_dict().items():
-            digest.update(name.encode())
-            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+# Another number for another way to augment or to keep a bank: older files are then no longer read.
+FORMAT = 2
 
 
 def bank_key(network: ForecastNetwork, dataset: ClipDataset, config: TrainConfig) -> str:
@@ -39,7 +29,8 @@ def bank_key(network: ForecastNetwork, dataset: ClipDataset, config: TrainConfig
     return hash_facts({
         'seed': config.seed, 'turns': config.detector.turns, 'input_size': model.input_size,
         'peek': model.peek, 'frames': recipe.frames, 'thinning': recipe.thinning,
-        'segments': recipe.segments, 'data': data_facts(dataset),
+        'segments': recipe.segments, 'data': data_facts(dataset), 'truth': truth_facts(dataset),
+        'format': FORMAT,
         'weights': weights_digest([network.backbone, *network.necks]),
     })
 
@@ -62,7 +53,8 @@ def cached_bank(path: Path, key: str, fill: Callable[[], list[Segment]]) -> list
         scratch = path.with_suffix(f'.{os.getpid()}.tmp')
         torch.save({'key': key, 'segments': [_pack(segment) for segment in bank]}, scratch)
         scratch.replace(path)
-    return bank
+    # What was filled would stay in memory.
+    return _read(path, key) or bank
 
 
 def _read(path: Path, key: str) -> list[Segment] | None:

@@ -20,7 +20,11 @@ class CheckedClip(Clip):
         return len(self._clip)
 
     def read(self, index: int) -> NDArray[np.uint8]:
-        """Decode a frame."""
+        """
+        Decode a frame.
+
+        :raises ValueError: for an image of another shape or type; names clip and frame.
+        """
         image = self._clip.read(index)
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise ValueError(
@@ -58,6 +62,10 @@ class CheckedClip(Clip):
                 'classes of the data set; correct the annotation'
             )
         return truth
+
+    def release(self) -> None:
+        """Let go of open files."""
+        self._clip.release()
 
     def stamp_ns(self, index: int) -> int:
         """Return the frame's time in nanoseconds."""

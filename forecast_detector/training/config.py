@@ -1,4 +1,4 @@
-"""Training recipes: frozen, typed, read from YAML."""
+"""A whole recipe: frozen, typed, read from YAML."""
 
 from __future__ import annotations
 
@@ -13,145 +13,12 @@ from ..checkpoint import check_info
 from ..config import model_config_from_dict, ModelConfig, preset_config
 from ..model.backbone import FINE_STAGES
 from ..shipped import find
-from .precision import check_precision, Precision
+from .ranges import check_ranges
+from .recipes import DetectorRecipe, LossWeights, SchedulerRecipe, TemporalRecipe
 from .sequence_recipe import SequenceRecipe
 
 T = TypeVar('T')
 PHASES = ('detector', 'baseline', 'joint', 'temporal', 'scheduler')
-
-
-@dataclass(frozen=True)
-class DetectorRecipe:
-    """
-    Phase 1: backbone, neck and head on single frames.
-
-    :ivar steps: optimiser steps.
-    :ivar batch_size: images a step.
-    :ivar lr: peak learning rate of neck and head (AdamW, one cycle).
-    :ivar backbone_lr: peak learning rate of the trained backbone stages.
-    :ivar frozen_stages: backbone stages, from the stem on, that keep their ImageNet weights.
-    :ivar match_iou: overlap from which an anchor answers for an object (SSD: 0.5).
-    :ivar mosaic: share of images made of four crops around objects, at their own scale: four
-        times the objects for the price of one image.
-    :ivar turns: augment with quarter turns, for cameras that look down.
-    :ivar ema: decay of the weights' moving average.
-    """
-
-    steps: int = 2000
-    batch_size: int = 16
-    lr: float = 2e-3
-    backbone_lr: float = 5e-4
-    weight_decay: float = 1e-2
-    frozen_stages: int = 3
-    match_iou: float = 0.5
-    mosaic: float = 0.5
-    turns: bool = False
-    ema: float = 0.998
-    precision: Precision = 'fp32'
-
-    def __post_init__(self) -> None:
-        """:raises ValueError: for an unknown precision."""
-        check_precision(self.precision)
-
-
-@dataclass(frozen=True)
-class TemporalRecipe:
-    """
-    Phase 2: encoders, scheduler and head on sequences of cached features.
-
-    :ivar steps: optimiser steps.
-    :ivar frames: length of a training sequence; one extra frame is the last forecast's target.
-    :ivar batch_size: sequences a step.
-    :ivar segments: stretches of each clip whose features are cached, each with its own
-        augmentation.
-    :ivar thinning: largest frame stride minus one (the paper's r, bounded by the segment).
-    :ivar unthinned_share: last share of the steps without thinning.
-    :ivar seen: probabilities that the detector sees F, Ft, or Fm, drawn per sequence and step
-        (the paper: one third each).
-    :ivar forecast_share: probability that a step's F is the forecast and not the read features,
-        ramped up over the first half (the paper: 0).
-    :ivar truncate: frames after which gradients no longer flow back through the LSTMs' states;
-        0 is never.
-    :ivar scheduler_from: share of the steps after which the scheduler trains (paper: 24/40).
-    :ivar detach_scheduler: keep the decision loss from everything but the scheduler (the paper
-        trains end to end).
-    :ivar relative: ask of the forecast only the objects that reading would have found: a READ
-        that fails too is wasted (the paper asks for all objects).
-    :ivar success_iou: a forecast serves if every object is found with more than this overlap
-        and at least ``success_score``.
-    :ivar false_alarm_score: on a frame without objects a forecast serves if no detection
-        reaches this score.
-    """
-
-    steps: int = 1200
-    frames: int = 10
-    batch_size: int = 12
-    lr: float = 1e-3
-    head_lr: float = 2e-4
-    scheduler_lr: float = 1e-3
-    weight_decay: float = 1e-2
-    segments: int = 6
-    thinning: int = 2
-    unthinned_share: float = 0.05
-    seen: tuple[float, float, float] = (1 / 3, 1 / 3, 1 / 3)
-    forecast_share: float = 0.0
-    truncate: int = 0
-    scheduler_from: float = 0.6
-    detach_scheduler: bool = True
-    relative: bool = False
-    success_iou: float = 0.7
-    success_score: float = 0.3
-    false_alarm_score: float = 0.5
-    ema: float = 0.998
-    precision: Precision = 'fp32'
-
-    def __post_init__(self) -> None:
-        """:raises ValueError: for an unknown precision."""
-        check_precision(self.precision)
-
-
-@dataclass(frozen=True)
-class SchedulerRecipe:
-    """
-    Phase 3: the scheduler alone, on streams that it steers. The paper has no such phase.
-
-    :ivar steps: optimiser steps; 0 leaves the phase out.
-    :ivar frames: length of a stream, beside the one extra frame; shorter where the stride wants
-        it, since segments end.
-    :ivar thinning: largest frame stride minus one.
-    :ivar cut: probability that a stream cuts to another clip on its way, [0, 1]. Only a network
-        that peeks can see a cut.
-    :ivar p: range of the thresholds, one drawn for each stream such that runs of forecasts of
-        all lengths are as frequent.
-    """
-
-    steps: int = 0
-    frames: int = 24
-    batch_size: int = 8
-    thinning: int = 0
-    cut: float = 0.0
-    lr: float = 1e-3
-    weight_decay: float = 1e-2
-    p: tuple[float, float] = (0.35, 0.99)
-    ema: float = 0.95
-
-    def __post_init__(self) -> None:
-        """:raises ValueError: for thresholds or a probability outside their range."""
-        low, high = self.p
-        if not 0 < low <= high < 1:
-            raise ValueError(f'scheduler.p: {[low, high]} is no range inside (0, 1)')
-        if not 0 <= self.cut <= 1:
-            raise ValueError(f'scheduler.cut: {self.cut} is outside [0, 1]')
-
-
-@dataclass(frozen=True)
-class LossWeights:
-    """The weights of Eq. 1."""
-
-    localisation: float = 1.0
-    classification: float = 1.0
-    forecast: float = 1.0
-    decision: float = 0.7
 
 
 @dataclass(frozen=True)
@@ -179,10 +46,16 @@ class TrainConfig:
     info: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """:raises ValueError: for unknown phases, and for provenance that is not text."""
+        """:raises ValueError: for settings that do not go together; provenance must be text."""
+        check_ranges(self, {'seed': 0})
         unknown = sorted(set(self.phases) - set(PHASES))
         if unknown or len(set(self.phases)) < max(1, len(self.phases)):
             raise ValueError(f'phases: {self.phases}; expected some of {PHASES}, each once')
+        if self.model.peek and {'baseline', 'joint'} & set(self.phases):
+            raise ValueError(
+                'model.peek: phases baseline and joint train no peek; set peek: 0, or use phases '
+                'detector, temporal, scheduler'
+            )
         if self.model.fine_channels and self.detector.frozen_stages > FINE_STAGES:
             raise ValueError(
                 f'detector.frozen_stages: {self.detector.frozen_stages}; the map at stride 16 '
@@ -190,6 +63,13 @@ class TrainConfig:
             )
         # It is written at the very end; a run of hours must not fail there.
         check_info(self.info)
+
+    @property
+    def recipes(
+        self,
+    ) -> dict[str, DetectorRecipe | SequenceRecipe | TemporalRecipe | SchedulerRecipe]:
+        """Return the recipe of each phase, in order."""
+        return {name: getattr(self, name) for name in self.phases}
 
     @property
     def mixes_stills(self) -> bool:
@@ -212,13 +92,25 @@ def _section(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     if unknown:
         raise ValueError(f'{where}: unknown settings {unknown}; known are {sorted(known)}')
     for f in fields(kind):  # type: ignore[arg-type]
-        value = values.get(f.name)
-        if f.type in ('int', 'float') and isinstance(value, str):
-            raise ValueError(
-                f'{where}: {f.name}: {value!r} is text; YAML wants a point in a number such as '
-                '1.0e-3'
-            )
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        if f.name in values:
+            _check_type(f'{where}: {f.name}', str(f.type), values[f.name])
+    try:
+        return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    except ValueError as error:
+        raise ValueError(f'{where}: {error}') from error
+
+
+def _check_type(where: str, kind: str, value: Any) -> None:
+    """:raises ValueError: for a number, a switch or a text that is something else."""
+    types = {'int': (int,), 'float': (int, float), 'bool': (bool,), 'str': (str,)}.get(kind)
+    # Python counts True as an int.
+    if types is None or isinstance(value, types) and isinstance(value, bool) == (kind == 'bool'):
+        return
+    if isinstance(value, str) and kind in ('int', 'float'):
+        remedy = 'text; YAML wants a point in a number such as 1.0e-3'
+    else:
+        remedy = f'not of type {kind}'
+    raise ValueError(f'{where}: {value!r} is {remedy}')
 
 
 def _with_base(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
@@ -260,7 +152,7 @@ def load_train_config(path: str | Path, labels: tuple[str, ...]) -> TrainConfig:
         values = {'name': path.stem, **values}
         for section, kind in SECTIONS.items():
             if section in values:
-                values[section] = _section(kind, values[section], section)
+                values[section] = _section(kind, values[section] or {}, section)
         return _section(
             TrainConfig, {**values, 'model': model_config_from_dict({**base, **model})}, 'recipe'
         )

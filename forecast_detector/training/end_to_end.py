@@ -68,12 +68,7 @@ def train_joint(
     Phase 2 of section 4.2: train everything together; the scheduler joins late.
 
     :returns: the network with averaged weights.
-    :raises ValueError: for a network that peeks.
     """
-    if config.model.peek:
-        raise ValueError(
-            'peek: phase joint trains no peek; use phases detector, temporal, scheduler'
-        )
     sampler = ClipSampler(videos, stills, config.joint, config.model, config.seed + 1)
     train_sequences(
         'joint', network, sampler, config.joint, config, device, state_file, log, workers

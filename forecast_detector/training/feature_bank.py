@@ -16,8 +16,8 @@ from ..data.base import ClipDataset
 from ..model.fuse import fuse_norms
 from ..model.network import ForecastNetwork
 from . import distributed
-from .config import TemporalRecipe
 from .losses import Target
+from .recipes import TemporalRecipe
 from .samples import clip_indices, draw_transform, images_to_tensor, to_target
 
 READ_BATCH = 11

@@ -26,6 +26,8 @@ class StoredClip(Clip):
             self._truths.append(clip.truth(index))
             if bar is not None:
                 bar.update()
+        # Else every video of the data set stays open.
+        clip.release()
 
     def __len__(self) -> int:
         """Return the number of frames."""

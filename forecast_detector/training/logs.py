@@ -14,7 +14,7 @@ _logger = logging.getLogger(__name__)
 
 
 class JsonLog:
-    """One JSON object a line, each with the time since the start of the run."""
+    """One JSON object a line, each with the seconds since this process started."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open('a', encoding='utf-8')

@@ -49,13 +49,13 @@ def delayed_cycles(
     """
     Give every parameter group a cycle of its own: zero, a short warm-up, a cosine to zero.
 
-    :param starts: share of the steps before each group's cycle.
+    :param starts: share of the steps before each group's cycle; from 1 on it never moves.
     """
     def cycle(start: float) -> Callable[[int], float]:
         def factor(step: int) -> float:
-            progress = (step / steps - start) / (1 - start)
-            if progress < 0:
+            if start >= 1 or step / steps < start:
                 return 0.0
+            progress = (step / steps - start) / (1 - start)
             warm_up = min(1.0, 0.04 + progress / 0.05)
             return warm_up * (1 + math.cos(math.pi * min(1.0, progress))) / 2
 
@@ -68,11 +68,14 @@ def one_cycle(
     optimizer: torch.optim.Optimizer, steps: int
 ) -> torch.optim.lr_scheduler.LRScheduler:
     """Warm up over a twentieth of the steps, then fall to zero along a cosine."""
+    if steps == 1:
+        return torch.optim.lr_scheduler.ConstantLR(optimizer, 1.0)
     return torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
         [group['lr'] for group in optimizer.param_groups],
         total_steps=steps,
-        pct_start=0.05,
+        # Just one step of warming up, at 20, would make torch divide by zero.
+        pct_start=min(1.0, max(0.05, 1.5 / steps)),
         cycle_momentum=False,
     )
 

@@ -7,6 +7,7 @@ from typing import get_args, Literal
 import torch
 
 from ..config import ModelConfig
+from ..model.backbone import STRIDE
 
 Precision = Literal['fp32', 'bf16', 'fp16']
 DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
@@ -27,7 +28,7 @@ def check_head(model: ModelConfig) -> None:
 
     :raises ValueError: if there is one.
     """
-    rows, columns = (side // 32 for side in model.input_size)
+    rows, columns = (side // STRIDE for side in model.input_size)
     for _ in model.extra_channels:
         if rows == columns == 1:
             raise ValueError(

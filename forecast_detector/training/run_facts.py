@@ -1,12 +1,14 @@
-"""What a run follows from beside its recipe; a folder is not shared by runs that differ in it."""
+"""What a run follows from beside its recipe: data and weights, by their hashes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 import hashlib
 import json
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 from ..data.base import ClipDataset
 from . import distributed
@@ -20,9 +22,33 @@ def hash_facts(facts: Mapping[str, Any]) -> str:
 
 
 def data_facts(dataset: ClipDataset) -> str:
-    """Hash a data set's classes and the names and lengths of its clips; not its pictures."""
+    """Hash a data set's classes and the names and lengths of its clips, not what they show."""
     clips = [(clip.name, len(clip)) for clip in dataset.clips]
-    return hash_facts({'labels': dataset.labels, 'clips': clips})
+    digest = hash_facts({'labels': dataset.labels, 'clips': clips})
+    return f'{len(clips)} clips, {digest[:16]}'
+
+
+def truth_facts(dataset: ClipDataset) -> str:
+    """Hash the annotated objects of every frame."""
+    digest = hashlib.sha256()
+    for clip in dataset.clips:
+        for index in range(len(clip)):
+            truth = clip.truth(index)
+            digest.update(len(truth).to_bytes(4, 'little'))
+            digest.update(truth.boxes.tobytes() + truth.labels.tobytes())
+    return digest.hexdigest()
+
+
+def weights_digest(modules: Iterable[nn.Module]) -> str:
+    """Hash the weights and buffers of modules."""
+    digest = hashlib.sha256()
+    for module in modules:
+        for name, value in module.state_dict().items():
+            if name.endswith('num_batches_tracked'):
+                continue  # counters; a moving average of them rounds
+            digest.update(name.encode())
+            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def claim(out: Path, facts: Mapping[str, str]) -> None:
@@ -33,7 +59,7 @@ def claim(out: Path, facts: Mapping[str, str]) -> None:
     """
     file = out / FILE
     noted = None
-    if distributed.rank() == 0 and file.is_file():
+    if distributed.rank() == 0 and file.is_file() and any(out.glob('*.pt')):
         noted = json.loads(file.read_text())
     noted = distributed.from_first(noted)
     if noted is not None and noted != facts:
@@ -43,4 +69,6 @@ def claim(out: Path, facts: Mapping[str, str]) -> None:
             f'{facts.get(key)}); choose another --out, or remove the folder to start anew'
         )
     if distributed.rank() == 0:
-        file.write_text(json.dumps(facts) + '\n')
+        scratch = file.with_suffix('.tmp')
+        scratch.write_text(json.dumps(facts) + '\n')
+        scratch.replace(file)

@@ -11,11 +11,12 @@ import torch.nn.functional as F
 
 from ..model.network import ForecastNetwork, RecurrentState
 from . import distributed
-from .config import SchedulerRecipe, TrainConfig
+from .config import TrainConfig
 from .feature_bank import draw_sequences, Segment
 from .losses import Target
 from .optim import adamw, one_cycle
 from .progress import Log, Phase
+from .recipes import SchedulerRecipe
 from .success import forecast_serves
 
 
@@ -46,7 +47,7 @@ def train_scheduler(
     longest = max(len(segment) for segment in bank)
     for step in phase.steps('scheduler', recipe.steps, recipe.batch_size * (recipe.frames + 1)):
         rng = np.random.default_rng((config.seed, 3, step))
-        # A step has strides up to one of its own: most streams are long and of small strides.
+        # Strides up to one of the step's own, and no stream longer than its segment at that one.
         largest = 1 + int(rng.integers(recipe.thinning + 1))
         frames = max(1, min(recipe.frames, (longest - 1) // largest))
         batch = draw_sequences(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .precision import check_precision, Precision
+from .ranges import check_ranges
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,7 @@ class SequenceRecipe:
 
     How a sequence is unrolled and what the scheduler's labels ask is in the recipe's
     ``temporal`` section, for these phases too: ``seen``, ``forecast_share``, ``truncate``,
-    ``detach_scheduler``, ``relative`` and what defines success.
+    ``detach_scheduler``, ``relative`` and what defines success; ``match_iou`` is in ``detector``.
 
     :ivar epochs: passes over the videos; an epoch has one clip of each.
     :ivar clips_per_video: clips of each video in an epoch.
@@ -58,12 +59,10 @@ class SequenceRecipe:
 
     def __post_init__(self) -> None:
         """:raises ValueError: for a value outside its range."""
-        for name in ('epochs', 'clips_per_video', 'frames', 'batch_size', 'scheduler_from'):
-            if getattr(self, name) < 1:
-                raise ValueError(f'{name}: {getattr(self, name)} is below 1')
-        for name in ('stills', 'thinning', 'unthinned_epochs', 'recompute'):
-            if getattr(self, name) < 0:
-                raise ValueError(f'{name}: {getattr(self, name)} is below 0')
+        check_ranges(self, {
+            'epochs': 1, 'clips_per_video': 1, 'frames': 1, 'batch_size': 1, 'scheduler_from': 1,
+            'stills': 0, 'thinning': 0, 'unthinned_epochs': 0, 'recompute': 0,
+        })
         if not 0 <= self.ema < 1:
             raise ValueError(f'ema: {self.ema} is outside [0, 1)')
         check_precision(self.precision)

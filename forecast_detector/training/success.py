@@ -11,8 +11,8 @@ from ..boxes import iou
 from ..model.network import ForecastNetwork
 from ..postprocess import to_detections
 from ..types import Detections
-from .config import TemporalRecipe
 from .losses import Target
+from .recipes import TemporalRecipe
 
 
 def serves(found: Detections, target: Target, recipe: TemporalRecipe) -> bool:

@@ -11,12 +11,13 @@ import torch.nn.functional as F
 
 from ..model.network import ForecastNetwork, RecurrentState
 from . import distributed
-from .config import TemporalRecipe, TrainConfig
+from .config import TrainConfig
 from .detector import hold_norms
 from .feature_bank import draw_sequences, Segment, SequenceBatch
 from .losses import assign, detection_losses
 from .optim import adamw, delayed_cycles
 from .progress import Log, Phase
+from .recipes import TemporalRecipe
 from .success import forecast_serves
 
 

@@ -22,10 +22,15 @@ from .end_to_end import train_baseline, train_joint
 from .feature_bank import fill_bank, Segment
 from .frame_store import store_frames
 from .logs import open_logs
-from .pretrained import start_from_imagenet, start_from_weights
+from .precision import MixedPrecision
+from .pretrained import start_from_imagenet, start_from_weights, TRAINED_KEY
+from .recipes import SchedulerRecipe
 from .run_facts import claim, data_facts
 from .scheduling import train_scheduler
 from .temporal import train_temporal
+
+# What a detector is made of; the other parts of its network are as they were drawn.
+DETECTOR_PARTS = ('backbone', 'neck', 'fine_neck', 'head')
 
 
 class Training:
@@ -44,6 +49,7 @@ class Training:
         features: Path | None = None,
     ) -> None:
         """Load what training starts from; see :func:`train`."""
+        check_start(config, start, stills, device)
         out.mkdir(parents=True, exist_ok=True)
         self._features = features
         self._config, self._out, self._device, self._workers = config, out, device, workers
@@ -56,7 +62,10 @@ class Training:
             start_from_imagenet(self._network, imagenet) if start is None
             else start_from_weights(self._network, start)
         )
-        claim(out, {'start': self._source, 'data set': data_facts(self._videos)})
+        facts = {'start': self._source, 'data set': data_facts(self._videos)}
+        if self._stills is not None:
+            facts['still images'] = data_facts(self._stills)
+        claim(out, facts)
         if config.frames_in_memory:
             self._videos = store_frames(self._videos)
 
@@ -68,10 +77,14 @@ class Training:
         self._own_bank.unlink(missing_ok=True)
         return path
 
-    def _save(self, network: ForecastNetwork, name: str) -> Path:
+    def _save(
+        self, network: ForecastNetwork, name: str, trained: tuple[str, ...] = ()
+    ) -> Path:
         path = self._out / f'{name}.safetensors'
         if distributed.rank() == 0:
             info = {**self._config.info, **provenance(self._config, self._source)}
+            if trained:
+                info[TRAINED_KEY] = ' '.join(trained)
             save_checkpoint(path, network, info)
         return path
 
@@ -79,14 +92,14 @@ class Training:
         train_detector(
             self._network, self._videos, self._config, self._device, state, self._log
         )
-        self._save(self._network, f'{self._config.name}_detector')
+        self._save(self._network, f'{self._config.name}_detector', DETECTOR_PARTS)
 
     def _baseline(self, state: Path) -> None:
         baseline = train_baseline(
             self._network, self._videos, self._stills, self._config, self._device, state,
             self._log, self._workers,
         )
-        self._save(baseline, f'{self._config.name}_baseline')
+        self._save(baseline, f'{self._config.name}_baseline', DETECTOR_PARTS)
 
     def _joint(self, state: Path) -> None:
         train_joint(
@@ -151,6 +164,35 @@ def train(
     return Training(
         config, dataset, out, device, imagenet, stills, workers, start, features
     ).run()
+
+
+def check_start(
+    config: TrainConfig, start: str | None, stills: ClipDataset | None, device: torch.device
+) -> None:
+    """
+    Find what would stop a later phase, hours from now.
+
+    :raises ValueError: says which setting of which phase.
+    """
+    if start is None and config.phases[0] not in ('detector', 'baseline'):
+        raise ValueError(
+            f'phases: {list(config.phases)} begin with a finished detector; name one with '
+            '--start, or put phase detector or baseline before'
+        )
+    if config.mixes_stills != (stills is not None):
+        raise ValueError(
+            'the recipe mixes still images with the videos; name them with --stills, or set '
+            'stills: 0' if stills is None else
+            'still images were named, and no phase of the recipe has a share for them; set stills '
+            'in baseline or joint'
+        )
+    for name, recipe in config.recipes.items():
+        try:
+            distributed.share_of(recipe.batch_size)
+            if not isinstance(recipe, SchedulerRecipe):
+                MixedPrecision(recipe.precision, device, config.model)
+        except ValueError as error:
+            raise ValueError(f'phase {name}: {error}') from error
 
 
 def provenance(config: TrainConfig, source: str) -> dict[str, str]:
