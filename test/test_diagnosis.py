@@ -31,7 +31,7 @@ from forecast_detector.evaluation.store import FeatureStore
 from forecast_detector.streaming import StreamingDetector
 from forecast_detector.training.losses import Target
 from forecast_detector.training.recipes import TemporalRecipe
-from forecast_detector.training.scheduling import seen
+from forecast_detector.training.scheduling import as_seen
 from forecast_detector.training.success import forecast_serves
 from forecast_detector.types import Action, Policy
 
@@ -123,8 +123,8 @@ def test_trials_are_labelled_as_in_training(steered, clips):  # noqa: F811
                 truth, geometry = clip.truth(t + 1), store.geometry(after)
                 boxes = torch.from_numpy(geometry.to_input(truth.boxes).astype(np.float32))
                 labels.append(bool(forecast_serves(
-                    network, seen(network, forecast, state),
-                    seen(network, store.features([after]), state),
+                    network, as_seen(network, forecast, state),
+                    as_seen(network, store.features([after]), state),
                     [Target(boxes, torch.from_numpy(truth.labels))], steered.anchors,
                     TemporalRecipe(relative=True, success_iou=0.3),
                 )))

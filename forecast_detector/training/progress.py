@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-import hashlib
-import json
 from pathlib import Path
 import signal
 import time
@@ -20,6 +18,7 @@ from .config import TrainConfig
 from .logs import Log as Log
 from .optim import moving_average
 from .precision import MixedPrecision, Precision
+from .run_facts import hash_facts
 
 SAVE_EVERY_S = 180.0
 LOG_EVERY = 20
@@ -30,7 +29,7 @@ NAMED_CLIPS = 12
 def fingerprint(config: TrainConfig) -> str:
     """Hash everything of a recipe that shapes its run; provenance does not."""
     values = {key: value for key, value in asdict(config).items() if key != 'info'}
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    return hash_facts(values)
 
 
 class Phase:

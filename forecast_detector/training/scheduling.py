@@ -106,8 +106,8 @@ def follow(
             labels.append(
                 forecast_serves(
                     network,
-                    seen(network, forecast, state),
-                    seen(network, features[:, t + 1], state),
+                    as_seen(network, forecast, state),
+                    as_seen(network, features[:, t + 1], state),
                     [clip[t + 1] for clip in targets],
                     anchors,
                     config.temporal,
@@ -121,6 +121,6 @@ def follow(
     return torch.cat(logits), torch.cat(labels).to(p.device), share
 
 
-def seen(network: ForecastNetwork, features: Tensor, state: RecurrentState) -> Tensor:
+def as_seen(network: ForecastNetwork, features: Tensor, state: RecurrentState) -> Tensor:
     """Make what the detector would see of a frame with these features, its state not kept."""
     return network.combine(features, network.encode(features, state)[1])
