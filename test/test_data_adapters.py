@@ -96,6 +96,22 @@ def test_imagenet_errors_name_the_file(imagenet):
         load_imagenet_vid(imagenet, 'val')
 
 
+@pytest.mark.parametrize(
+    ('name', 'box', 'message'),
+    [
+        ('n99999999', (1, 2, 3, 4), r"000000\.xml: classes \['n99999999'\] are none of the 30"),
+        (DOG, ('nan', 2, 3, 4), r'000000\.xml: .*box .* is not finite'),
+        (DOG, (9, 2, 3, 4), r'000000\.xml: .*box .* ends before it begins'),
+    ],
+)
+def test_annotations_that_cannot_be_are_told_and_not_taken_for_empty(
+    imagenet, name, box, message
+):
+    save_xml(imagenet / 'Annotations/VID/val/ILSVRC2015_val_00000000/000000.xml', (name, box, ''))
+    with pytest.raises(ValueError, match=message):
+        load_imagenet_vid(imagenet, 'val').clips[0].truth(0)
+
+
 def test_det_images_keep_the_thirty_classes_only(imagenet):
     dataset = load_imagenet_det(imagenet, length=5)
     labels = {name for k in range(5) for name in dataset.clips[0].truth(k).labels.tolist()}

@@ -131,13 +131,14 @@ def test_crowds_stand_apart_and_an_image_may_say_that_nobody_annotated_it(root, 
     assert [clip.truth(k).annotated for k in (8, 9)] == [True, False]
 
 
-def test_boxes_are_clipped_and_those_without_area_dropped(root):
+def test_boxes_are_clipped_and_those_without_area_dropped(root, caplog):
     dataset = load_coco_vid(root, 'val')
     truth = dataset.clips[0].truth(2)
     assert truth.boxes.tolist() == [[10, 8, 30, 24], [50, 40, 64, 48]]
     assert truth.labels.tolist() == [1, 0]
     assert truth.tracks.tolist() == [5, 6]
     assert dataset.dropped_boxes == 2
+    assert '2 boxes without area, or outside of their image, are left out' in caplog.text
     assert len(dataset.clips[0].truth(3)) == 0
     assert dataset.clips[1].truth(1).tracks.tolist() == [-1]
 

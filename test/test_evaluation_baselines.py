@@ -2,15 +2,19 @@
 
 from dataclasses import dataclass
 
+from conftest import make_tiny_network
 import cv2
 import numpy as np
 import pytest
 from test_evaluation_average_precision import found, there
 
+from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.data.base import Clip
 from forecast_detector.evaluation.baselines import BoxBaseline, HoldBoxes, MovedBoxes
 from forecast_detector.evaluation.kalman import KalmanBoxes, KalmanConfig
+from forecast_detector.evaluation.policies import make_runner
 from forecast_detector.evaluation.run import ClipRun, DecodeTimer, latency, run_clips, Step
+from forecast_detector.streaming import StreamingDetector
 from forecast_detector.types import Action, Detections, Frame
 
 # Nothing is uncertain but the first velocity: two READs tell everything.
@@ -222,3 +226,12 @@ def test_boxes_that_move_go_on_as_they_did_where_no_frame_has_come():
     carrier.read(found((*clip.boxes[0], 0.9, 0)), clip.frame(0))
     carrier.skip(clip.frame(1))
     assert carrier.skip(None).boxes[0] == pytest.approx(clip.boxes[2], abs=1.5)
+
+
+@pytest.mark.parametrize('policy', ['alternate', 'copy'])
+def test_weights_that_make_no_forecasts_are_not_asked_for_them(tmp_path, policy):
+    save_checkpoint(tmp_path / 'w.safetensors', make_tiny_network(combination='recurrent'))
+    detector = StreamingDetector(load_checkpoint(tmp_path / 'w.safetensors'), device='cpu')
+    with pytest.raises(ValueError, match=f"policy '{policy}': these weights make no forecasts"):
+        make_runner(policy, detector)
+    assert make_runner('kalman', detector)

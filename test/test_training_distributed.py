@@ -1,5 +1,6 @@
 """Two processes that share a batch train as one process does with all of it."""
 
+import argparse
 import json
 import os
 from pathlib import Path
@@ -10,6 +11,7 @@ from conftest import make_tiny_network
 import pytest
 import torch
 
+from forecast_detector.cli import train as train_command
 from forecast_detector.data.convert import write_coco_vid
 from forecast_detector.data.synthetic import load_synthetic
 from forecast_detector.training import distributed
@@ -124,3 +126,16 @@ def test_a_process_of_its_own_joins_nothing():
     with distributed.process_group('cpu') as device:
         assert (device, distributed.world(), distributed.rank()) == ('cpu', 1, 0)
     assert list(distributed.own(range(4))) == [0, 1, 2, 3]
+
+
+def test_torchrun_leaves_the_commands_options_to_it():
+    from torch.distributed.run import parse_args
+
+    parser = argparse.ArgumentParser()
+    train_command.add_arguments(parser)
+    for action in parser._actions:
+        if not isinstance(action, argparse._HelpAction):
+            # The last spelling is the one that docs name for torchrun.
+            option = action.option_strings[-1]
+            parsed = parse_args(['-m', 'forecast_detector', 'train', option, 'x'])
+            assert parsed.training_script_args == ['train', option, 'x']

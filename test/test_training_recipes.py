@@ -124,6 +124,9 @@ def test_files_that_are_no_imagenet_weights_are_told(tmp_path, content, message)
         ('scheduler: {steps: -1}', 'scheduler: steps: -1 is below 0'),
         ('scheduler: {cut: 2}', r'scheduler: cut: 2 is outside \[0, 1\]'),
         ('phases: [detector, joint]', 'train no peek'),
+        ('temporal: 3', 'temporal: 3 is no set of settings'),
+        ('loss: {forecast: -1}', 'loss: forecast: -1 is below 0'),
+        ('name: ../mine', "name: '../mine' is to name a file"),
     ],
 )
 def test_settings_that_cannot_be_are_told_before_anything_is_loaded(tmp_path, text, message):
@@ -131,6 +134,16 @@ def test_settings_that_cannot_be_are_told_before_anything_is_loaded(tmp_path, te
     path.write_text(text)
     with pytest.raises(ValueError, match=message):
         load_train_config(path, ('a',))
+
+
+def test_provenance_is_not_inherited_by_recipes_of_others(tmp_path):
+    (tmp_path / 'mine.yaml').write_text('base: foda\n')
+    (tmp_path / 'other.yaml').write_text('base: mine\ninfo: {data: my own}\n')
+    (tmp_path / 'third.yaml').write_text('base: other\n')
+    infos = [load_train_config(tmp_path / f'{name}.yaml', ('a',)).info
+             for name in ('mine', 'other', 'third')]
+    assert infos == [{}, {'data': 'my own'}, {'data': 'my own'}]
+    assert 'FOD-A' in load_train_config(find('recipes', 'foda_blind'), ('a',)).info['data']
 
 
 def test_an_empty_section_is_the_defaults(tmp_path):

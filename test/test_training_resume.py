@@ -32,7 +32,12 @@ from forecast_detector.training.frame_store import store_frames
 from forecast_detector.training.interrupt import InterruptedTraining
 from forecast_detector.training.logs import open_logs
 from forecast_detector.training.precision import MixedPrecision
-from forecast_detector.training.recipes import DetectorRecipe, SchedulerRecipe, TemporalRecipe
+from forecast_detector.training.recipes import (
+    DetectorRecipe,
+    LossWeights,
+    SchedulerRecipe,
+    TemporalRecipe,
+)
 from forecast_detector.training.scheduling import train_scheduler
 from forecast_detector.training.sequence_recipe import SequenceRecipe
 from forecast_detector.training.temporal import train_temporal
@@ -116,6 +121,32 @@ def test_a_stopped_run_goes_on_to_the_same_weights(name, world, tmp_path, monkey
     assert updates == [0, 1, 2, 3]
     for key, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[key]), key
+
+
+def test_a_run_that_starts_between_phases_goes_on_to_the_same_weights(world, tmp_path):
+    config = tiny_config(world.labels, phases=('detector', 'temporal', 'scheduler'))
+    # Gradients so large that they are clipped: to the norm of this phase's alone.
+    config = replace(config, loss=LossWeights(100.0, 100.0, 100.0, 100.0))
+    start, last = start_weights(tmp_path, world), tmp_path / 'out' / 'scheduler.pt'
+
+    def end():
+        train(config, world, tmp_path / 'out', CPU, start=start)
+        return torch.load(last, weights_only=True)['network']
+
+    whole = end()
+    for state in ('scheduler.pt', 'temporal.pt'):
+        (tmp_path / 'out' / state).unlink()
+        last.unlink(missing_ok=True)
+        again = end()
+        for key, value in whole.items():
+            assert torch.equal(value, again[key]), key
+
+
+def test_a_damaged_state_is_named(world, tmp_path):
+    state = tmp_path / 'detector.pt'
+    state.write_bytes(b'PK, and no more')
+    with pytest.raises(ValueError, match='detector.pt: damaged, or no state .* remove it'):
+        run_phase('detector', world, tiny_config(world.labels), state)
 
 
 def test_a_second_signal_does_not_wait(world, tmp_path):
@@ -323,7 +354,8 @@ def test_frames_in_memory_leave_no_video_open(world):
             return np.zeros((4, 4, 3), np.uint8)
 
         def truth(self, index):
-            return Truth()
+            box = np.array([[0, 0, 3, 3]], np.float32)
+            return Truth(box, np.zeros(1, np.int64), np.zeros(1, np.int64))
 
         def release(self):
             released.append(self.name)
@@ -407,6 +439,8 @@ def test_truth_that_cannot_be_trained_on_is_told_with_clip_and_frame(clip, messa
 def test_clips_without_frames_are_told_by_name():
     with pytest.raises(ValueError, match=r"clips without frames: \['odd'\]"):
         checked(ClipDataset(('a',), [OddClip([], [], frames=0)]))
+    with pytest.raises(ValueError, match='no frame of the data set has an object'):
+        checked(ClipDataset(('a',), [OddClip([], [])]))
     with pytest.raises(ValueError, match='no clips'):
         checked(ClipDataset(('a',), []))
 

@@ -63,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run ``sweep``."""
     from ..evaluation.points import differences, recommend
+    from ..evaluation.policies import check_forecasts
     from ..evaluation.store import FeatureStore
     from ..evaluation.sweep import Sweep
     from ..evaluation.timing import time_steps
@@ -72,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
     options.check_plot(args.plot)
     skipped = Skipped()
     detector, provenance = load_detector(args)
+    for policy in args.baselines:
+        check_forecasts(policy, detector)
     dataset = open_data(args, detector.labels, skipped)
     watch = Stopwatch()
     points: list[Point] = []

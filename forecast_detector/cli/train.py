@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 import sys
 
-from . import common
+from . import common, options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,12 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     start = parser.add_mutually_exclusive_group()
     start.add_argument('--imagenet', help="file of the backbone's ImageNet weights")
-    start.add_argument('--start', metavar='WEIGHTS',
+    # torchrun takes --start for its own --start-method.
+    start.add_argument('--start', '--start-from', metavar='WEIGHTS', dest='start',
                        help='start from these weights, a file or a shipped name, with whatever '
-                       'fits the recipe')
-    parser.add_argument('--seed', type=int, help="instead of the recipe's")
+                       'fits the recipe; under torchrun only as --start-from')
+    parser.add_argument('--seed', type=options.whole(0), help="instead of the recipe's")
     parser.add_argument(
-        '--workers', type=int, default=2,
+        '--workers', type=options.whole(0), default=2,
         help='processes that prepare clips ahead, for phases baseline and joint; '
         'default: %(default)s',
     )
@@ -76,7 +77,6 @@ def _train(args: argparse.Namespace) -> int:
     from ..training.config import load_train_config
     from ..training.datasets import open_stills, open_training_set
     from ..training.trainer import train
-    from .options import OptionError
 
     recipe = find('recipes', args.config)
     with distributed.process_group(args.device) as name:
@@ -90,7 +90,7 @@ def _train(args: argparse.Namespace) -> int:
         if named is None and args.dataset == 'imagenet_vid' and config.mixes_stills:
             named = 'imagenet_det'
         if args.features is not None and not {'temporal', 'scheduler'} & set(config.phases):
-            raise OptionError('--features: no phase of this recipe caches features')
+            raise options.OptionError('--features: no phase of this recipe caches features')
         stills = open_stills(named, args.root, dataset.labels)
         weights = train(
             config, dataset, Path(args.out), device, args.imagenet, stills, args.workers,

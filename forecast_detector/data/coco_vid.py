@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from .coco_json import (
 from .frames import PackedTruth, read_encoded, read_image
 from .video import VideoReader
 
+_logger = logging.getLogger(__name__)
 VIDEO_SUFFIXES = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.ts')
 
 
@@ -187,6 +189,9 @@ def load_coco_vid(
             PackedTruth.pack(truths.of(image) for image in images), stride,
             _stamps(images, path),
         ))
+    if truths.dropped:
+        _logger.warning('%s: %d boxes without area, or outside of their image, are left out',
+                        path, truths.dropped)
     if not clips:
         raise ValueError(f"{path}: 'videos' is empty; there is nothing to read")
     category_ids = {index: category for category, index in label_of.items()}

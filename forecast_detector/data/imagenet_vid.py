@@ -32,9 +32,20 @@ LISTS = {'train': 'VID_train_15frames.txt', 'val': 'VID_val_videos.txt'}
 DET_LIST = 'DET_train_30classes.txt'
 
 
-def read_truth(path: Path) -> Truth:
-    """Read the boxes of the 30 classes as they stand in the file; others are left out."""
-    objects = [o for o in read_voc(path).objects if o.name in _INDEX]
+def read_truth(path: Path, only: bool = True) -> Truth:
+    """
+    Read the boxes of the 30 classes as they stand in the file.
+
+    :param only: whether there can be no other classes, as in VID; those of DET, which has 200,
+        are left out.
+    :raises ValueError: for another class where there can be none; names the file.
+    """
+    objects = [o for o in read_voc(path).objects if only or o.name in _INDEX]
+    foreign = sorted({o.name for o in objects if o.name not in _INDEX})
+    if foreign:
+        raise ValueError(
+            f'{path}: classes {foreign} are none of the 30 of ImageNet VID; correct the annotation'
+        )
     return Truth(
         np.array([o.box for o in objects], np.float32).reshape(-1, 4),
         np.array([_INDEX[o.name] for o in objects], np.int64),
@@ -163,7 +174,7 @@ def load_imagenet_det(root: str | Path, length: int = 11) -> ClipDataset:
     for number, (name, _) in enumerate(_read_list(root / 'ImageSets' / DET_LIST, 2)):
         clips.append(StillClip(
             root / 'Data' / 'DET' / f'{name}.JPEG', length, name=name, seed=number,
-            truth=partial(read_truth, root / 'Annotations' / 'DET' / f'{name}.xml'),
+            truth=partial(read_truth, root / 'Annotations' / 'DET' / f'{name}.xml', only=False),
             image_id=number,
         ))
     return ClipDataset(LABELS, clips)

@@ -26,7 +26,8 @@ def label_indices(
     if foreign:
         shown = ', '.join(map(repr, in_force[:10])) + (', …' if len(in_force) > 10 else '')
         raise ValueError(
-            f'{source}: the classes {foreign} are foreign to the weights, which know {shown}; '
-            f'use weights trained for them, or rename or remove these classes'
+            f'{source}: the classes {foreign} are foreign to the weights, or to what they are '
+            f'trained on, which know {shown}; use weights trained for them, or rename or remove '
+            f'these classes'
         )
     return in_force, {name: in_force.index(name) for name in names}

@@ -160,7 +160,8 @@ def split_clips(
     Split by whole clips where a class has three or more, else its longest clip by time.
 
     :param val_share: share of a class's clips, or of its longest clip's frames, for val.
-    :param gap: frames left out between the two parts of a clip, so that no neighbours straddle.
+    :param gap: frames left out between the two parts of a clip, so that no neighbours straddle;
+        at most half of the first part.
     :returns: train and val.
     """
     by_class: dict[int, list[ImageFilesClip]] = {}
@@ -182,6 +183,6 @@ def split_clips(
             continue
         longest = clips.pop()
         cut = len(longest) - max(1, round(val_share * len(longest)))
-        train += [*clips, longest.part(longest.name, range(max(1, cut - gap)))]
+        train += [*clips, longest.part(longest.name, range(max(1, cut - min(gap, cut // 2))))]
         val.append(longest.part(f'{longest.name}_end', range(cut, len(longest))))
     return ClipDataset(dataset.labels, train), ClipDataset(dataset.labels, val)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+import math
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -40,6 +41,10 @@ def _object(node: ElementTree.Element) -> VocObject:
     name = (node.findtext('name') or '').strip()
     if not name:
         raise ValueError('an object without name')
+    if not all(map(math.isfinite, corners)):
+        raise ValueError(f'{name}: box {corners} is not finite')
+    if corners[2] < corners[0] or corners[3] < corners[1]:
+        raise ValueError(f'{name}: box {corners} ends before it begins')
     return VocObject(
         name, (corners[0], corners[1], corners[2], corners[3]),
         int(node.findtext('trackid', '-1')), node.findtext('difficult', '0').strip() == '1',
@@ -51,7 +56,7 @@ def read_voc(path: Path) -> VocImage:
     Read an annotation file.
 
     :raises FileNotFoundError: if it is missing.
-    :raises ValueError: if it is not XML, or an object lacks its name or a corner; names it.
+    :raises ValueError: if it is not XML, or an object lacks its name, a corner or a sane box.
     """
     if not path.is_file():
         raise FileNotFoundError(
@@ -64,5 +69,5 @@ def read_voc(path: Path) -> VocImage:
     except (ElementTree.ParseError, ValueError) as error:
         raise ValueError(
             f'{path}: not a Pascal VOC annotation ({error}); expected object/name and '
-            f'object/bndbox/xmin, ymin, xmax, ymax; fetch it again'
+            f'object/bndbox/xmin, ymin, xmax, ymax; correct it, or fetch it again'
         ) from error

@@ -18,6 +18,15 @@ SCHEDULED_KALMAN = 'scheduled_kalman'
 POLICIES = (*STREAMING, 'copy', *BOXES, SCHEDULED_KALMAN)
 
 
+def check_forecasts(policy: str, detector: StreamingDetector) -> None:
+    """:raises ValueError: for a policy that forecasts, with weights that make no forecasts."""
+    if policy in ('alternate', 'copy') and detector.network.config.combination == 'recurrent':
+        raise ValueError(
+            f"policy {policy!r}: these weights make no forecasts (combination 'recurrent', the "
+            "paper's baseline); use read, hold, kalman or moved"
+        )
+
+
 def make_runner(
     policy: str, detector: StreamingDetector, p: float = 1.0, read_every: int = 2,
     anticipates: bool = False, **changes: Any,
@@ -29,8 +38,10 @@ def make_runner(
     :param read_every: every so many frames are read, for all but these and ``read``.
     :param anticipates: whether each step also answers for the frame after, see :class:`Step`.
     :param changes: other settings of the stream, where the network forecasts.
-    :raises ValueError: for an unknown policy or a value outside its range.
+    :raises ValueError: for an unknown policy, a value outside its range, or a policy of forecasts
+        for weights that make none.
     """
+    check_forecasts(policy, detector)
     if policy in STREAMING:
         return DetectorRunner(detector, evaluation_config(
             Policy(policy), p, read_every, **changes

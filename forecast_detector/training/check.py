@@ -76,7 +76,7 @@ def checked(dataset: ClipDataset) -> ClipDataset:
     """
     Wrap a data set so that what cannot be trained on is an error that names it.
 
-    :raises ValueError: if there is no clip, or one without frames.
+    :raises ValueError: if there is no clip, or one without frames, or no object in any.
     """
     empty = [clip.name for clip in dataset.clips if len(clip) == 0]
     if empty or not dataset.clips:
@@ -84,5 +84,8 @@ def checked(dataset: ClipDataset) -> ClipDataset:
             f'clips without frames: {empty[:10]}; leave them out of the data set' if empty
             else 'the data set has no clips; check --root and --split'
         )
+    truths = (clip.truth(index) for clip in dataset.clips for index in range(len(clip)))
+    if all(truth.annotated and not len(truth) for truth in truths):
+        raise ValueError('no frame of the data set has an object: there is nothing to learn')
     classes = len(dataset.labels)
     return ClipDataset(dataset.labels, [CheckedClip(clip, classes) for clip in dataset.clips])

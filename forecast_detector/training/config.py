@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+import re
 from typing import Any, TypeVar
 
 import yaml
@@ -48,6 +49,10 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """:raises ValueError: for settings that do not go together; provenance must be text."""
         check_ranges(self, {'seed': 0})
+        if not re.fullmatch(r'\w[\w.-]*', self.name):
+            raise ValueError(
+                f'name: {self.name!r} is to name a file; use letters, digits, _, - and .'
+            )
         unknown = sorted(set(self.phases) - set(PHASES))
         if unknown or len(set(self.phases)) < max(1, len(self.phases)):
             raise ValueError(f'phases: {self.phases}; expected some of {PHASES}, each once')
@@ -87,6 +92,8 @@ SECTIONS: Mapping[str, type] = {
 
 
 def _section(kind: type[T], values: Mapping[str, Any], where: str) -> T:
+    if not isinstance(values, Mapping):
+        raise ValueError(f'{where}: {values!r} is no set of settings, each with its value')
     known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(set(values) - known)
     if unknown:
@@ -114,7 +121,11 @@ def _check_type(where: str, kind: str, value: Any) -> None:
 
 
 def _with_base(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """Read a recipe's settings; what it leaves out comes from the recipe named as ``base``."""
+    """
+    Read a recipe's settings; what it leaves out comes from the recipe named as ``base``.
+
+    But not ``info``, unless both lie in one folder.
+    """
     values = dict(yaml.safe_load(path.read_text()) or {})
     name = values.pop('base', None)
     if name is None:
@@ -128,6 +139,9 @@ def _with_base(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     if base in (*seen, path):
         raise ValueError(f'base: {name!r} comes back to this recipe; name another')
     merged = _with_base(base, (*seen, path))
+    if base.parent != path.parent:
+        # Whose recipe it is, is not whose data it trains on.
+        merged.pop('info', None)
     for key, value in values.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = {**merged[key], **value} if both else value
@@ -152,7 +166,9 @@ def load_train_config(path: str | Path, labels: tuple[str, ...]) -> TrainConfig:
         values = {'name': path.stem, **values}
         for section, kind in SECTIONS.items():
             if section in values:
-                values[section] = _section(kind, values[section] or {}, section)
+                values[section] = _section(
+                    kind, {} if values[section] is None else values[section], section
+                )
         return _section(
             TrainConfig, {**values, 'model': model_config_from_dict({**base, **model})}, 'recipe'
         )

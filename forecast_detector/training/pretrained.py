@@ -87,7 +87,8 @@ def start_from_imagenet(network: ForecastNetwork, named: str | None = None) -> s
         weights = torch.load(path, weights_only=True)
     except (RuntimeError, OSError, EOFError, KeyError, pickle.UnpicklingError) as error:
         raise WeightsError(
-            f'{path}: not a file of PyTorch weights; name one with --imagenet ({error})'
+            f'{path}: not a file of PyTorch weights ({type(error).__name__}); name one with '
+            '--imagenet'
         ) from error
     if isinstance(weights, dict) and isinstance(weights.get('state_dict'), dict):
         weights = weights['state_dict']

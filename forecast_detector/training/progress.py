@@ -32,6 +32,16 @@ def fingerprint(config: TrainConfig) -> str:
     return hash_facts(values)
 
 
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        return dict(torch.load(path, weights_only=True, map_location='cpu'))
+    except Exception as error:  # whatever a damaged file raises
+        raise ValueError(
+            f'{path}: damaged, or no state of a training ({type(error).__name__}); remove it to '
+            'start this phase anew'
+        ) from error
+
+
 class Phase:
     """
     Network, moving average, optimiser and learning rate schedule, saved and restored together.
@@ -68,6 +78,8 @@ class Phase:
         :raises ValueError: if the file is of another recipe.
         """
         self._network, self._optimizer, self._lr_schedule = network, optimizer, lr_schedule
+        # What an earlier phase left would count in the norm that gradients are clipped to.
+        network.zero_grad(set_to_none=True)
         self._average = moving_average(network, ema)
         self._mixed = MixedPrecision(
             precision, next(network.parameters()).device, config.model
@@ -208,7 +220,7 @@ class Phase:
     def _restore(self) -> int:
         state = None
         if distributed.rank() == 0 and self._file.exists():
-            state = torch.load(self._file, weights_only=True, map_location='cpu')
+            state = _load(self._file)
         state = distributed.from_first(state)
         if state is None:
             return 0

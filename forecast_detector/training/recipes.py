@@ -157,3 +157,9 @@ class LossWeights:
     classification: float = 1.0
     forecast: float = 1.0
     decision: float = 0.7
+
+    def __post_init__(self) -> None:
+        """:raises ValueError: for a weight below 0."""
+        check_ranges(
+            self, dict.fromkeys(('localisation', 'classification', 'forecast', 'decision'), 0)
+        )
