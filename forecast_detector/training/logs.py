@@ -70,7 +70,7 @@ def open_logs(out: Path, lead: bool = True) -> Log:
         logs.append(TensorBoardLog(out / 'tensorboard'))
     except ImportError as error:
         _logger.warning(
-            'TensorBoard is not installed, so %s stays empty (pip install tensorboard); the '
+            'TensorBoard is not installed, so there is no %s (pip install tensorboard); the '
             'figures are in %s: %s', out / 'tensorboard', out / 'log.jsonl', error
         )
 
