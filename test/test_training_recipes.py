@@ -15,7 +15,7 @@ from forecast_detector.model.network import ForecastNetwork
 from forecast_detector.preprocess import FILL
 from forecast_detector.shipped import find
 from forecast_detector.training.config import load_train_config
-from forecast_detector.training.optim import delayed_cycles, one_cycle
+from forecast_detector.training.optim import delayed_cycles, moving_average, one_cycle
 from forecast_detector.training.pretrained import (
     imagenet_file,
     start_from_imagenet,
@@ -190,3 +190,21 @@ def test_weights_of_another_backbone_are_no_start(tiny_weights):
     network = ForecastNetwork(replace(TINY, backbone='mobilenet_v2'))
     with pytest.raises(WeightsError, match="the recipe has 'mobilenet_v2'"):
         start_from_weights(network, str(tiny_weights))
+
+
+def test_a_moving_average_soon_forgets_where_training_began():
+    model = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.constant_(model.weight, 100.0)
+    average = moving_average(model, 0.998)
+    average.update_parameters(model)
+    torch.nn.init.constant_(model.weight, 1.0)
+    for _ in range(400):
+        average.update_parameters(model)
+    # With a decay of 0.998 from the first step on it would be 45.
+    assert average.module.weight.item() == pytest.approx(1.0, abs=0.01)
+    # In the end it is as slow as asked for.
+    average = moving_average(model, 0.5)
+    for value in (0.0, 0.0, 0.0, 1.0):
+        torch.nn.init.constant_(model.weight, value)
+        average.update_parameters(model)
+    assert 0.5 <= average.module.weight.item() < 0.8

@@ -7,15 +7,26 @@ import math
 from typing import Any
 
 import torch
-from torch import nn
+from torch import nn, Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
 Groups = Iterable[tuple[Iterable[nn.Module], float]]
 
 
 def moving_average(model: nn.Module, decay: float) -> AveragedModel:
-    """Keep an exponential moving average of weights and buffers."""
-    return AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+    """
+    Keep an exponential moving average of weights and buffers.
+
+    The decay grows to what is asked for: else, after few steps, much of the average would be the
+    weights that training began with.
+    """
+    def update(averaged: Tensors, current: Tensors, count: Tensor | int) -> None:
+        steps = int(count)
+        grown = get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))
+        grown(averaged, current, count)
+
+    return AveragedModel(model, multi_avg_fn=update, use_buffers=True)
 
 
 def parameter_groups(groups: Groups, weight_decay: float) -> list[dict[str, Any]]:
