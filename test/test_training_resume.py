@@ -324,6 +324,13 @@ def test_a_bank_is_not_shared_when_the_annotations_were_corrected(world, tmp_pat
         if isinstance(norm, torch.nn.BatchNorm2d):
             norm.num_batches_tracked += 1
     assert key == bank_file.bank_key(network, world, config)
+    # Nor is the sign of a zero a difference, which the average takes away.
+    weight = network.neck[0].weight.data
+    keys = []
+    for zero in (0.0, -0.0, 0.1):
+        weight[0] = zero
+        keys.append(bank_file.bank_key(network, world, config))
+    assert keys[0] == keys[1] != keys[2]
 
 
 def test_what_would_stop_a_later_phase_is_told_at_the_start(world, tmp_path):

@@ -47,7 +47,8 @@ def weights_digest(modules: Iterable[nn.Module]) -> str:
             if name.endswith('num_batches_tracked'):
                 continue  # counters; a moving average of them rounds
             digest.update(name.encode())
-            digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+            # A moving average makes 0 of -0, which are other bytes.
+            digest.update((value.detach().cpu() + 0).contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 
