@@ -32,15 +32,15 @@ LISTS = {'train': 'VID_train_15frames.txt', 'val': 'VID_val_videos.txt'}
 DET_LIST = 'DET_train_30classes.txt'
 
 
-def read_truth(path: Path, only: bool = True) -> Truth:
+def read_truth(path: Path, strict: bool = True) -> Truth:
     """
     Read the boxes of the 30 classes as they stand in the file.
 
-    :param only: whether there can be no other classes, as in VID; those of DET, which has 200,
-        are left out.
-    :raises ValueError: for another class where there can be none; names the file.
+    :param strict: another class is an error, as it should be in VID; DET has 200, of which the
+        others are left out.
+    :raises ValueError: for another class, if ``strict``; names the file.
     """
-    objects = [o for o in read_voc(path).objects if only or o.name in _INDEX]
+    objects = [o for o in read_voc(path).objects if strict or o.name in _INDEX]
     foreign = sorted({o.name for o in objects if o.name not in _INDEX})
     if foreign:
         raise ValueError(
@@ -174,7 +174,7 @@ def load_imagenet_det(root: str | Path, length: int = 11) -> ClipDataset:
     for number, (name, _) in enumerate(_read_list(root / 'ImageSets' / DET_LIST, 2)):
         clips.append(StillClip(
             root / 'Data' / 'DET' / f'{name}.JPEG', length, name=name, seed=number,
-            truth=partial(read_truth, root / 'Annotations' / 'DET' / f'{name}.xml', only=False),
+            truth=partial(read_truth, root / 'Annotations' / 'DET' / f'{name}.xml', strict=False),
             image_id=number,
         ))
     return ClipDataset(LABELS, clips)

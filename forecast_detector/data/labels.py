@@ -26,8 +26,7 @@ def label_indices(
     if foreign:
         shown = ', '.join(map(repr, in_force[:10])) + (', …' if len(in_force) > 10 else '')
         raise ValueError(
-            f'{source}: the classes {foreign} are foreign to the weights, or to what they are '
-            f'trained on, which know {shown}; use weights trained for them, or rename or remove '
-            f'these classes'
+            f'{source}: the classes {foreign} are foreign to the weights or the other data, which '
+            f'know {shown}; use weights trained for them, or rename or remove these classes'
         )
     return in_force, {name: in_force.index(name) for name in names}

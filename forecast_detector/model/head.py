@@ -53,8 +53,8 @@ class SSDLiteHead(nn.Module):
         """
         Make the layers.
 
-        :param channels: of the maps of Fm, finest first; :param extra_channels: of those made
-            from the last one, each of half the size.
+        :param channels: of the maps of Fm, finest first.
+        :param extra_channels: of those made from the last one, each of half the size.
         :param anchors: for each of all these levels.
         :param classes: K, without the background.
         """

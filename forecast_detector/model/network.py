@@ -16,7 +16,7 @@ from .encoder import Encoder, LSTMState
 from .head import HeadOutput, SSDLiteHead
 from .peek import Peek, STAGE_STRIDE, STAGES, SURPRISE
 from .scheduler import Scheduler
-from .strides import FineNeck, fold, unfold
+from .strides import CELLS, FineNeck, fold, unfold
 
 # About the spread of grey values.
 GREY_SCALE = 64.0
@@ -97,7 +97,7 @@ class ForecastNetwork(nn.Module):
         :param input_size: (height, width) in pixels.
         :returns: (A, 4), centre and size in input pixels.
         """
-        stride = STRIDE // 2 if self.fine_neck is not None else STRIDE
+        stride = STRIDE if self.fine_neck is None else STRIDE // CELLS
         first = (input_size[0] // stride, input_size[1] // stride)
         return make_anchors(self.config.anchors, self.head.map_sizes(first), input_size)
 

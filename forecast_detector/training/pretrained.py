@@ -56,8 +56,8 @@ def start_from_weights(network: ForecastNetwork, named: str) -> str:
     """
     start = load_checkpoint(named)
     own = network.state_dict()
-    names = {name for name, _ in start.network.named_children()}
-    trained = start.info[TRAINED_KEY].split() if TRAINED_KEY in start.info else sorted(names)
+    every = (name for name, _ in start.network.named_children())
+    trained = start.info.get(TRAINED_KEY, ' '.join(every)).split()
     fits = {
         key: value for key, value in start.network.state_dict().items()
         if key.split('.')[0] in trained and key in own and own[key].shape == value.shape
