@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, get_args, Literal, TypeVar
 
+from .settings import check_types
 from .types import Policy
 
 Backbone = Literal['efficientnet_lite0', 'mobilenet_v2']
@@ -273,10 +274,8 @@ def model_config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
     _require(not unknown, f'unknown model settings {unknown}; known are {sorted(known)}')
     missing = sorted(known - set(values))
     _require(not missing, f'model settings {missing} are missing; another version wrote them')
-    values = {key: value if key == 'anchors' else _tuples(value) for key, value in values.items()}
-    if 'anchors' in values:
-        anchors = values['anchors']
-        values['anchors'] = AnchorConfig(
-            _tuples(anchors['shapes']), _tuples(anchors['subdivisions'])
-        )
-    return ModelConfig(**values)
+    check_types(ModelConfig, values)
+    anchors = {key: _tuples(value) for key, value in values.pop('anchors').items()}
+    check_types(AnchorConfig, anchors)
+    values = {key: _tuples(value) for key, value in values.items()}
+    return ModelConfig(**values, anchors=AnchorConfig(**anchors))

@@ -10,12 +10,13 @@ import forecast_detector
 PACKAGE = 'forecast_detector'
 ROOT = Path(forecast_detector.__file__).parent
 # Each part may import itself and these.
-BASE = {'types', 'config', 'boxes'}
+BASE = {'types', 'settings', 'config', 'boxes'}
 CORE = BASE | {'device', 'memory', 'shipped', 'preprocess', 'postprocess', 'model', 'checkpoint'}
 ALLOWED = {
     '__init__': set(),
     'types': set(),
-    'config': {'types'},
+    'settings': set(),
+    'config': {'types', 'settings'},
     'boxes': set(),
     'device': set(),
     'images': {'types'},

@@ -150,9 +150,37 @@ def test_still_coco(tmp_path):
     dataset = load_still_coco(tmp_path, 'val2017', length=4)
     assert dataset.labels == ('car', 'dog') and len(dataset) == 4
     assert dataset.clips[0].truth(0).labels.tolist() == [1]
-    assert [dataset.clips[0].image_id(k) for k in range(4)] == [20, 21, 22, 23]
+    assert [dataset.clips[0].image_id(k) for k in range(4)] == [0, 1, 2, 3]
     with pytest.raises(BadFrameError, match='frame 4'):
         dataset.clips[0].read(4)
+
+
+@pytest.mark.parametrize(('images', 'message'), [
+    ([{'id': 5}], "has no 'file_name'"),
+    ([{'id': 5, 'file_name': 7}], 'has the file_name 7; expected str'),
+    ([{'id': 5, 'file_name': 'a'}, {'id': 5, 'file_name': 'b'}], 'ids are there twice'),
+])
+def test_still_images_that_are_not_coco_are_told(tmp_path, images, message):
+    (tmp_path / 'annotations').mkdir()
+    (tmp_path / 'annotations/train.json').write_text(json.dumps({
+        'categories': [{'id': 18, 'name': 'dog'}], 'images': images, 'annotations': [],
+    }))
+    with pytest.raises(ValueError, match=message):
+        load_still_coco(tmp_path, 'train')
+
+
+@pytest.mark.parametrize('image_id', ['seven', -3])
+def test_a_still_image_that_nobody_annotated_is_not_an_empty_one(tmp_path, image_id):
+    save_image(tmp_path / 'train/a.jpg')
+    (tmp_path / 'annotations').mkdir()
+    (tmp_path / 'annotations/train.json').write_text(json.dumps({
+        'categories': [{'id': 18, 'name': 'dog'}],
+        'images': [{'id': image_id, 'file_name': 'a.jpg', 'width': 40, 'height': 30,
+                    'annotated': False}],
+        'annotations': [],
+    }))
+    (clip,) = load_still_coco(tmp_path, 'train', length=3).clips
+    assert [clip.truth(k).annotated for k in range(3)] == [False] * 3
 
 
 def test_still_voc_counts_pixels_from_one_and_leaves_difficult_objects_out(tmp_path):

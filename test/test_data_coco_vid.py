@@ -195,6 +195,8 @@ def change(content, key, index, **values):
     ('images', 0, {'frame_id': 'a'}, "has the frame_id 'a'; expected int"),
     ('videos', 0, {'fps': 'fast'}, "has the fps 'fast'; expected int or float"),
     ('videos', 0, {'fps': -5}, 'has the fps -5.0; expected a number above 0'),
+    ('annotations', 0, {'instance_id': 'abc'}, "the instance_id 'abc'; expected int"),
+    ('categories', 0, {'id': 'x'}, 'some category ids are numbers and others text'),
     ('categories', 0, {'name': 'bolt'}, r"\['bolt'\] are there twice"),
 ])
 def test_a_broken_file_is_named_with_the_key(root, content, key, index, values, message):
@@ -203,6 +205,14 @@ def test_a_broken_file_is_named_with_the_key(root, content, key, index, values, 
     with pytest.raises(ValueError, match=message) as caught:
         load_coco_vid(root, 'val')
     assert 'val.json' in str(caught.value)
+
+
+def test_an_instance_id_of_null_is_unknown(root, content):
+    content['annotations'][0]['instance_id'] = None
+    save(root, content)
+    tracks = [t for clip in load_coco_vid(root, 'val').clips for i in range(len(clip))
+              for t in clip.truth(i).tracks]
+    assert -1 in tracks
 
 
 def test_missing_things_are_named(root, content):

@@ -17,15 +17,15 @@ from forecast_detector.data.base import Clip
 from forecast_detector.evaluation.baselines import BoxBaseline, HoldBoxes, ScheduledBoxes
 from forecast_detector.evaluation.detector import DetectorRunner, evaluation_config
 from forecast_detector.evaluation.kalman import KalmanBoxes
+from forecast_detector.evaluation.names import BASELINES
 from forecast_detector.evaluation.oracle import frame_loss, run_oracle
 from forecast_detector.evaluation.points import differences, recommend
 from forecast_detector.evaluation.policies import make_runner
 from forecast_detector.evaluation.rollout import read_share, run_settings, Setting
 from forecast_detector.evaluation.run import run_clips
 from forecast_detector.evaluation.store import FeatureStore
-from forecast_detector.evaluation.sweep import BASELINES, carry, Replay, Sweep
+from forecast_detector.evaluation.sweep import carry, Replay, Sweep
 from forecast_detector.evaluation.thresholds import ShareCurve
-from forecast_detector.evaluation.timing import time_steps
 from forecast_detector.model.network import ForecastNetwork
 from forecast_detector.streaming import StreamingDetector
 from forecast_detector.types import Action, Policy, Reason
@@ -79,10 +79,7 @@ def test_settings_side_by_side_are_as_each_frame_by_frame(detector, clips):
         ), policy == 'copy') for policy, every in cases
     ])
     for (policy, every), runs in zip(cases, together):
-        if policy != 'copy':
-            assert_same(runs, run_clips(make_runner(policy, detector, read_every=every), clips))
-    # The last, because it changes the detector.
-    assert_same(together[2], run_clips(make_runner('copy', detector, read_every=2), clips))
+        assert_same(runs, run_clips(make_runner(policy, detector, read_every=every), clips))
 
 
 @pytest.fixture(params=[0, 4], ids=['blind', 'peek'])
@@ -131,6 +128,44 @@ def test_the_scheduler_steers_batched_streams_as_it_steers_one(steered, clips):
                 [s.confidence for s in other.steps], abs=1e-4, nan_ok=True)
             assert [s.reason for s in run.steps] == [s.reason for s in other.steps]
     assert 0 < read_share(together[2]) < 1
+
+
+@pytest.mark.parametrize('changes', [
+    {'commit_on_forecast': False}, {'accumulate': False}, {'max_consecutive_forecasts': 2},
+], ids=lambda changes: next(iter(changes)))
+def test_other_settings_of_a_stream_hold_for_batched_streams_too(steered, clips, changes):
+    store = FeatureStore(steered, clips)
+    # Low enough that there are many forecasts in a row.
+    p = 1e-3
+    settings = [Setting(evaluation_config(Policy.SCHEDULER, p, **more)) for more in ({}, changes)]
+    plain, changed = run_settings(store, settings)
+    direct = run_clips(make_runner('scheduler', steered, p, **changes), clips)
+    assert_same(changed, direct)
+
+    def traces(runs):
+        return [[(s.confidence, *s.detections.scores[:3]) for s in run.steps[1:]] for run in runs]
+
+    assert traces(changed) != traces(plain)
+
+
+@pytest.mark.parametrize('steered', [0], ids=['blind'], indirect=True)
+def test_a_sweep_takes_other_settings_of_a_stream(steered, clips):
+    sweep = Sweep(FeatureStore(steered, clips), steered.labels, accumulate=False)
+    points = [q for q in sweep.points([]) if q.p < 1]
+    for point in points:
+        runs = run_clips(make_runner('scheduler', steered, point.p, accumulate=False), clips)
+        assert read_share(runs) == pytest.approx(point.read_share)
+    assert points
+
+
+def test_a_copy_takes_no_peek_and_leaves_the_detector_as_it_was(steered, clips, monkeypatch):
+    network, looks = steered.network, []
+    look = network.look
+    monkeypatch.setattr(network, 'look', lambda *given: looks.append(1) or look(*given))
+    run_clips(make_runner('copy', steered), clips[:1])
+    assert not looks and steered.network is network
+    run_clips(make_runner('alternate', steered), clips[:1])
+    assert bool(looks) is bool(network.config.peek)
 
 
 def test_a_change_of_image_size_within_a_clip_is_a_reset_as_in_a_stream(steered, clips):
@@ -192,14 +227,13 @@ def test_a_copy_under_the_scheduler_is_refused():
 def test_copy_sees_the_features_of_the_last_read_on_every_frame_until_the_next(detector, clips):
     seen = []
     runner = make_runner('copy', detector, read_every=3)
-    inner = detector.network._inner
-    step = inner.step
+    step = detector.network.step
 
     def spy(features, state):
         seen.append(features.clone())
         return step(features, state)
 
-    inner.step = spy
+    detector.network.step = spy
     run_clips(runner, clips[:1])
     for index, features in enumerate(seen):
         assert torch.equal(features, seen[index - index % 3])
@@ -277,7 +311,7 @@ def test_anticipation_detects_on_the_forecast_and_is_timed(detector, clips):
 @pytest.mark.parametrize('steered', [0], ids=['blind'], indirect=True)
 def test_a_sweep_measures_the_scheduler_and_every_baseline(steered, clips):
     store = FeatureStore(steered, clips)
-    sweep = Sweep(store, steered.labels, time_steps(steered, clips))
+    sweep = Sweep(store, steered.labels)
     points = list(sweep.points(BASELINES))
     scheduled = {q.p: q.read_share for q in points if q.policy == 'scheduler'}
     assert scheduled[1.0] == 1.0
@@ -301,7 +335,7 @@ def test_a_sweep_measures_the_scheduler_and_every_baseline(steered, clips):
 def test_each_wanted_share_is_met_where_confidences_allow_it(steered):
     clips = [NoisyClip(str(seed), seed, 40) for seed in range(4)]
     store = FeatureStore(steered, clips)
-    points = Sweep(store, steered.labels, time_steps(steered, clips)).points([])
+    points = Sweep(store, steered.labels).points([])
     shares = [point.read_share for point in points]
     for every in (1, 2, 3, 4, 6):
         assert min(abs(share - 1 / every) for share in shares) <= 0.03

@@ -20,12 +20,12 @@ from forecast_detector.cli.main import main
 from forecast_detector.data.base import ClipDataset, Truth
 from forecast_detector.data.rosbag import RosbagClip
 from forecast_detector.evaluation import datasets
+from forecast_detector.evaluation.points import unmet_shares
 from forecast_detector.evaluation.policies import make_runner
 from forecast_detector.evaluation.rollout import read_share
 from forecast_detector.evaluation.run import run_clips
 from forecast_detector.evaluation.store import FeatureStore
 from forecast_detector.evaluation.sweep import Sweep
-from forecast_detector.evaluation.timing import time_steps
 
 blind = pytest.mark.parametrize('steered', [0], ids=['blind'], indirect=True)
 
@@ -49,8 +49,7 @@ class UnseenClip(NoisyClip):
 
 
 def points_of(detector, clips, baselines):
-    sweep = Sweep(FeatureStore(detector, clips), detector.labels, time_steps(detector, clips))
-    return list(sweep.points(baselines))
+    return list(Sweep(FeatureStore(detector, clips), detector.labels).points(baselines))
 
 
 @blind
@@ -79,12 +78,11 @@ def test_without_any_confidence_every_frame_is_read_and_the_baselines_measured(
     if why == 'scheduler':
         with torch.no_grad():
             steered.network.scheduler.fc.weight.fill_(math.nan)
-    timed = time_steps(steered, [NoisyClip('c', 2, 4)])
-    points = list(Sweep(FeatureStore(steered, clips), steered.labels, timed).points(
-        ['alternate', 'scheduled_kalman']))
+    points = points_of(steered, clips, ['alternate', 'scheduled_kalman'])
     assert [(q.p, q.read_share) for q in points if q.policy == 'scheduler'] == [(1.0, 1.0)]
     assert {q.read_every for q in points if q.policy == 'alternate'} == {2, 3, 4, 6}
     assert not [q for q in points if q.policy == 'scheduled_kalman']
+    assert unmet_shares(points) == [1 / 2, 1 / 3, 1 / 4, 1 / 6]
 
 
 def run(out, weights, *options):  # noqa: F811

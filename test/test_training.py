@@ -8,20 +8,32 @@ import numpy as np
 import pytest
 import torch
 
-from forecast_detector.data.base import Truth
+from forecast_detector.data.base import Clip, ClipDataset, Truth
 from forecast_detector.data.synthetic import load_synthetic
 from forecast_detector.data.transforms import CropAndTurn, draw_window, Photometric
 from forecast_detector.model.head import HeadOutput
 from forecast_detector.model.network import ForecastNetwork
+from forecast_detector.training.bank_file import cached_bank
 from forecast_detector.training.config import load_train_config, TrainConfig
 from forecast_detector.training.detector import train_detector
 from forecast_detector.training.feature_bank import draw_sequences, fill_bank, Segment
 from forecast_detector.training.losses import AnchorTargets, assign, detection_losses, Target
 from forecast_detector.training.matcher import match_anchors, pairwise_iou
-from forecast_detector.training.recipes import DetectorRecipe, SchedulerRecipe, TemporalRecipe
-from forecast_detector.training.samples import clip_indices, StillSampler
+from forecast_detector.training.progress import Phase
+from forecast_detector.training.recipes import (
+    DetectorRecipe,
+    LossWeights,
+    SchedulerRecipe,
+    TemporalRecipe,
+)
+from forecast_detector.training.samples import clip_indices, draw_transform, StillSampler
 from forecast_detector.training.scheduling import draw_thresholds, follow, train_scheduler
-from forecast_detector.training.success import serves
+from forecast_detector.training.success import (
+    decision_loss,
+    forecast_serves,
+    serves,
+    UNKNOWN,
+)
 from forecast_detector.training.temporal import sequence_losses, train_temporal, unroll
 from forecast_detector.types import Detections
 
@@ -151,7 +163,7 @@ def test_thinning_draws_equal_intervals_within_the_clip():
 
 
 def test_a_batch_depends_on_the_seed_and_its_step_alone(world):
-    sampler = StillSampler(world, (64, 96), 0.5, False, seed=3)
+    sampler = StillSampler(world, tiny_config(world.labels).model, DetectorRecipe(), 3)
     whole = [batch.images for batch in sampler.batches(2, 0, 4)]
     resumed = [batch.images for batch in sampler.batches(2, 2, 4)]
     assert torch.equal(whole[2], resumed[0])
@@ -305,11 +317,131 @@ def test_the_scheduler_joins_late_and_does_not_bend_the_features(world):
     bank = fill_bank(network, world, config.temporal, False, 0, CPU)
     batch = draw_sequences(bank, 2, 4, 0, (0,))
     anchors = network.anchors(config.model.input_size)
-    assert 'decision' not in sequence_losses(network, batch, config, anchors, 5, CPU)
-    losses = sequence_losses(network, batch, config, anchors, 6, CPU)
+    assert 'decision' not in sequence_losses(network, batch, config, anchors, 5, 0.5, False, CPU)
+    losses = sequence_losses(network, batch, config, anchors, 6, 0.6, True, CPU)
     losses['decision'][1].backward()
     assert network.scheduler.fc.weight.grad.abs().sum() > 0
     assert network.encoder1.project.weight.grad is None
+
+
+@pytest.mark.parametrize('phase', [0, 1], ids=['sequences', 'detector'])
+def test_the_terms_of_the_loss_are_weighted_as_the_recipe_says(
+    world, tmp_path, monkeypatch, phase
+):
+    totals, terms = [], []
+    update = Phase.update
+    monkeypatch.setattr(Phase, 'update', lambda self, step, total, *rest: (
+        totals.append(total.item()), update(self, step, total, *rest)))
+    config = replace(
+        tiny_config(world.labels, steps=1, scheduler_from=0.0),
+        loss=LossWeights(2.0, 3.0, 5.0, 7.0, 11.0),
+    )
+    torch.manual_seed(0)
+    network = make_tiny_network(labels=world.labels)
+    if phase == 0:
+        bank = fill_bank(network, world, config.temporal, False, 0, CPU)
+        train_temporal(network, bank, config, CPU, tmp_path / 's.pt', terms.append)
+        weights = {'localisation': 2, 'classification': 3, 'forecast': 5, 'decision': 7,
+                   'forecast_detection': 11}
+    else:
+        train_detector(network, world, config, CPU, tmp_path / 's.pt', terms.append)
+        weights = {'loc': 2, 'cls': 3}
+    assert all(terms[0][name] > 0 for name in weights)
+    assert totals[0] == pytest.approx(
+        sum(weight * terms[0][name] for name, weight in weights.items()), rel=1e-5)
+
+
+def test_the_detector_learns_on_the_forecast_map_only_if_asked(world):
+    network = make_tiny_network(labels=world.labels)
+    config = tiny_config(world.labels)
+    bank = fill_bank(network, world, config.temporal, False, 0, CPU)
+    batch = draw_sequences(bank, 2, 4, 0, (0,))
+    anchors = network.anchors(config.model.input_size)
+    given = network, batch, config, anchors, 0, 0.0, False, CPU
+    assert set(sequence_losses(*given)) == {'localisation', 'classification', 'forecast'}
+    given = network, batch, replace(config, loss=LossWeights(forecast_detection=1.0)), *given[3:]
+    sequence_losses(*given)['forecast_detection'][1].backward()
+    # The second encoder has no part in the forecast.
+    assert network.encoder1.project.weight.grad.abs().sum() > 0
+    assert network.encoder2.project.weight.grad is None
+
+
+class SparseClip(Clip):
+    """Identical frames, some of which nobody annotated."""
+
+    name = 'sparse'
+
+    def __init__(self, annotated, size=(64, 96)):
+        self.annotated = annotated
+        self.image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+
+    def __len__(self):
+        return len(self.annotated)
+
+    def read(self, index):
+        return self.image
+
+    def truth(self, index):
+        if not self.annotated[index]:
+            return Truth(annotated=False)
+        return Truth(np.array([[20, 20, 60, 50]], np.float32), np.zeros(1, np.int64),
+                     np.zeros(1, np.int64))
+
+
+def test_frames_that_nobody_annotated_teach_no_objects(tmp_path):
+    dataset = ClipDataset(('a',), [SparseClip([False, True, False, True, False, False])])
+    config = tiny_config(('a',), relative=False)
+    sampler = StillSampler(dataset, config.model, DetectorRecipe(mosaic=0.5), 3)
+    targets = [t for batch in sampler.batches(4, 0, 8) for t in batch.targets]
+    assert len(targets) == 32 and all(target.annotated for target in targets)
+    network = make_tiny_network(labels=('a',))
+    bank = fill_bank(network, dataset, config.temporal, False, 0, CPU)
+    flags = [False, True, False, True, False, False]
+    assert [target.annotated for target in bank[0].targets] == flags
+    kept = cached_bank(tmp_path / 'bank.pt', 'k', lambda: bank)
+    assert [target.annotated for target in kept[0].targets] == flags
+    anchors = network.anchors(config.model.input_size)
+    serves = forecast_serves(network, bank[0].features.float(), None, bank[0].targets, anchors,
+                             config.temporal)
+    assert [label.item() == UNKNOWN for label in serves] == [not flag for flag in flags]
+    logits = torch.tensor([[0.0, 3.0], [1.0, 0.0], [9.0, 0.0]])
+    judged = decision_loss(logits, torch.tensor([1, 0, UNKNOWN]))
+    assert judged.item() == pytest.approx(
+        torch.nn.functional.cross_entropy(logits[:2], torch.tensor([1, 0])).item())
+    assert decision_loss(logits, torch.full((3,), UNKNOWN)).item() == 0
+    never = ClipDataset(('a',), [SparseClip([False, False])])
+    with pytest.raises(ValueError, match='sparse: none of its 2 frames was annotated'):
+        next(StillSampler(never, config.model, DetectorRecipe(), 3).batches(1, 0, 1))
+
+
+def test_an_image_without_objects_adds_nothing_to_the_detection_losses():
+    anchors = torch.tensor([[10.0, 10, 10, 10], [40, 40, 10, 10]])
+    there = Target(torch.tensor([[5.0, 5, 15, 15]]), torch.tensor([0]))
+    unseen = Target(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64), annotated=False)
+    torch.manual_seed(0)
+    logits, regression = torch.randn(2, 2, 2), torch.randn(2, 2, 4)
+    both = detection_losses(HeadOutput(logits, regression), assign([there, unseen], anchors))
+    alone = detection_losses(
+        HeadOutput(logits[:1], regression[:1]), assign([there], anchors))
+    assert torch.allclose(torch.stack(both), torch.stack(alone))
+
+
+def test_a_stretch_of_a_clip_gets_one_augmentation():
+    dataset = ClipDataset(('a',), [SparseClip([True] * 9)])
+    network = make_tiny_network(labels=('a',))
+    recipe = tiny_config(('a',)).temporal
+    (segment,) = fill_bank(network, dataset, recipe, False, 0, CPU)
+    assert all(torch.equal(features, segment.features[0]) for features in segment.features)
+    assert all(torch.equal(t.boxes, segment.targets[0].boxes) for t in segment.targets)
+
+
+@pytest.mark.parametrize('letterbox', [True, False])
+def test_training_stretches_images_if_inference_does(letterbox):
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        transform = draw_transform(rng, (1280, 720), (320, 320), turns=False, letterbox=letterbox)
+        _, _, width, height = transform.geometry.window
+        assert width / height == pytest.approx(1.0 if letterbox else 1280 / 720)
 
 
 def test_the_scheduler_alone_learns_on_streams_that_it_steers(world, tmp_path):

@@ -242,6 +242,36 @@ def test_a_whole_clip_gets_one_augmentation():
     assert (first[1].boxes == second[1].boxes).all()
 
 
+class SameFrames(Clip):
+    """A clip of one picture, over and over."""
+
+    name = 'same'
+    image = np.random.default_rng(1).integers(0, 256, (80, 100, 3), np.uint8)
+
+    def __len__(self):
+        return 12
+
+    def read(self, index):
+        return self.image
+
+    def truth(self, index):
+        return Truth(np.array([[40, 30, 60, 45]], np.float32), np.zeros(1, np.int64),
+                     np.zeros(1, np.int64))
+
+
+def test_all_frames_of_a_sampled_clip_are_augmented_alike():
+    config = tiny_config(('a',))
+    sampler = ClipSampler(ClipDataset(('a',), [SameFrames()]), None, SHORT, config.model, 0)
+    pictures = []
+    for batch in sampler.batches(0, 0):
+        for images, targets in zip(batch.images, batch.targets):
+            assert all(torch.equal(image, images[0]) for image in images)
+            assert all(torch.equal(t.boxes, targets[0].boxes) for t in targets)
+            pictures.append(images[0])
+    # Each clip has its own.
+    assert not torch.equal(pictures[0], pictures[1])
+
+
 SHORT = SequenceRecipe(
     epochs=4, frames=2, batch_size=2, scheduler_from=3, decay_epochs=(2,), thinning=1,
     scheduler_decay_epochs=(4,), unthinned_epochs=1,
@@ -278,15 +308,16 @@ def test_the_scheduler_is_untouched_before_its_epoch(world, tmp_path, monkeypatc
 def joint_losses(network, config, world, step, detach=False):
     sampler = ClipSampler(world, None, config.joint, config.model, 0)
     batch = next(sampler.batches(0, 0))
-    prepare(network, 'joint')
-    temporal = replace(config.temporal, steps=4, scheduler_from=0.5, detach_scheduler=detach)
+    prepare(network, trained=True)
+    temporal = replace(config.temporal, detach_scheduler=detach)
     return batch, read_clips(network, batch.images, 0), replace(config, temporal=temporal), step
 
 
 def gradients_of(network, features, targets, config, step, name):
     network.zero_grad(set_to_none=True)
     losses = sequence_losses(
-        network, SequenceBatch(features, targets), config, network.anchors((64, 96)), step, CPU
+        network, SequenceBatch(features, targets), config, network.anchors((64, 96)), step, 0.75,
+        True, CPU,
     )
     losses[name][1].backward()
     parts = ('backbone', 'encoder1', 'encoder2', 'head', 'scheduler')
@@ -316,7 +347,8 @@ def test_the_target_of_a_forecast_gets_no_gradient(world):
     features = torch.rand(2, 3, 16, 2, 3, requires_grad=True)
     batch = next(ClipSampler(world, None, config.joint, config.model, 0).batches(0, 0))
     losses = sequence_losses(
-        network, SequenceBatch(features, batch.targets), config, network.anchors((64, 96)), 0, CPU
+        network, SequenceBatch(features, batch.targets), config, network.anchors((64, 96)), 0,
+        0.0, False, CPU,
     )
     losses['forecast'][1].backward()
     # The last frame is only a target.
@@ -348,7 +380,7 @@ def test_computing_again_gives_the_same_gradients(world):
     found = []
     for recompute in (0, 2):
         network = make_tiny_network(labels=world.labels)
-        prepare(network, 'joint')
+        prepare(network, trained=True)
         read_clips(network, batch.images, recompute).square().sum().backward()
         found.append(network.backbone.stages[0][0].weight.grad)
     assert torch.allclose(*found, rtol=1e-4, atol=1e-7)

@@ -435,7 +435,6 @@ class OddClip:
         (OddClip([[0, 0, float('nan'), 4]]), r'odd, frame 0: box .*nan.* is not finite'),
         (OddClip([[3, 0, 3, 4]]), 'odd, frame 0: box .* has no area'),
         (OddClip([[0, 0, 3, 4]], [2]), 'odd, frame 0: label 2 is none of the 2 classes'),
-        (OddClip([], [], annotated=False), 'odd, frame 0 was not annotated'),
     ],
 )
 def test_truth_that_cannot_be_trained_on_is_told_with_clip_and_frame(clip, message):
@@ -446,8 +445,9 @@ def test_truth_that_cannot_be_trained_on_is_told_with_clip_and_frame(clip, messa
 def test_clips_without_frames_are_told_by_name():
     with pytest.raises(ValueError, match=r"clips without frames: \['odd'\]"):
         checked(ClipDataset(('a',), [OddClip([], [], frames=0)]))
-    with pytest.raises(ValueError, match='no frame of the data set has an object'):
-        checked(ClipDataset(('a',), [OddClip([], [])]))
+    for annotated in (True, False):
+        with pytest.raises(ValueError, match='no frame of the data set has an annotated object'):
+            checked(ClipDataset(('a',), [OddClip([], [], annotated)]))
     with pytest.raises(ValueError, match='no clips'):
         checked(ClipDataset(('a',), []))
 

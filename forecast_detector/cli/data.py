@@ -9,15 +9,15 @@ from typing import Any, TYPE_CHECKING
 
 from tqdm import tqdm
 
+from ..evaluation.names import DATASETS
 from . import options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from ..data.bag_options import BagOptions
     from ..data.base import Clip, ClipDataset
-    from ..evaluation.datasets import BagOptions
 
-DATASETS = ('coco_vid', 'imagenet_vid', 'rosbag', 'synthetic')
 SKIPPED = 3  # exit status
 SPLIT, TOLERANCE_MS = 'val', 5.0
 
@@ -30,6 +30,15 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--split', help=f'default: {SPLIT}; bags have none')
     parser.add_argument('--stride', type=options.whole(1), default=1, metavar='K',
                         help='take every K-th frame of each clip; default: %(default)s')
+    add_bags(parser, 'is not scored')
+
+
+def add_bags(parser: argparse.ArgumentParser, unseen: str) -> None:
+    """
+    Add the options that say what of a bag is looked at.
+
+    :param unseen: what becomes of a frame without truth.
+    """
     parser.add_argument('--image-topic', metavar='TOPIC',
                         help='with rosbag: needed where a bag has several cameras')
     parser.add_argument('--truth-topic', metavar='TOPIC',
@@ -37,14 +46,15 @@ def add_data(parser: argparse.ArgumentParser) -> None:
                              'default: found by its type')
     parser.add_argument('--truth-tolerance', type=options.number(0.0), metavar='MS',
                         help='with rosbag: how far the stamp of a truth may be from that of its '
-                             'image; a frame without truth is not scored; '
+                             'image; a frame without truth ' + unseen + '; '
                              f'default: {TOLERANCE_MS:g}')
 
 
-def check_data(args: argparse.Namespace) -> None:
+def check_data(args: argparse.Namespace, split: str = SPLIT) -> None:
     """
     See that the options fit the data set, and fill in their defaults.
 
+    :param split: where none is named.
     :raises OptionError: for options that the data set does not take, or a root that is missing.
     """
     bags = args.dataset == 'rosbag'
@@ -62,12 +72,12 @@ def check_data(args: argparse.Namespace) -> None:
     if bags:
         options.fill(args, truth_tolerance=TOLERANCE_MS)
     else:
-        options.fill(args, split=SPLIT)
+        options.fill(args, split=split)
 
 
 def bag_options(args: argparse.Namespace) -> BagOptions:
     """Gather what of a bag is looked at."""
-    from ..evaluation.datasets import BagOptions
+    from ..data.bag_options import BagOptions
 
     if args.dataset != 'rosbag':
         return BagOptions()

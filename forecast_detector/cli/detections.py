@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..data.base import ClipDataset
+    from ..evaluation.bootstrap import Interval
     from ..evaluation.dump import Dump
     from ..evaluation.metrics import ScoredClip
     from ..evaluation.run import ClipRun
@@ -61,6 +62,19 @@ def read(path: str, dataset: ClipDataset) -> tuple[list[ScoredClip], Dump]:
                    [clip.truth(i) for i in range(len(clip))])
         for clip, ids in zip(dataset.clips, images)
     ], dump
+
+
+def how_sure(dataset: ClipDataset, scored: list[ScoredClip]) -> Interval:
+    """
+    Resample the clips to tell how sure the mean average precision is.
+
+    :raises ValueError: if there is no object to find.
+    """
+    from ..evaluation.bootstrap import interval
+    from ..evaluation.matching import Rule
+    from ..evaluation.metrics import ALL, outcomes
+
+    return interval(outcomes(scored, len(dataset.labels), Rule.PLAIN, ())[ALL])
 
 
 def compare(path: str, dataset: ClipDataset, scored: list[ScoredClip]) -> dict[str, Any]:

@@ -15,7 +15,9 @@ skipped, the rest is looked into, and the exit status is 3.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import asdict
+import json
 import sys
 from typing import Any
 
@@ -24,7 +26,9 @@ from tqdm import tqdm
 from ..config import StreamConfig
 from . import common, options
 from .data import add_data, check_data, describe_data, open_data, Skipped, tell_unfinished
-from .evaluate import load_detector
+from .evaluate import origin
+
+LABEL_IOU = 0.7  # the paper's
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,9 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              'default: %(default)s')
     parser.add_argument('--ahead', type=options.whole(1), default=4, metavar='N',
                         help='forecasts in a row, at most; default: %(default)s')
-    parser.add_argument('--success-iou', type=float, default=0.5, metavar='IOU',
+    parser.add_argument('--success-iou', type=float, metavar='IOU',
                         help='overlap from which an object counts as found for the labels; '
-                             'default: %(default)s')
+                             f'default: that of the training, or else {LABEL_IOU:g}')
     parser.add_argument('--plot', metavar='FILE', help='draw all but the classes as one picture')
     parser.add_argument('--plot-classes', metavar='FILE',
                         help='draw what becomes of the objects of each class')
@@ -61,7 +65,8 @@ def run(args: argparse.Namespace) -> int:
 
     _check(args)
     skipped = Skipped()
-    detector, provenance = load_detector(args)
+    detector, checkpoint = common.make_detector(args)
+    success_iou = label_iou(checkpoint.info) if args.success_iou is None else args.success_iou
     if detector.network.config.combination == 'recurrent':
         raise ValueError("these weights forecast nothing (combination 'recurrent'); there is "
                          'nothing to diagnose')
@@ -73,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         judged = []
         for p in [1.0, *(p for p in args.p if p < 1.0)]:
             bar.set_description(f'scheduler, p={p:g}')
-            trials = run_trials(store, p, args.success_iou, bar.update)
+            trials = run_trials(store, p, success_iou, bar.update)
             judged.append({'p': p, **judge(trials, len(store.clips)).to_dict()})
         bar.set_description('forecasts')
         ratios = forecast_ratios(store, args.ahead, bar.update)
@@ -92,8 +97,10 @@ def run(args: argparse.Namespace) -> int:
         'classes': [one.to_dict() for one in mistakes],
         'frames': sum(len(clip) for clip in store.clips),
         'skipped': skipped.rows,
-        'provenance': {**provenance, 'success_iou': args.success_iou, **describe_data(args),
-                       **tell_unfinished(dataset.clips)},
+        'provenance': {
+            **origin(args, detector, checkpoint.sha256), 'success_iou': success_iou,
+            **describe_data(args), **tell_unfinished(dataset.clips),
+        },
     }
     _write(args, result)
     if cuts is None:
@@ -101,12 +108,20 @@ def run(args: argparse.Namespace) -> int:
     return skipped.status
 
 
+def label_iou(info: Mapping[str, str]) -> float:
+    """Find the overlap that the scheduler's labels asked for when these weights were trained."""
+    try:
+        return float(json.loads(info['recipe'])['temporal']['success_iou'])
+    except (KeyError, TypeError, ValueError):
+        return LABEL_IOU
+
+
 def _check(args: argparse.Namespace) -> None:
     check_data(args)
     options.check_outputs(args, ('json', 'plot', 'plot_classes'))
     options.check_plot(args.plot)
     options.check_plot(args.plot_classes, '--plot-classes')
-    if not 0 < args.success_iou < 1:
+    if args.success_iou is not None and not 0 < args.success_iou < 1:
         raise options.OptionError(f'--success-iou: {args.success_iou} is outside (0, 1)')
 
 

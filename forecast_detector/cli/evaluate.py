@@ -16,6 +16,7 @@ import sys
 from typing import Any, TYPE_CHECKING
 
 from ..config import StreamConfig
+from ..evaluation.names import POLICIES
 from . import common, options
 from .data import (
     add_data,
@@ -26,8 +27,17 @@ from .data import (
     Skipped,
     tell_unfinished,
 )
-from .detections import compare, dump, read
-from .measuring import check_options, make_job, measure, POLICY, READ_EVERY, run_oracle, settings
+from .detections import compare, dump, how_sure, read
+from .measuring import (
+    add_stream,
+    check_options,
+    make_job,
+    measure,
+    POLICY,
+    READ_EVERY,
+    run_oracle,
+    settings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,10 +50,6 @@ if TYPE_CHECKING:
     from ..evaluation.streaming_ap import Latencies
     from ..streaming import StreamingDetector
 
-POLICIES = (
-    'scheduler', 'read', 'alternate', 'copy', 'hold', 'kalman', 'moved',
-    'scheduled_kalman', 'oracle',
-)
 # What asks for something that scoring a file again cannot give.
 RUN_OPTIONS = (
     'policy', 'p', 'read_every', 'max_consecutive_forecasts', 'no_accumulate',
@@ -74,17 +80,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--read-every', type=options.whole(1), metavar='K',
                         help='frames a READ, for all but scheduled ones and read; '
                              f'default: {READ_EVERY}')
-    parser.add_argument('--max-consecutive-forecasts', type=options.whole(0), metavar='N',
-                        help='default: 0, no limit')
-    parser.add_argument('--no-accumulate', action='store_true',
-                        help='compare p with the confidence in the next forecast alone, as the '
-                             'paper does, not with that in all since the last READ')
-    parser.add_argument('--no-commit', action='store_true',
-                        help='let a FORECAST step leave the LSTM state as it was')
+    add_stream(parser)
     _add_streaming(parser)
     parser.add_argument('--versus', metavar='FILE',
                         help='compare with these detections (COCO results) of the same frames: '
                              'difference of mAP with a paired bootstrap over clips')
+    parser.add_argument('--interval', action='store_true',
+                        help='tell how sure mAP is: its 95 %% interval, of a bootstrap over clips')
     parser.add_argument('--dump', metavar='FILE', help='write the detections (COCO results)')
     parser.add_argument('--trace', action='store_true',
                         help='keep the decisions of every frame, and a few pictures, in the JSON '
@@ -199,10 +201,10 @@ def _score_again(
 def load_detector(args: argparse.Namespace) -> tuple[StreamingDetector, dict[str, Any]]:
     """Load the weights; returns the detector and where it comes from."""
     detector, checkpoint = common.make_detector(args)
-    return detector, _origin(args, detector, checkpoint.sha256)
+    return detector, origin(args, detector, checkpoint.sha256)
 
 
-def _origin(
+def origin(
     args: argparse.Namespace, detector: StreamingDetector, sha256: str
 ) -> dict[str, Any]:
     from ..evaluation.result import machine
@@ -221,7 +223,7 @@ def _provenance(
     """Say where the figures come from; planned latencies are no measured ones."""
     planned = args.latency
     return {
-        **_origin(args, detector, job.checkpoint.sha256),
+        **origin(args, detector, job.checkpoint.sha256),
         'workers': args.workers, 'ray': args.ray, 'anticipates': args.anticipate,
         'planned_ms': {
             'read': planned.read, 'forecast': planned.forecast, 'ahead': planned.ahead,
@@ -249,5 +251,5 @@ def _result(
     versus = compare(args.versus, dataset, scored) if args.versus is not None else None
     return EvaluationResult(
         evaluate(scored, dataset.labels), len(dataset), len(scored), coco, sap50, timed, versus,
-        provenance, annotated, skipped.rows,
+        provenance, annotated, skipped.rows, how_sure(dataset, scored) if args.interval else None,
     )

@@ -42,18 +42,40 @@ class Measured:
     streamed: Sequence[ScoredClip] | None = None
 
 
+def add_stream(parser: argparse.ArgumentParser) -> None:
+    """Add the options of streams that forecast."""
+    parser.add_argument('--max-consecutive-forecasts', type=options.whole(0), metavar='N',
+                        help='default: 0, no limit')
+    parser.add_argument('--no-accumulate', action='store_true',
+                        help='compare p with the confidence in the next forecast alone, as the '
+                             'paper does, not with that in all since the last READ')
+    parser.add_argument('--no-commit', action='store_true',
+                        help='let a FORECAST step leave the LSTM state as it was')
+
+
+def stream_changes(args: argparse.Namespace) -> dict[str, Any]:
+    """Give the settings of a stream that the options of :func:`add_stream` ask for."""
+    return {
+        'max_consecutive_forecasts': _given(args.max_consecutive_forecasts, 0),
+        'accumulate': not args.no_accumulate,
+        'commit_on_forecast': not args.no_commit,
+    }
+
+
 def settings(args: argparse.Namespace) -> dict[str, Any]:
     """Say which decisions are asked for; null where the policy takes none."""
     scheduled = args.policy in SCHEDULED
     fixed = not scheduled and args.policy != 'read'
+    asked = stream_changes(args)
+    if not scheduled:
+        asked.update(max_consecutive_forecasts=None, accumulate=None)
+    if args.policy not in STREAMED:
+        asked.update(commit_on_forecast=None)
     return {
         'policy': args.policy,
         'p': _given(args.p, StreamConfig().p) if scheduled else None,
         'read_every': _given(args.read_every, READ_EVERY) if fixed else None,
-        'max_consecutive_forecasts':
-            _given(args.max_consecutive_forecasts, 0) if scheduled else None,
-        'accumulate': not args.no_accumulate if scheduled else None,
-        'commit_on_forecast': not args.no_commit if args.policy in STREAMED else None,
+        **asked,
     }
 
 
@@ -163,6 +185,7 @@ def _outcomes(
 def run_oracle(args: argparse.Namespace, job: Job, skipped: Skipped) -> Measured:
     """Run the oracle: several passes; single steps are timed apart, on the first frames."""
     from ..evaluation.oracle import run_oracle_at
+    from ..evaluation.policies import make_runner
     from ..evaluation.rollout import read_share
     from ..evaluation.store import FeatureStore
     from ..evaluation.timing import time_steps
@@ -172,7 +195,7 @@ def run_oracle(args: argparse.Namespace, job: Job, skipped: Skipped) -> Measured
     with tqdm(unit='frame', desc='oracle', dynamic_ncols=True) as bar:
         store = FeatureStore(detector, dataset.clips, bar.update,
                              on_bad=skipped.clips_of(args))
-        timed = time_steps(detector, store.clips)
+        timed = time_steps(make_runner('alternate', detector), store.clips)
         runs = run_oracle_at(store, 1 / job.read_every, bar.update)
     return Measured(replace(dataset, clips=store.clips), runs,
                     replace(timed, read_share=read_share(runs)))

@@ -17,21 +17,22 @@ import argparse
 from collections.abc import Mapping, Sequence
 import csv
 from pathlib import Path
+import sys
 import time
 from typing import Any, TYPE_CHECKING
 
 from tqdm import tqdm
 
+from ..evaluation.names import BASELINES
 from . import common, options
 from .data import add_data, check_data, describe_data, open_data, Skipped, tell_unfinished
 from .evaluate import load_detector
+from .measuring import add_stream, stream_changes
 
 if TYPE_CHECKING:
     from ..data.base import Clip
     from ..evaluation.points import Point
     from ..streaming import StreamingDetector
-
-BASELINES = ('alternate', 'copy', 'hold', 'kalman', 'moved', 'scheduled_kalman', 'oracle')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help=f'of {", ".join(BASELINES)}; default: all but oracle, which takes '
                              'longer than the rest together. None after it: the scheduler '
                              'alone, to choose p in little more than the time of one pass')
+    add_stream(parser)
     parser.add_argument('--time-pass', action='store_true',
                         help='run one pass of evaluate --policy read, too, to compare times '
                              '(pass_s beside sweep_s)')
@@ -62,11 +64,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``sweep``."""
-    from ..evaluation.points import differences, recommend
+    from ..evaluation.points import differences, recommend, TOLERANCE, unmet_shares
     from ..evaluation.policies import check_forecasts
     from ..evaluation.store import FeatureStore
     from ..evaluation.sweep import Sweep
-    from ..evaluation.timing import time_steps
 
     check_data(args)
     options.check_outputs(args, ('json', 'csv', 'plot'))
@@ -83,23 +84,30 @@ def run(args: argparse.Namespace) -> int:
         store = FeatureStore(detector, dataset.clips, bar.update,
                              on_bad=skipped.clips_of(args))
         reading = watch.seconds('read')
-        timed = time_steps(detector, store.clips)
-        for point in Sweep(store, dataset.labels, timed, bar.update).points(args.baselines):
+        changes = stream_changes(args)
+        sweep = Sweep(store, dataset.labels, bar.update, **changes)
+        for point in sweep.points(args.baselines):
             points.append(point)
             bar.set_description(f'{len(points)} points, last {_name(point)}')
+    unmet = unmet_shares(points)
+    if unmet:
+        print('note: no p gives a READ share of ' + ', '.join(f'{s:.2f}' for s in unmet)
+              + f', give or take {TOLERANCE}; these rows are left out', file=sys.stderr)
     compared = differences(points)
     chosen = recommend(points, args.want_share, args.want_ms, args.want_loss)
     sweeping = watch.seconds('sweep')
     result = {
         'points': [point.to_dict() for point in points],
+        'unmet_shares': unmet,
         'differences': compared,
         'recommended': chosen.to_dict() if chosen else None,
         'frames': sum(len(clip) for clip in store.clips),
         'skipped': skipped.rows,
-        'latency_ms': {'read': timed.read_ms, 'forecast': timed.forecast_ms},
+        'latency_ms': {'read': sweep.timed.read_ms, 'forecast': sweep.timed.forecast_ms},
         **sweeping, **reading, 'pass_s': None, 'pass_cpu_s': None,
         'provenance': {
-            **provenance, **describe_data(args), **tell_unfinished(dataset.clips),
+            **provenance, **changes, **describe_data(args),
+            **tell_unfinished(dataset.clips),
         },
     }
     _write(args, result)

@@ -17,6 +17,10 @@ from pathlib import Path
 import sys
 
 from . import common, options
+from .data import add_bags, bag_options, check_data
+
+SPLIT, WORKERS = 'train', 2
+SEQUENCES, CACHED = {'baseline', 'joint'}, {'temporal', 'scheduler'}  # phases
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='voc and coco are still images, made into clips; default: %(default)s',
     )
     parser.add_argument('--root', help='folder of the data set')
-    parser.add_argument('--split', default='train', help='default: %(default)s')
+    parser.add_argument('--split', help=f'default: {SPLIT}; bags have none')
+    add_bags(parser, 'teaches what follows a frame, and no objects')
     parser.add_argument(
         '--stills', metavar='NAME[=ROOT[:SPLIT]]',
         help=f'still images to mix in, if the recipe has a share for them: {", ".join(STILLS)}; '
@@ -40,8 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', required=True, help='folder for log, states and weights')
     parser.add_argument(
         '--features', metavar='DIR',
-        help='folder that keeps the cached features, for other runs with the same backbone, data '
-        'and seed; without it they go when the run is done',
+        help='folder that keeps the cached features, for other runs that can use them; without '
+        'it they go when the run is done',
     )
     start = parser.add_mutually_exclusive_group()
     start.add_argument('--imagenet', help="file of the backbone's ImageNet weights")
@@ -51,9 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                        'fits the recipe; under torchrun only as --start-from')
     parser.add_argument('--seed', type=options.whole(0), help="instead of the recipe's")
     parser.add_argument(
-        '--workers', type=options.whole(0), default=2,
+        '--workers', type=options.whole(0),
         help='processes that prepare clips ahead, for phases baseline and joint; '
-        'default: %(default)s',
+        f'default: {WORKERS}',
     )
     common.add_device(parser)
 
@@ -70,6 +75,26 @@ def run(args: argparse.Namespace) -> int:
         return 128 + stopped.signum
 
 
+def _check(args: argparse.Namespace, recipe: Path) -> None:
+    """
+    Find what does not go together before any data is opened.
+
+    :raises OptionError: for options that this data set or recipe does not take.
+    :raises ValueError: for a recipe that cannot be.
+    """
+    from ..training.config import load_train_config
+
+    check_data(args, SPLIT)
+    # The classes are not known yet, and do not matter to it.
+    phases = set(load_train_config(recipe, ('any',)).phases)
+    if not phases & CACHED:
+        options.refuse(args, ['features'], 'no phase of this recipe caches features')
+    if not phases & SEQUENCES:
+        options.refuse(args, ['workers'], 'only phases baseline and joint have such processes, '
+                                          'and this recipe has neither; leave it out')
+    options.fill(args, workers=WORKERS)
+
+
 def _train(args: argparse.Namespace) -> int:
     from ..device import select_device
     from ..shipped import find
@@ -79,18 +104,19 @@ def _train(args: argparse.Namespace) -> int:
     from ..training.trainer import train
 
     recipe = find('recipes', args.config)
+    _check(args, recipe)
     with distributed.process_group(args.device) as name:
         device, note = select_device(name)
         print(note, file=sys.stderr)
-        dataset = open_training_set(args.dataset, args.root, args.split)
+        dataset = open_training_set(
+            args.dataset, args.root, args.split or SPLIT, bags=bag_options(args)
+        )
         config = load_train_config(recipe, dataset.labels)
         if args.seed is not None:
             config = replace(config, seed=args.seed)
         named = args.stills
         if named is None and args.dataset == 'imagenet_vid' and config.mixes_stills:
             named = 'imagenet_det'
-        if args.features is not None and not {'temporal', 'scheduler'} & set(config.phases):
-            raise options.OptionError('--features: no phase of this recipe caches features')
         stills = open_stills(named, args.root, dataset.labels)
         weights = train(
             config, dataset, Path(args.out), device, args.imagenet, stills, args.workers,

@@ -53,7 +53,7 @@ def read_annotations(path: Path, keys: Sequence[str] = KEYS) -> dict[str, list[E
 # What stands under a key, where anything else would fail far from its file.
 EXPECTED: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(('id', 'image_id', 'video_id', 'category_id'), (int, str)),
-    **dict.fromkeys(('frame_id', 'stamp_ns'), (int,)),
+    **dict.fromkeys(('frame_id', 'stamp_ns', 'instance_id'), (int,)),
     **dict.fromkeys(('width', 'height', 'fps'), (int, float)),
     'file_name': (str,),
 }
@@ -85,12 +85,16 @@ def by_id(entries: list[Entry], kind: str, path: Path) -> dict[int, Entry]:
     """
     Put entries into a table.
 
-    :raises ValueError: if an id is there twice.
+    :raises ValueError: if an id is there twice, or numbers and texts are mixed.
     """
     table = {value_of(entry, 'id', kind, path): entry for entry in entries}
     if len(table) < len(entries):
         raise ValueError(
             f'{path}: {len(entries) - len(table)} {kind} ids are there twice; make them unique'
+        )
+    if len({isinstance(key, str) for key in table}) > 1:
+        raise ValueError(
+            f'{path}: some {kind} ids are numbers and others text; make them of one kind'
         )
     return table
 
@@ -128,6 +132,11 @@ class ImageTruths:
             )
         return box
 
+    def _track(self, row: Entry) -> int:
+        if row.get('instance_id') is None:
+            return -1
+        return int(value_of(row, 'instance_id', 'annotation', self.path))
+
     def of(self, image: Entry) -> Truth:
         """Turn an image's annotations into its :class:`Truth`."""
         if not image.get('annotated', True):
@@ -149,7 +158,7 @@ class ImageTruths:
         boxes, keep = clip_boxes(boxes, size)
         self.dropped += int((~keep).sum())
         labels = np.array([self.label_of[row['category_id']] for row in rows], np.int64)
-        tracks = np.array([row.get('instance_id', -1) for row in rows], np.int64)
+        tracks = np.array([self._track(row) for row in rows], np.int64)
         crowd = np.array([bool(row.get('iscrowd')) for row in rows])
         return boxes[keep], labels[keep], tracks[keep], crowd[keep]
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..boxes import area
 from ..types import BadFrameError
 from .base import Clip, ClipDataset, Truth
-from .coco_json import ImageTruths, number_categories, read_annotations
+from .coco_json import by_id, ImageTruths, number_categories, read_annotations, value_of
 from .frames import clip_boxes, read_image
 from .labels import label_indices
 from .voc_xml import read_voc, VocImage
@@ -90,7 +90,9 @@ class StillClip(Clip):
         full = (source.boxes - shift) / np.float32(share)
         boxes, keep = clip_boxes(full.astype(np.float32), (width, height))
         keep &= area(boxes) >= self._min_visible * area(full)
-        return Truth(boxes[keep], source.labels[keep], np.arange(len(source))[keep])
+        return Truth(
+            boxes[keep], source.labels[keep], np.arange(len(source))[keep], source.annotated
+        )
 
     def image_id(self, index: int) -> int:
         """Count the frames of all pictures."""
@@ -117,9 +119,11 @@ def load_still_coco(
     in_force, label_of = number_categories(content, path, labels)
     truths = ImageTruths(content, path, label_of)
     return ClipDataset(in_force, [
-        StillClip(root / split / image['file_name'], length, truths.of(image),
-                  image['file_name'], image['id'], image['id'])
-        for image in content['images']
+        StillClip(root / split / name, length, truths.of(image), name, number, number)
+        for number, (image, name) in enumerate(
+            (image, value_of(image, 'file_name', 'image', path))
+            for image in by_id(content['images'], 'image', path).values()
+        )
     ])
 
 

@@ -121,7 +121,9 @@ class CropAndTurn:
                 [boxes[:, 1], out_w - boxes[:, 2], boxes[:, 3], out_w - boxes[:, 0]], axis=1
             )
             out_h, out_w = out_w, out_h
-        return Truth(boxes.astype(np.float32), truth.labels[keep], truth.tracks[keep])
+        return Truth(
+            boxes.astype(np.float32), truth.labels[keep], truth.tracks[keep], truth.annotated
+        )
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,6 @@ class Interval:
     low: float
     high: float
 
-    @property
-    def settled(self) -> bool:
-        """Whether zero lies outside."""
-        return self.low > 0 or self.high < 0
-
 
 def clip_weights(clips: int, resamples: int, seed: int = 0) -> FloatArray:
     """How often each clip is drawn in each resample, (resamples, clips), rows sum to clips."""

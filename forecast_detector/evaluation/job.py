@@ -9,10 +9,11 @@ from typing import Any, Protocol
 
 from ..checkpoint import Checkpoint
 from ..config import Resize
+from ..data.bag_options import BagOptions
 from ..data.base import Clip
 from ..streaming import StreamingDetector
 from ..types import Detections
-from .datasets import BagOptions, strided
+from .datasets import strided
 from .policies import make_runner
 from .run import ClipRun, run_clip, Runner
 from .streaming_ap import Latencies, stream_clip

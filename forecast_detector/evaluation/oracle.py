@@ -126,7 +126,7 @@ def run_oracle_at(
         if best is None or abs(error) < abs(best[0]):
             best = error, runs
         low, high = (max(low, threshold), high) if error > 0 else (low, min(high, threshold))
-        if abs(error) <= TOLERANCE or high <= low:
+        if abs(error) <= TOLERANCE or high <= low or not regrets:
             break
         threshold = _next_threshold(np.array(regrets), share, low, high)
     assert best is not None

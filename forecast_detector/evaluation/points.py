@@ -98,6 +98,12 @@ def nearest(points: Sequence[Point], share: float) -> Point | None:
     return point if abs(point.read_share - share) <= TOLERANCE else None
 
 
+def unmet_shares(points: Sequence[Point]) -> list[float]:
+    """List the shares of READs that the scheduler was brought to by no p."""
+    scheduled = [point for point in points if point.policy == 'scheduler']
+    return [1 / every for every in PERIODS if nearest(scheduled, 1 / every) is None]
+
+
 def recommend(
     points: Sequence[Point], share: float | None = None, ms: float | None = None,
     loss: float | None = None,

@@ -9,13 +9,12 @@ from ..types import Policy
 from .baselines import BoxBaseline, HoldBoxes, MovedBoxes, ScheduledBoxes
 from .detector import DetectorRunner, evaluation_config
 from .kalman import KalmanBoxes
+from .names import POLICIES, SCHEDULED_KALMAN
 from .run import Runner
-from .taps import CopyForecast
+from .taps import copying
 
 STREAMING = tuple(policy.value for policy in Policy)
 BOXES = {'hold': HoldBoxes, 'kalman': KalmanBoxes, 'moved': MovedBoxes}
-SCHEDULED_KALMAN = 'scheduled_kalman'
-POLICIES = (*STREAMING, 'copy', *BOXES, SCHEDULED_KALMAN)
 
 
 def check_forecasts(policy: str, detector: StreamingDetector) -> None:
@@ -54,9 +53,9 @@ def make_runner(
             Policy.SCHEDULER, p, **changes
         )), KalmanBoxes(), anticipates)
     if policy == 'copy':
-        CopyForecast(detector)
         return DetectorRunner(
-            detector, evaluation_config(Policy.ALTERNATE, read_every=read_every, **changes),
+            copying(detector),
+            evaluation_config(Policy.ALTERNATE, read_every=read_every, **changes),
             anticipates,
         )
-    raise ValueError(f'policy {policy!r} is unknown; known are {POLICIES}')
+    raise ValueError(f'policy {policy!r} is none that runs frame by frame; known are {POLICIES}')

@@ -8,6 +8,7 @@ import os
 import platform
 from typing import Any
 
+from .bootstrap import Interval
 from .metrics import Metrics
 from .run import Latency
 
@@ -23,6 +24,7 @@ class EvaluationResult:
     :ivar annotated: how many of them have a truth, be it empty, and are scored; None where that
         was not counted.
     :ivar skipped: what could not be used and why, as ``name`` and ``reason``.
+    :ivar interval: 95 % interval of ``map50``; None where not asked for.
     :ivar versus: differences from other detections, with intervals; None where not asked for.
     :ivar latency: None where detections were only scored again.
     :ivar provenance: weights, hash, data set, split, stride, policy, p, device, machine …
@@ -38,6 +40,7 @@ class EvaluationResult:
     provenance: dict[str, Any] = field(default_factory=dict)
     annotated: int | None = None
     skipped: Sequence[Mapping[str, str]] = ()
+    interval: Interval | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Turn into plain values (JSON)."""
@@ -55,6 +58,7 @@ class EvaluationResult:
             'latency_ms': {
                 'read': named(timed.read_ms), 'forecast': named(timed.forecast_ms),
             } if timed else None,
+            'interval': asdict(self.interval) if self.interval else None,
             'versus': self.versus,
             'provenance': self.provenance,
         }
@@ -73,6 +77,8 @@ class EvaluationResult:
             yield _row('all, 0.50 to 0.95 (COCO)', self.map50_95)
         if self.sap50 is not None:
             yield _row('all, streaming', self.sap50)
+        if self.interval is not None:
+            yield f'map50: 95 % in [{self.interval.low:.4f}, {self.interval.high:.4f}]'
         for name in ('map50', 'map50_tolerant') if self.versus else ():
             gap = (self.versus or {})[name]
             yield (

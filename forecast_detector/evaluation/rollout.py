@@ -18,7 +18,7 @@ from torch import Tensor
 from ..config import StreamConfig
 from ..gating import accumulated, break_in_stream, decide
 from ..types import Action, Detections, Policy, Reason
-from .lockstep import advance, correct, detect, expect, Past
+from .lockstep import advance, correct, detect, expect, join, Past
 from .run import ClipRun, Step
 from .store import FeatureStore, no_progress, Progress
 
@@ -73,8 +73,8 @@ class Lane:
         self.steps: list[Step] = []
         self.since_read = 0
         self._trust = 1.0
-        # Only a decoded image tells its size.
-        self._peeks = store.detector.network.config.peek > 0
+        # Only a decoded image tells its size; a copy does not peek.
+        self._peeks = store.detector.network.config.peek > 0 and not self.setting.copy
         self._size: tuple[int, int] | None = None
 
     def number(self, at: int) -> int:
@@ -167,8 +167,12 @@ def _roll(
             ])
         features = _gather(store, frames, [action for action, _, _ in chosen], forecast)
         fresh = [row for row, (_, reason, _) in enumerate(chosen) if reason is Reason.RESET]
-        past = advance(store.detector.network, features, past, fresh, judged)
-        past = _copying(past, features, active)
+        stepped = advance(store.detector.network, features, past, fresh, judged)
+        stepped = _copying(stepped, features, active)
+        past = stepped if past is None else _committed(past, stepped, [
+            action is Action.READ or lane.setting.config.commit_on_forecast
+            for lane, (action, _, _) in zip(active, chosen)
+        ])
         found = [Detections()] * len(active)
         if detects:
             found = detect(store, past, frames, active[0].setting.config)
@@ -188,6 +192,13 @@ def _gather(
     if read:
         features[read] = store.features([frames[row] for row in read])
     return features
+
+
+def _committed(before: Past, stepped: Past, commits: Sequence[bool]) -> Past:
+    """Leave the LSTM state of streams that do not commit as it was."""
+    if all(commits):
+        return stepped
+    return replace(stepped, state=join(stepped, before, commits).state)
 
 
 def _copying(past: Past, features: Tensor, lanes: Sequence[Lane]) -> Past:

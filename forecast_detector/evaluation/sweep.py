@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 import math
+from typing import Any
 
 from ..data.base import Clip
 from ..types import Frame, Policy
 from .baselines import BoxBaseline, ScheduledBoxes
-from .detector import evaluation_config
+from .detector import DetectorRunner, evaluation_config
 from .kalman import KalmanBoxes
+from .names import BASELINES, SCHEDULED_KALMAN
 from .oracle import run_oracle_at
 from .points import PERIODS, Point, Scorer, TOLERANCE
-from .policies import BOXES, SCHEDULED_KALMAN
+from .policies import BOXES, make_runner
 from .rollout import read_share, run_settings, Setting
 from .run import ClipRun, Latency, latency, Runner, Step
 from .store import FeatureStore, no_progress, Progress
 from .thresholds import sample_shares, ShareCurve
+from .timing import time_steps
 
-BASELINES = ('alternate', 'copy', 'hold', 'kalman', 'moved', SCHEDULED_KALMAN, 'oracle')
 # The oracle costs more than all others together.
 DEFAULT_BASELINES = tuple(name for name in BASELINES if name != 'oracle')
 # Whole runs of the scheduler until a share is met, at most.
@@ -35,15 +37,20 @@ class Sweep:
     """
 
     def __init__(
-        self, store: FeatureStore, labels: Sequence[str], timed: Latency,
-        done: Progress = no_progress,
+        self, store: FeatureStore, labels: Sequence[str], done: Progress = no_progress,
+        **changes: Any,
     ) -> None:
         """
-        Prepare to score.
+        Time single steps, and prepare to score.
 
         :param done: called with the number of frames stepped, for progress.
+        :param changes: other settings of the streams that forecast.
+        :raises ValueError: if there is no frame.
         """
-        self.store, self.timed, self.done = store, timed, done
+        self.store, self.done, self._changes = store, done, changes
+        # Not by make_runner: weights without forecasts are swept, too.
+        every_other = DetectorRunner(store.detector, evaluation_config(Policy.ALTERNATE))
+        self.timed = time_steps(every_other, store.clips)
         self._scorer = Scorer(store.clips, labels)
 
     def points(self, baselines: Sequence[str] = DEFAULT_BASELINES) -> Iterator[Point]:
@@ -79,7 +86,7 @@ class Sweep:
         if not confidences or not max(confidences) > 0:
             # A network without forecasts: no p lets one through.
             return
-        curve = sample_shares(self.store, confidences, self.done)
+        curve = sample_shares(self.store, confidences, self.done, **self._changes)
         curve.add(1.0, 1.0)
         shares = {1.0: 1.0}
         for _ in range(ROUNDS):
@@ -98,12 +105,20 @@ class Sweep:
                     yield self._point(SCHEDULED_KALMAN, p, None, carried)
 
     def _at(self, thresholds: Sequence[float]) -> list[list[ClipRun]]:
-        settings = [Setting(evaluation_config(Policy.SCHEDULER, p)) for p in thresholds]
+        settings = [
+            Setting(evaluation_config(Policy.SCHEDULER, p, **self._changes)) for p in thresholds
+        ]
         return run_settings(self.store, settings, self.done)
 
     def _fixed(self, policy: str) -> Iterator[Point]:
         settings = [
-            Setting(evaluation_config(Policy.ALTERNATE, read_every=every), policy == 'copy')
+            Setting(
+                # A limit of forecasts in a row is the scheduler's.
+                evaluation_config(Policy.ALTERNATE, read_every=every, **{
+                    **self._changes, 'max_consecutive_forecasts': 0,
+                }),
+                policy == 'copy',
+            )
             for every in PERIODS[1:]
         ]
         for every, runs in zip(PERIODS[1:], run_settings(self.store, settings, self.done)):
@@ -130,13 +145,23 @@ class Sweep:
 
     def _cost(self, policy: str, share: float, runs: Sequence[ClipRun]) -> float:
         """Milliseconds a frame: the steps timed singly, and the time of what carries boxes."""
-        assert self.timed.read_ms is not None and self.timed.forecast_ms is not None
-        read_ms, forecast_ms = self.timed.read_ms[0], self.timed.forecast_ms[0]
+        timed = self._copied if policy == 'copy' else self.timed
         own = latency(runs)
-        read_ms += own.read_ms[0] if own.read_ms else 0.0
-        forecast_ms = 0.0 if policy in BOXES else forecast_ms
-        forecast_ms += own.forecast_ms[0] if own.forecast_ms else 0.0
+        read_ms = _median(timed.read_ms) + _median(own.read_ms)
+        forecast_ms = _median(own.forecast_ms)
+        if policy not in BOXES:
+            forecast_ms += _median(timed.forecast_ms)
         return share * read_ms + (1 - share) * forecast_ms
+
+    @cached_property
+    def _copied(self) -> Latency:
+        """Times of a copy, which does not peek."""
+        return time_steps(make_runner('copy', self.store.detector), self.store.clips)
+
+
+def _median(percentiles: tuple[float, float] | None) -> float:
+    """Give the first of (median, 95th percentile), 0 where no such step was taken."""
+    return percentiles[0] if percentiles else 0.0
 
 
 def _missing(curve: ShareCurve, shares: dict[float, float]) -> list[float]:

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import replace
 import time
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..model.network import RecurrentState, StepOutput
+from ..model.network import ForecastNetwork, RecurrentState, StepOutput
 from ..postprocess import to_detections, to_image
 from ..streaming import StreamingDetector
 from ..types import Detections
 
 
-class CopyForecast:
-    """Stands in for the network of one detector: the forecast is a copy of the features."""
+def copying(detector: StreamingDetector) -> StreamingDetector:
+    """Make a detector whose forecast is a copy of the features; the given one stays as it is."""
+    other = copy(detector)
+    other.network = CopyForecast(detector.network)  # type: ignore[assignment]
+    return other
 
-    def __init__(self, detector: StreamingDetector) -> None:
-        """Take the place of the network."""
-        self._inner = detector.network
-        # Nothing moves a copy, not even when it answers for the next frame.
+
+class CopyForecast:
+    """Stands in for a network: the forecast is a copy of the features."""
+
+    def __init__(self, network: ForecastNetwork) -> None:
+        self._inner = network
+        # Nothing moves a copy, and nobody asks whether it serves: it needs no thumbnail.
         self.peek = None
-        detector.network = self  # type: ignore[assignment]
+        self.config = replace(network.config, peek=0)
 
     def __getattr__(self, name: str) -> Any:
         """Pass on what is not changed."""
@@ -31,12 +39,6 @@ class CopyForecast:
     def step(self, features: Tensor, state: RecurrentState) -> StepOutput:
         """Step the network; the next frame starts from the same features."""
         return self._inner.step(features, state)._replace(forecast=features)
-
-    def glance(
-        self, forecast: Tensor, converted: Tensor, now: Tensor, before: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Leave the copy as it is: a thumbnail would make another forecast of it."""
-        return forecast, self._inner.glance(forecast, converted, now, before)[1]
 
 
 @torch.inference_mode()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 import math
+from typing import Any
 
 import numpy as np
 
@@ -90,18 +91,20 @@ def _short(low: float, high: float) -> float:
 
 
 def sample_shares(
-    store: FeatureStore, confidences: Sequence[float], done: Progress = no_progress
+    store: FeatureStore, confidences: Sequence[float], done: Progress = no_progress,
+    **changes: Any,
 ) -> ShareCurve:
     """
     Run a stretch of every clip at many p.
 
     :param confidences: that the scheduler gives where every frame is read.
+    :param changes: other settings of the streams.
     """
     typical = np.log(np.maximum(confidences, LEAST_CONFIDENCE)).mean()
     grid = sorted({0.0, *np.exp(typical * np.array(RUNS)).tolist()})
     rng = np.random.default_rng(0)
     windows = [_window(len(clip), rng) for clip in store.clips]
-    settings = [Setting(evaluation_config(Policy.SCHEDULER, p)) for p in grid]
+    settings = [Setting(evaluation_config(Policy.SCHEDULER, p, **changes)) for p in grid]
     streams = [
         Stream(clip, frames, setting)
         for setting in settings for clip, frames in enumerate(windows)

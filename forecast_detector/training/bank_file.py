@@ -20,7 +20,7 @@ from .run_facts import data_facts, hash_facts, truth_facts, weights_digest
 
 _logger = logging.getLogger(__name__)
 # Another number for another way to augment or to keep a bank: older files are then no longer read.
-FORMAT = 2
+FORMAT = 3
 
 
 def bank_key(network: ForecastNetwork, dataset: ClipDataset, config: TrainConfig) -> str:
@@ -28,8 +28,9 @@ def bank_key(network: ForecastNetwork, dataset: ClipDataset, config: TrainConfig
     model, recipe = config.model, config.temporal
     return hash_facts({
         'seed': config.seed, 'turns': config.detector.turns, 'input_size': model.input_size,
-        'peek': model.peek, 'frames': recipe.frames, 'thinning': recipe.thinning,
-        'segments': recipe.segments, 'data': data_facts(dataset), 'truth': truth_facts(dataset),
+        'resize': model.resize, 'peek': model.peek, 'frames': recipe.frames,
+        'thinning': recipe.thinning, 'segments': recipe.segments,
+        'data': data_facts(dataset), 'truth': truth_facts(dataset),
         'format': FORMAT,
         'weights': weights_digest([network.backbone, *network.necks]),
     })
@@ -74,6 +75,7 @@ def _pack(segment: Segment) -> dict[str, Any]:
         'clip': segment.clip,
         'features': segment.features,
         'looks': segment.looks,
+        'annotated': [target.annotated for target in segment.targets],
         'counts': torch.tensor([len(target.labels) for target in segment.targets]),
         'boxes': torch.cat([target.boxes for target in segment.targets]),
         'labels': torch.cat([target.labels for target in segment.targets]),
@@ -83,7 +85,9 @@ def _pack(segment: Segment) -> dict[str, Any]:
 def _unpack(values: dict[str, Any]) -> Segment:
     counts = values['counts'].tolist()
     targets = [
-        Target(boxes, labels)
-        for boxes, labels in zip(values['boxes'].split(counts), values['labels'].split(counts))
+        Target(boxes, labels, annotated)
+        for boxes, labels, annotated in zip(
+            values['boxes'].split(counts), values['labels'].split(counts), values['annotated']
+        )
     ]
     return Segment(values['features'], targets, values['looks'], values['clip'])

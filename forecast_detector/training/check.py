@@ -37,16 +37,11 @@ class CheckedClip(Clip):
         """
         Return a frame's annotated objects.
 
-        :raises ValueError: for boxes that are not finite or have no area, for labels that are
-            no class, and for a frame that was not annotated; names clip and frame.
+        :raises ValueError: for boxes that are not finite or have no area, and for labels that
+            are no class; names clip and frame.
         """
         truth = self._clip.truth(index)
         where = f'{self.name}, frame {index}'
-        if not truth.annotated:
-            raise ValueError(
-                f'{where} was not annotated: training would take it for empty; annotate it, or '
-                'leave it out of the data set'
-            )
         boxes, labels = truth.boxes, truth.labels
         sides = boxes[:, 2:] - boxes[:, :2]
         bad = ~(np.isfinite(boxes).all(axis=1) & (sides > 0).all(axis=1))
@@ -85,7 +80,9 @@ def checked(dataset: ClipDataset) -> ClipDataset:
             else 'the data set has no clips; check --root and --split'
         )
     truths = (clip.truth(index) for clip in dataset.clips for index in range(len(clip)))
-    if all(truth.annotated and not len(truth) for truth in truths):
-        raise ValueError('no frame of the data set has an object: there is nothing to learn')
+    if all(len(truth) == 0 for truth in truths):
+        raise ValueError(
+            'no frame of the data set has an annotated object: there is nothing to learn'
+        )
     classes = len(dataset.labels)
     return ClipDataset(dataset.labels, [CheckedClip(clip, classes) for clip in dataset.clips])

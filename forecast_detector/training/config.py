@@ -13,6 +13,7 @@ import yaml
 from ..checkpoint import check_info
 from ..config import model_config_from_dict, ModelConfig, preset_config
 from ..model.backbone import FINE_STAGES
+from ..settings import check_types
 from ..shipped import find
 from .ranges import check_ranges
 from .recipes import DetectorRecipe, LossWeights, SchedulerRecipe, TemporalRecipe
@@ -61,6 +62,11 @@ class TrainConfig:
                 'model.peek: phases baseline and joint train no peek; set peek: 0, or use phases '
                 'detector, temporal, scheduler'
             )
+        if self.detector.turns and self.model.resize == 'stretch':
+            raise ValueError(
+                'detector.turns: an image that is stretched to the input cannot be turned; set '
+                'turns: false, or model.resize: letterbox'
+            )
         if self.model.fine_channels and self.detector.frozen_stages > FINE_STAGES:
             raise ValueError(
                 f'detector.frozen_stages: {self.detector.frozen_stages}; the map at stride 16 '
@@ -91,33 +97,25 @@ SECTIONS: Mapping[str, type] = {
 }
 
 
-def _section(kind: type[T], values: Mapping[str, Any], where: str) -> T:
+def _settings(values: Any, where: str) -> Mapping[str, Any]:
+    """:raises ValueError: for what is no set of settings; an empty section is the defaults."""
+    values = {} if values is None else values
     if not isinstance(values, Mapping):
         raise ValueError(f'{where}: {values!r} is no set of settings, each with its value')
+    return values
+
+
+def _section(kind: type[T], values: Any, where: str) -> T:
+    values = _settings(values, where)
     known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(set(values) - known)
     if unknown:
         raise ValueError(f'{where}: unknown settings {unknown}; known are {sorted(known)}')
-    for f in fields(kind):  # type: ignore[arg-type]
-        if f.name in values:
-            _check_type(f'{where}: {f.name}', str(f.type), values[f.name])
     try:
+        check_types(kind, values)
         return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
     except ValueError as error:
         raise ValueError(f'{where}: {error}') from error
-
-
-def _check_type(where: str, kind: str, value: Any) -> None:
-    """:raises ValueError: for a number, a switch or a text that is something else."""
-    types = {'int': (int,), 'float': (int, float), 'bool': (bool,), 'str': (str,)}.get(kind)
-    # Python counts True as an int.
-    if types is None or isinstance(value, types) and isinstance(value, bool) == (kind == 'bool'):
-        return
-    if isinstance(value, str) and kind in ('int', 'float'):
-        remedy = 'text; YAML wants a point in a number such as 1.0e-3'
-    else:
-        remedy = f'not of type {kind}'
-    raise ValueError(f'{where}: {value!r} is {remedy}')
 
 
 def _with_base(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
@@ -126,7 +124,7 @@ def _with_base(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
 
     But not ``info``, unless both lie in one folder.
     """
-    values = dict(yaml.safe_load(path.read_text()) or {})
+    values = dict(_settings(yaml.safe_load(path.read_text()), 'recipe'))
     name = values.pop('base', None)
     if name is None:
         return values
@@ -159,16 +157,14 @@ def load_train_config(path: str | Path, labels: tuple[str, ...]) -> TrainConfig:
     path = Path(path)
     try:
         values = _with_base(path)
-        model = dict(values.pop('model', {}))
+        model = dict(_settings(values.pop('model', None), 'model'))
         preset = preset_config(model.pop('preset', 'default'), labels)
         base = {f.name: getattr(preset, f.name) for f in fields(ModelConfig)}
         base['anchors'] = asdict(preset.anchors)
         values = {'name': path.stem, **values}
         for section, kind in SECTIONS.items():
             if section in values:
-                values[section] = _section(
-                    kind, {} if values[section] is None else values[section], section
-                )
+                values[section] = _section(kind, values[section], section)
         return _section(
             TrainConfig, {**values, 'model': model_config_from_dict({**base, **model})}, 'recipe'
         )

@@ -11,9 +11,10 @@ from ..data.base import ClipDataset
 from ..model.fuse import fuse_norms
 from ..model.network import ForecastNetwork
 from .config import TrainConfig
+from .logs import Log
 from .losses import assign, detection_losses
 from .optim import adamw, one_cycle
-from .progress import Log, Phase
+from .progress import Phase
 from .samples import StillSampler
 
 
@@ -55,9 +56,7 @@ def train_detector(
         recipe.precision,
     )
     anchors = network.anchors(config.model.input_size)
-    sampler = StillSampler(
-        dataset, config.model.input_size, recipe.mosaic, recipe.turns, config.seed
-    )
+    sampler = StillSampler(dataset, config.model, recipe, config.seed)
     network.train()
     hold_norms(network.backbone)
     steps = phase.steps('detector', recipe.steps, recipe.batch_size)

@@ -119,41 +119,41 @@ def train_sequences(
         recipe.decay,
         sampler.steps_per_epoch,
     )
-    config = replace(config, temporal=replace(
-        config.temporal, steps=sampler.steps, scheduler_from=(recipe.scheduler_from - 1)
-        / recipe.epochs,
-    ))
     phase = Phase(
         network, optimizer, lr_schedule, recipe.ema, config, state_file, recipe.precision
     )
     anchors = network.anchors(config.model.input_size)
-    prepare(network, name)
+    prepare(network, trained=name != 'baseline')
     frames = recipe.batch_size * (recipe.frames + 1)
     batches = sampler.batches(phase.first, workers)
     for step, batch in zip(phase.steps(name, sampler.steps, frames), batches):
+        epoch = step // sampler.steps_per_epoch + 1
         with phase.autocast():
             features = read_clips(network, batch.images.to(device), recipe.recompute)
             losses = sequence_losses(
-                network, SequenceBatch(features, batch.targets), config, anchors, step, device
+                network, SequenceBatch(features, batch.targets), config, anchors, step,
+                step / sampler.steps, epoch >= recipe.scheduler_from, device,
             )
             total = torch.stack([w * value.float() for w, value in losses.values()]).sum()
         phase.update(step, total, batch.clips)
         phase.report(step, log, {
-            'loss': total, 'epoch': step // sampler.steps_per_epoch + 1,
+            'loss': total, 'epoch': epoch,
             **{key: value for key, (_, value) in losses.items()},
         })
     phase.finish(sampler.steps)
 
 
-def prepare(network: ForecastNetwork, name: str) -> None:
+def prepare(network: ForecastNetwork, trained: bool) -> None:
     """
     Set modes: what is new learns its norms, what has been trained keeps their statistics.
 
     The frames of a batch look alike, and the backbone's statistics are ImageNet's.
+
+    :param trained: whether necks and head have been.
     """
     network.train()
     hold_norms(network.backbone)
-    if name != 'baseline':
+    if trained:
         for neck in network.necks:
             hold_norms(neck)
         hold_norms(network.head)

@@ -94,6 +94,7 @@ def fill_bank(
                     (images[0].shape[1], images[0].shape[0]),
                     size,
                     turns=turns,
+                    letterbox=network.config.resize == 'letterbox',
                     scale=(0.65, 1.3),
                     around=boxes[rng.integers(len(boxes))] if len(boxes) else None,
                 )

@@ -21,10 +21,12 @@ class Target:
 
     :ivar boxes: (N, 4), xyxy, input pixels.
     :ivar labels: (N,), int64, 0-based class index.
+    :ivar annotated: False where nobody looked: nothing is known of such an image.
     """
 
     boxes: Tensor
     labels: Tensor
+    annotated: bool = True
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ def detection_losses(
     With several processes M is their mean, so that the mean of their losses is the loss of the
     whole batch.
 
-    Negatives are mined: per image the hardest, three for each positive.
+    Negatives are mined: per image the hardest, three for each positive. An image without objects,
+    or one that was not annotated, thus counts for nothing.
 
     :returns: (localisation, classification), scalars; both 0 (with a gradient) if M = 0.
     """

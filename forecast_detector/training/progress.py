@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from . import distributed, interrupt
 from .config import TrainConfig
-from .logs import Log as Log
+from .logs import Log
 from .optim import moving_average
 from .precision import MixedPrecision, Precision
 from .run_facts import hash_facts
@@ -213,7 +213,7 @@ class Phase:
             for group in self._optimizer.param_groups for parameter in group['params']
         }
         return {
-            name.removeprefix('network.').split('.')[0]: rates[id(parameter)]
+            name.split('.')[0]: rates[id(parameter)]
             for name, parameter in self._network.named_parameters() if id(parameter) in rates
         }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from .precision import check_precision, Precision
 from .ranges import check_ranges
@@ -40,7 +40,9 @@ class DetectorRecipe:
     def __post_init__(self) -> None:
         """:raises ValueError: for a value outside its range."""
         check_ranges(
-            self, {'steps': 1, 'batch_size': 1, 'frozen_stages': 0},
+            self,
+            {'steps': 1, 'batch_size': 1, 'frozen_stages': 0, 'lr': 0, 'backbone_lr': 0,
+             'weight_decay': 0},
             ('match_iou', 'mosaic', 'ema'),
         )
         check_precision(self.precision)
@@ -69,8 +71,7 @@ class TemporalRecipe:
     :ivar detach_scheduler: keep the decision loss from everything but the scheduler (the paper
         trains end to end).
     :ivar relative: ask of the forecast only the objects that reading would have found: a READ
-        that fails too is wasted (the paper asks for all objects). Phase ``scheduler`` does so
-        always.
+        that fails too is wasted (the paper asks for all objects). Phase ``scheduler`` likewise.
     :ivar success_iou: a forecast serves if every object is found with more than this overlap
         and at least ``success_score``.
     :ivar false_alarm_score: on a frame without objects a forecast serves if no detection
@@ -104,11 +105,12 @@ class TemporalRecipe:
         check_ranges(
             self,
             {'steps': 1, 'frames': 1, 'batch_size': 1, 'segments': 1, 'thinning': 0,
-             'truncate': 0, 'scheduler_from': 0},
+             'truncate': 0, 'scheduler_from': 0, 'lr': 0, 'head_lr': 0, 'scheduler_lr': 0,
+             'weight_decay': 0},
             ('unthinned_share', 'forecast_share', 'success_iou', 'success_score',
              'false_alarm_score', 'ema'),
         )
-        if len(self.seen) != 3 or min(self.seen) < 0 or sum(self.seen) <= 0:
+        if min(self.seen) < 0 or sum(self.seen) <= 0:
             raise ValueError(f'seen: {self.seen}; expected three shares, of F, Ft and Fm')
         check_precision(self.precision)
 
@@ -142,7 +144,9 @@ class SchedulerRecipe:
     def __post_init__(self) -> None:
         """:raises ValueError: for a value outside its range."""
         check_ranges(
-            self, {'steps': 0, 'frames': 1, 'batch_size': 1, 'thinning': 0}, ('cut', 'ema')
+            self,
+            {'steps': 0, 'frames': 1, 'batch_size': 1, 'thinning': 0, 'lr': 0, 'weight_decay': 0},
+            ('cut', 'ema'),
         )
         low, high = self.p
         if not 0 < low <= high < 1:
@@ -151,15 +155,19 @@ class SchedulerRecipe:
 
 @dataclass(frozen=True)
 class LossWeights:
-    """The weights of Eq. 1."""
+    """
+    The weights of Eq. 1, and one more.
+
+    :ivar forecast_detection: of SSD's losses on the forecast map, against the objects of the
+        frame that it forecasts; the paper has none.
+    """
 
     localisation: float = 1.0
     classification: float = 1.0
     forecast: float = 1.0
     decision: float = 0.7
+    forecast_detection: float = 0.0
 
     def __post_init__(self) -> None:
         """:raises ValueError: for a weight below 0."""
-        check_ranges(
-            self, dict.fromkeys(('localisation', 'classification', 'forecast', 'decision'), 0)
-        )
+        check_ranges(self, {f.name: 0 for f in fields(self)})

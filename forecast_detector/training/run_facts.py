@@ -29,12 +29,12 @@ def data_facts(dataset: ClipDataset) -> str:
 
 
 def truth_facts(dataset: ClipDataset) -> str:
-    """Hash the annotated objects of every frame."""
+    """Hash the annotated objects of every frame, and which frames were annotated."""
     digest = hashlib.sha256()
     for clip in dataset.clips:
         for index in range(len(clip)):
             truth = clip.truth(index)
-            digest.update(len(truth).to_bytes(4, 'little'))
+            digest.update(len(truth).to_bytes(4, 'little') + bytes([truth.annotated]))
             digest.update(truth.boxes.tobytes() + truth.labels.tobytes())
     return digest.hexdigest()
 

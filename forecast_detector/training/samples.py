@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
+from ..config import ModelConfig
 from ..data.base import ClipDataset, Truth
 from ..data.transforms import ClipTransform, CropAndTurn, draw_window, Photometric
 from . import distributed
 from .losses import Target
+from .recipes import DetectorRecipe
 
 Sample = tuple[NDArray[np.uint8], Truth]
 
@@ -40,6 +42,7 @@ def draw_transform(
     size: tuple[int, int],
     *,
     turns: bool,
+    letterbox: bool = True,
     scale: tuple[float, float] = (0.6, 1.4),
     around: NDArray[np.float32] | None = None,
 ) -> ClipTransform:
@@ -48,36 +51,62 @@ def draw_transform(
 
     :param image_size: (width, height) of the source.
     :param size: (height, width) of the result.
+    :param letterbox: keep the aspect, as inference will; else stretch.
     """
-    window = draw_window(rng, image_size, size[1] / size[0], scale, around)
+    aspect = size[1] / size[0] if letterbox else image_size[0] / image_size[1]
+    window = draw_window(rng, image_size, aspect, scale, around)
     quarter = int(rng.integers(4)) if turns and size[0] == size[1] else 0
     geometry = CropAndTurn(window, bool(rng.random() < 0.5), quarter)
     return ClipTransform(geometry, Photometric.draw(rng), size)
 
 
 class StillSampler:
-    """Single frames, clips drawn uniformly (a long clip has no more to say than a short one)."""
+    """
+    Single annotated frames.
+
+    Clips are drawn uniformly: a long one has no more to say than a short one.
+    """
 
     def __init__(
-        self, dataset: ClipDataset, size: tuple[int, int], mosaic: float, turns: bool, seed: int
+        self, dataset: ClipDataset, model: ModelConfig, recipe: DetectorRecipe, seed: int
     ) -> None:
-        self._dataset, self._size = dataset, size
-        self._mosaic, self._turns = mosaic, turns
+        self._dataset, self._size = dataset, model.input_size
+        self._letterbox = model.resize == 'letterbox'
+        self._mosaic, self._turns = recipe.mosaic, recipe.turns
         self._seed = seed
+        self._annotated: dict[int, list[int]] = {}
+
+    def _frames(self, number: int) -> list[int]:
+        """
+        List the annotated frames of a clip.
+
+        :raises ValueError: if it has none; names the clip.
+        """
+        if number not in self._annotated:
+            clip = self._dataset.clips[number]
+            frames = [index for index in range(len(clip)) if clip.truth(index).annotated]
+            if not frames:
+                raise ValueError(
+                    f'{clip.name}: none of its {len(clip)} frames was annotated; annotate some, '
+                    'or leave it out of the data set'
+                )
+            self._annotated[number] = frames
+        return self._annotated[number]
 
     def _crop(
         self, rng: np.random.Generator, size: tuple[int, int], scale: tuple[float, float],
         clips: list[str],
     ) -> Sample:
         """Crop from a frame of some clip, whose name joins ``clips``."""
-        clip = self._dataset.clips[int(rng.integers(len(self._dataset.clips)))]
+        number = int(rng.integers(len(self._dataset.clips)))
+        clip, frames = self._dataset.clips[number], self._frames(number)
         clips.append(clip.name)
-        index = int(rng.integers(len(clip)))
+        index = frames[int(rng.integers(len(frames)))]
         image, truth = clip.read(index), clip.truth(index)
         around = truth.boxes[rng.integers(len(truth))] if len(truth) else None
         transform = draw_transform(
-            rng, (image.shape[1], image.shape[0]), size, turns=self._turns, scale=scale,
-            around=around,
+            rng, (image.shape[1], image.shape[0]), size, turns=self._turns,
+            letterbox=self._letterbox, scale=scale, around=around,
         )
         return transform(image, truth)
 
@@ -100,12 +129,11 @@ class StillSampler:
                 y, x = row * half[0], column * half[1]
                 image[y:y + half[0], x:x + half[1]] = tile
                 boxes = truth.boxes + np.array([x, y, x, y], np.float32)
-                truths.append(Truth(boxes, truth.labels, truth.tracks, truth.annotated))
+                truths.append(Truth(boxes, truth.labels, truth.tracks))
         return image, Truth(
             np.concatenate([t.boxes for t in truths]),
             np.concatenate([t.labels for t in truths]),
             np.concatenate([t.tracks for t in truths]),
-            all(t.annotated for t in truths),
         )
 
     def batches(self, batch_size: int, first: int, last: int) -> Iterator[StillBatch]:
@@ -131,11 +159,11 @@ class StillSampler:
             )
 
         with ThreadPoolExecutor(1) as pool:
-            ahead = pool.submit(make, first) if first < last else None
+            ahead = [pool.submit(make, step) for step in range(first, min(first + 1, last))]
             for step in range(first, last):
-                assert ahead is not None
-                batch = ahead.result()
-                ahead = pool.submit(make, min(step + 1, last - 1))
+                batch = ahead.pop().result()
+                if step + 1 < last:
+                    ahead.append(pool.submit(make, step + 1))
                 yield batch
 
 
@@ -145,17 +173,10 @@ def images_to_tensor(images: list[NDArray[np.uint8]]) -> Tensor:
 
 
 def to_target(truth: Truth) -> Target:
-    """
-    Convert annotated objects in input pixels to tensors; crowds are none.
-
-    :raises ValueError: for a frame that was not annotated.
-    """
-    if not truth.annotated:
-        raise ValueError(
-            'a frame of the training data was not annotated: training would take it for empty; '
-            'annotate it, or leave it out of the data set'
-        )
-    return Target(torch.from_numpy(truth.boxes), torch.from_numpy(truth.labels))
+    """Convert annotated objects in input pixels to tensors; crowds are none."""
+    return Target(
+        torch.from_numpy(truth.boxes), torch.from_numpy(truth.labels), truth.annotated
+    )
 
 
 def clip_indices(

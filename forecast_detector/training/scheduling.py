@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-import torch.nn.functional as F
 
 from ..model.network import ForecastNetwork, RecurrentState
 from . import distributed
 from .config import TrainConfig
 from .feature_bank import draw_sequences, Segment
+from .logs import Log
 from .losses import Target
 from .optim import adamw, one_cycle
-from .progress import Log, Phase
+from .progress import Phase
 from .recipes import SchedulerRecipe
-from .success import forecast_serves
+from .success import decision_loss, forecast_serves, UNKNOWN
 
 
 def train_scheduler(
@@ -58,10 +58,11 @@ def train_scheduler(
         logits, labels, reads = follow(
             network, batch.features.to(device), looks, batch.targets, p, anchors, config
         )
-        loss = F.cross_entropy(logits, labels)
+        loss = decision_loss(logits, labels)
         phase.update(step, loss, batch.clips)
         phase.report(step, log, {
-            'decision': loss, 'serves': labels.float().mean(), 'read_share': reads,
+            'decision': loss, 'serves': (labels == 1).sum() / (labels != UNKNOWN).sum().clamp(1),
+            'read_share': reads,
         })
     phase.finish(recipe.steps)
     return network
@@ -83,7 +84,7 @@ def follow(
     config: TrainConfig,
 ) -> tuple[Tensor, Tensor, float]:
     """
-    Run streams as inference would, and judge every forecast against reading instead.
+    Run streams as inference would, and judge every forecast, against reading or by the truth.
 
     p bounds the product of the confidences since the last READ, see ``gating.accumulated``.
 
@@ -107,7 +108,8 @@ def follow(
                 forecast_serves(
                     network,
                     as_seen(network, forecast, state),
-                    as_seen(network, features[:, t + 1], state),
+                    as_seen(network, features[:, t + 1], state)
+                    if config.temporal.relative else None,
                     [clip[t + 1] for clip in targets],
                     anchors,
                     config.temporal,

@@ -61,8 +61,9 @@ class SequenceRecipe:
         """:raises ValueError: for a value outside its range."""
         check_ranges(self, {
             'epochs': 1, 'clips_per_video': 1, 'frames': 1, 'batch_size': 1, 'scheduler_from': 1,
-            'stills': 0, 'thinning': 0, 'unthinned_epochs': 0, 'recompute': 0,
-        })
+            'stills': 0, 'thinning': 0, 'unthinned_epochs': 0, 'recompute': 0, 'lr': 0,
+            'detector_lr': 0, 'scheduler_lr': 0, 'weight_decay': 0, 'decay': 0,
+        }, ('momentum',))
         if not 0 <= self.ema < 1:
             raise ValueError(f'ema: {self.ema} is outside [0, 1)')
         check_precision(self.precision)

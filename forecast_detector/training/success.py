@@ -6,13 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 import torch
 from torch import Tensor
+import torch.nn.functional as F
 
 from ..boxes import iou
 from ..model.network import ForecastNetwork
 from ..postprocess import to_detections
 from ..types import Detections
+from . import distributed
 from .losses import Target
 from .recipes import TemporalRecipe
+
+UNKNOWN = -1
 
 
 def serves(found: Detections, target: Target, recipe: TemporalRecipe) -> bool:
@@ -67,7 +71,8 @@ def forecast_serves(
     :param forecasts: Fc, (B, C, H, W).
     :param reads: F of the frame after, likewise; without it the objects alone judge.
     :param targets: objects of the frame after, one entry a forecast.
-    :returns: (B,), int64, 1 where the forecast serves.
+    :returns: (B,), int64: 1 where the forecast serves, 0 where not, ``UNKNOWN`` where the frame
+        after was not annotated.
     """
     def detect(features: Tensor) -> list[Detections]:
         return to_detections(
@@ -81,4 +86,20 @@ def forecast_serves(
     else:
         triples = zip(found, detect(reads), targets)
         labels = [serves_as_well(f, r, t, recipe) for f, r, t in triples]
-    return torch.tensor(labels, dtype=torch.int64)
+    known = [
+        int(label) if target.annotated else UNKNOWN for label, target in zip(labels, targets)
+    ]
+    return torch.tensor(known, dtype=torch.int64)
+
+
+def decision_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """
+    Compute the scheduler's cross entropy, over the forecasts that could be judged.
+
+    With several processes the mean of their losses is the loss of the whole batch.
+
+    :param logits: (B, 2); ``labels``: (B,), of :func:`forecast_serves`.
+    """
+    known = distributed.mean((labels != UNKNOWN).sum())
+    total = F.cross_entropy(logits, labels, ignore_index=UNKNOWN, reduction='sum')
+    return total / known.clamp(min=1)

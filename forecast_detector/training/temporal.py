@@ -14,11 +14,12 @@ from . import distributed
 from .config import TrainConfig
 from .detector import hold_norms
 from .feature_bank import draw_sequences, Segment, SequenceBatch
+from .logs import Log
 from .losses import assign, detection_losses
 from .optim import adamw, delayed_cycles
-from .progress import Log, Phase
+from .progress import Phase
 from .recipes import TemporalRecipe
-from .success import forecast_serves
+from .success import decision_loss, forecast_serves
 
 
 class Unrolled(NamedTuple):
@@ -147,7 +148,11 @@ def train_temporal(
             (config.seed, 1, step),
         )
         with phase.autocast():
-            losses = sequence_losses(network, batch, config, anchors, step, device)
+            progress = step / recipe.steps
+            losses = sequence_losses(
+                network, batch, config, anchors, step, progress,
+                progress >= recipe.scheduler_from, device,
+            )
             total = torch.stack([w * value.float() for w, value in losses.values()]).sum()
         phase.update(step, total, batch.clips)
         phase.report(step, log, {name: value for name, (_, value) in losses.items()})
@@ -161,13 +166,20 @@ def sequence_losses(
     config: TrainConfig,
     anchors: Tensor,
     step: int,
+    progress: float,
+    decides: bool,
     device: torch.device,
 ) -> dict[str, tuple[float, Tensor]]:
-    """Compute the terms of Eq. 1 on a batch, each with its weight."""
+    """
+    Compute the terms of Eq. 1 on a batch, each with its weight.
+
+    :param step: what is drawn follows from it and the recipe's seed.
+    :param progress: share of the training that is done: forecasts are fed back more and more.
+    :param decides: whether the scheduler trains yet.
+    """
     recipe, weights = config.temporal, config.loss
     features = batch.features.to(device)
     looks = None if batch.looks is None else batch.looks.to(device)
-    progress = step / recipe.steps
     share = recipe.forecast_share * min(1.0, 2 * progress)
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
     run = unroll(network, features, looks, recipe, share, generator)
@@ -183,8 +195,13 @@ def sequence_losses(
         'classification': (weights.classification, cls),
         'forecast': (weights.forecast, F.mse_loss(run.corrected, following)),
     }
-    if progress >= recipe.scheduler_from:
-        nexts = [targets[t + 1] for t in range(length) for targets in batch.targets]
+    nexts = [targets[t + 1] for t in range(length) for targets in batch.targets]
+    if weights.forecast_detection:
+        assigned = assign(nexts, anchors, config.detector.match_iou).to(device)
+        on_forecasts = detection_losses(network.detect(run.corrected.flatten(0, 1)), assigned)
+        total = torch.stack(on_forecasts).sum()
+        losses['forecast_detection'] = (weights.forecast_detection, total)
+    if decides:
         serves = forecast_serves(
             network,
             run.corrected.detach().flatten(0, 1),
@@ -193,6 +210,6 @@ def sequence_losses(
             anchors.to(device),
             recipe,
         )
-        decision = F.cross_entropy(run.scheduler_logits.flatten(0, 1), serves.to(device))
+        decision = decision_loss(run.scheduler_logits.flatten(0, 1), serves.to(device))
         losses['decision'] = (weights.decision, decision)
     return losses
