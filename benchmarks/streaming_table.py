@@ -20,7 +20,8 @@ from tqdm import tqdm
 
 from forecast_detector.checkpoint import load_checkpoint
 from forecast_detector.data.base import Clip, ClipDataset
-from forecast_detector.evaluation.average_precision import mean_average_precision
+from forecast_detector.evaluation.average_precision import mean_average_precision, Outcomes
+from forecast_detector.evaluation.bootstrap import paired_difference
 from forecast_detector.evaluation.datasets import open_dataset
 from forecast_detector.evaluation.matching import Rule
 from forecast_detector.evaluation.metrics import ALL, outcomes
@@ -111,8 +112,9 @@ def main() -> None:
         store = FeatureStore(detector, dataset.clips, bar.update)
     reader = StoredReader(store)
     detector.reader = reader
-    print('| policy | answered | of them READ | sap50 | sap50, anticipating |\n'
-          '|---|---|---|---|---|', flush=True)
+    print('| policy | answered | of them READ | sap50 | less read | sap50, anticipating | '
+          'less read, anticipating |\n|---|---|---|---|---|---|---|', flush=True)
+    first: list[Outcomes] = []
     for policy, setting in POLICIES:
         cells = []
         for anticipates in (False, True):
@@ -125,12 +127,24 @@ def main() -> None:
             for reader.at, clip in enumerate(dataset.clips):
                 streamed.append(stream_clip(runner, clip, times))
             judged = outcomes(streamed, len(dataset.labels), Rule.PLAIN, ())[ALL]
-            cells.append((runner, mean_average_precision(judged) or 0.0))
+            cells.append((runner, mean_average_precision(judged) or 0.0, judged))
+        first = first or [judged for *_, judged in cells]
         counted = cells[0][0]
         name = policy if setting is None else f'{policy} {setting}'
         print(f'| {name} | {counted.steps / len(dataset):.0%} | '
-              f'{counted.reads / counted.steps:.0%} | {cells[0][1]:.4f} | {cells[1][1]:.4f} |',
-              flush=True)
+              f'{counted.reads / counted.steps:.0%} | ' + ' | '.join(
+                  f'{value:.4f} | {_gap(judged, read)}'
+                  for (_, value, judged), read in zip(cells, first)
+              ) + ' |', flush=True)
+
+
+def _gap(judged: Outcomes, read: Outcomes) -> str:
+    """Write the difference from reading, in points, with its 95 % interval."""
+    if judged is read:
+        return ''
+    gap = paired_difference(judged, read)
+    low, value, high = (100 * part for part in (gap.low, gap.value, gap.high))
+    return f'{value:+.1f} [{low:+.1f}, {high:+.1f}]'
 
 
 if __name__ == '__main__':
