@@ -388,6 +388,9 @@ def test_a_folder_is_not_shared_by_runs_that_began_elsewhere(world, tmp_path):
         train(both, world, tmp_path / 'mixed', CPU, start=start, stills=fewer)
     with pytest.raises(ValueError, match='the states of a run with another data set'):
         train(config, fewer, out, CPU, start=start)
+    (out / 'run.json').write_text('{"start": ')
+    with pytest.raises(ValueError, match=r'run\.json: cannot be read'):
+        train(config, world, out, CPU, start=start)
 
 
 def test_a_signal_after_the_last_step_is_not_kept_for_the_next_phase(

@@ -127,7 +127,7 @@ class Phase:
         facts = distributed.mean(torch.stack([loss.detach().float(),
                                               loss.new_tensor(stop or 0).float()]))
         if not torch.isfinite(facts[0]):
-            raise RuntimeError(self._not_finite(step, 'loss', loss, clips))
+            raise RuntimeError(self._not_finite(step, 'loss', facts[0], clips))
         self._optimizer.zero_grad(set_to_none=True)
         scaler = self._mixed.scaler
         scaler.scale(loss).backward()  # type: ignore[no-untyped-call]

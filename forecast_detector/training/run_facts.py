@@ -61,7 +61,13 @@ def claim(out: Path, facts: Mapping[str, str]) -> None:
     file = out / FILE
     noted = None
     if distributed.rank() == 0 and file.is_file() and any(out.glob('*.pt')):
-        noted = json.loads(file.read_text())
+        try:
+            noted = dict(json.loads(file.read_text()))
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f'{file}: cannot be read ({error}), so what the states beside it began with is '
+                'not known; choose another --out, or remove the folder to start anew'
+            ) from error
     noted = distributed.from_first(noted)
     if noted is not None and noted != facts:
         key = next(key for key in {**noted, **facts} if noted.get(key) != facts.get(key))
