@@ -275,7 +275,9 @@ def model_config_from_dict(values: Mapping[str, Any]) -> ModelConfig:
     missing = sorted(known - set(values))
     _require(not missing, f'model settings {missing} are missing; another version wrote them')
     check_types(ModelConfig, values)
-    anchors = {key: _tuples(value) for key, value in values.pop('anchors').items()}
+    anchors = values.pop('anchors')
+    _require(isinstance(anchors, Mapping), f'anchors: {anchors!r} is no set of settings')
+    anchors = {key: _tuples(value) for key, value in anchors.items()}
     check_types(AnchorConfig, anchors)
     values = {key: _tuples(value) for key, value in values.items()}
     return ModelConfig(**values, anchors=AnchorConfig(**anchors))

@@ -52,12 +52,20 @@ def main() -> None:
     parser.add_argument('out', type=Path)
     parser.add_argument('--columns', type=int, default=3)
     args = parser.parse_args()
+    if args.columns < 1:
+        parser.error(f'--columns: {args.columns} is below 1')
     trace = json.loads(args.run.read_text())['trace']
     drawn = [draw(picture) for picture in trace['pictures'] if picture['kind'] == 'worst']
     drawn = drawn[:len(drawn) // args.columns * args.columns]
     if not drawn:
         raise SystemExit(f'{args.run}: a trace with {args.columns} worst cases or more is '
                          'expected; evaluate --trace on annotated frames makes one')
+    height = max(image.shape[0] for image in drawn)
+    width = max(image.shape[1] for image in drawn)
+    drawn = [cv2.copyMakeBorder(
+        image, 0, height - image.shape[0], 0, width - image.shape[1], cv2.BORDER_CONSTANT,
+        value=(255, 255, 255),
+    ) for image in drawn]
     rows = [np.hstack(drawn[i:i + args.columns]) for i in range(0, len(drawn), args.columns)]
     cv2.imwrite(str(args.out), np.vstack(rows), [cv2.IMWRITE_JPEG_QUALITY, 80])
 

@@ -218,8 +218,9 @@ def test_nothing_but_broken_bags_is_an_error(weights, tmp_path, capsys):  # noqa
 
 def test_a_bag_without_truth_is_run_and_not_scored(weights, tmp_path, capsys):  # noqa: F811
     path = write_bag(tmp_path / 'b', truth=None)
-    status, result = run(tmp_path, '--root', path, '--weights', weights)
+    status, result = run(tmp_path, '--root', path, '--weights', weights, '--interval')
     assert (status, result['map50'], result['frames'], result['annotated']) == (0, None, 6, 0)
+    assert result['interval'] is None
     assert 'no frame has a truth' in capsys.readouterr().err
 
 

@@ -15,8 +15,10 @@ import torch
 
 from forecast_detector.bags import BagWriter
 from forecast_detector.bags.messages import default_typestore, IMAGE, make_header
+from forecast_detector.checkpoint import load_checkpoint
 from forecast_detector.cli import sweep as sweep_command
 from forecast_detector.cli.main import main
+from forecast_detector.cli.options import OptionError
 from forecast_detector.data.base import ClipDataset, Truth
 from forecast_detector.data.rosbag import RosbagClip
 from forecast_detector.evaluation import datasets
@@ -26,6 +28,7 @@ from forecast_detector.evaluation.rollout import read_share
 from forecast_detector.evaluation.run import run_clips
 from forecast_detector.evaluation.store import FeatureStore
 from forecast_detector.evaluation.sweep import Sweep
+from forecast_detector.streaming import StreamingDetector
 
 blind = pytest.mark.parametrize('steered', [0], ids=['blind'], indirect=True)
 
@@ -113,6 +116,30 @@ def test_without_truth_shares_and_times_are_told_and_nothing_is_recommended(
     with open(tmp_path / 's.csv', newline='') as file:
         assert {row['map50'] for row in csv.DictReader(file)} == {''}
     assert (tmp_path / 's.png').stat().st_size > 1000
+
+
+def test_other_settings_of_a_stream_are_taken_by_the_command(
+    weights, tmp_path, monkeypatch, capsys  # noqa: F811
+):
+    clips = [NoisyClip('a', 1, 12), NoisyClip('b', 2, 12)]
+    monkeypatch.setattr(
+        datasets, '_load', lambda *args, **more: ClipDataset(('bolt', 'nut'), clips))
+    options = ('--dataset', 'synthetic', '--max-consecutive-forecasts', 1, '--no-accumulate',
+               '--no-commit')
+    status, result = run(tmp_path, weights, *options)
+    assert status == 0
+    assert min(q['read_share'] for q in result['points'] if q['policy'] == 'scheduler') >= 1 / 2
+    assert result['unmet_shares'][-2:] == [1 / 4, 1 / 6]
+    assert 'no p gives a READ share of' in capsys.readouterr().err
+    asked = ('max_consecutive_forecasts', 'accumulate', 'commit_on_forecast')
+    assert [result['provenance'][key] for key in asked] == [1, False, False]
+    # A limit of forecasts in a row is the scheduler's.
+    detector = StreamingDetector(load_checkpoint(weights), device='cpu')
+    sweep = Sweep(FeatureStore(detector, clips), detector.labels, max_consecutive_forecasts=1)
+    fixed = [q.read_share for q in sweep.points(['alternate']) if q.policy == 'alternate']
+    assert fixed == pytest.approx([1 / 2, 1 / 3, 1 / 4, 1 / 6])
+    with pytest.raises(OptionError, match='--no-commit: the oracle takes none'):
+        run(tmp_path, weights, '--dataset', 'synthetic', '--no-commit', '--baselines', 'oracle')
 
 
 def add_late_damage(folder):

@@ -410,8 +410,11 @@ def test_frames_that_nobody_annotated_teach_no_objects(tmp_path):
         torch.nn.functional.cross_entropy(logits[:2], torch.tensor([1, 0])).item())
     assert decision_loss(logits, torch.full((3,), UNKNOWN)).item() == 0
     never = ClipDataset(('a',), [SparseClip([False, False])])
-    with pytest.raises(ValueError, match='sparse: none of its 2 frames was annotated'):
-        next(StillSampler(never, config.model, DetectorRecipe(), 3).batches(1, 0, 1))
+    with pytest.raises(ValueError, match='no frame of the data set was annotated'):
+        StillSampler(never, config.model, DetectorRecipe(), 3)
+    some = ClipDataset(('a',), [*never.clips, *dataset.clips])
+    (batch,) = StillSampler(some, config.model, DetectorRecipe(), 3).batches(8, 0, 1)
+    assert all(target.annotated for target in batch.targets)
 
 
 def test_an_image_without_objects_adds_nothing_to_the_detection_losses():

@@ -133,6 +133,8 @@ def test_files_that_are_no_imagenet_weights_are_told(tmp_path, content, message)
         ('model: {displacement: a}', "displacement: 'a' is text"),
         ('model: {scheduler_channels: [1]}', r'scheduler_channels: \[1\]; expected 2 values'),
         ('model: {anchors: {shapes: [[1.0]], subdivisions: [1]}}', r'shapes: 1\.0 is no list'),
+        ('model: {anchors: 3}', 'anchors: 3 is no set of settings'),
+        ('info: 3', 'info: 3 is no set of settings'),
         ('model: 3', 'model: 3 is no set of settings'),
         ('[1, 2]', r'recipe: \[1, 2\] is no set of settings'),
         ('phases:', 'phases: None is no list'),

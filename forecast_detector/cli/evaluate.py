@@ -249,7 +249,10 @@ def _result(
     if not annotated:
         print('note: no frame has a truth; there is nothing to score by', file=sys.stderr)
     versus = compare(args.versus, dataset, scored) if args.versus is not None else None
+    metrics = evaluate(scored, dataset.labels)
+    sure = args.interval and metrics.map50 is not None
+    interval = how_sure(dataset, scored) if sure else None
     return EvaluationResult(
-        evaluate(scored, dataset.labels), len(dataset), len(scored), coco, sap50, timed, versus,
-        provenance, annotated, skipped.rows, how_sure(dataset, scored) if args.interval else None,
+        metrics, len(dataset), len(scored), coco, sap50, timed, versus,
+        provenance, annotated, skipped.rows, interval,
     )

@@ -70,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
     from ..evaluation.sweep import Sweep
 
     check_data(args)
+    if 'oracle' in args.baselines:
+        options.refuse(args, ['no_commit'], 'the oracle takes none; leave it out of --baselines')
     options.check_outputs(args, ('json', 'csv', 'plot'))
     options.check_plot(args.plot)
     skipped = Skipped()
@@ -92,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     unmet = unmet_shares(points)
     if unmet:
         print('note: no p gives a READ share of ' + ', '.join(f'{s:.2f}' for s in unmet)
-              + f', give or take {TOLERANCE}; these rows are left out', file=sys.stderr)
+              + f', give or take {TOLERANCE}; nothing is compared there', file=sys.stderr)
     compared = differences(points)
     chosen = recommend(points, args.want_share, args.want_ms, args.want_loss)
     sweeping = watch.seconds('sweep')

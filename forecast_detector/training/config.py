@@ -161,7 +161,7 @@ def load_train_config(path: str | Path, labels: tuple[str, ...]) -> TrainConfig:
         preset = preset_config(model.pop('preset', 'default'), labels)
         base = {f.name: getattr(preset, f.name) for f in fields(ModelConfig)}
         base['anchors'] = asdict(preset.anchors)
-        values = {'name': path.stem, **values}
+        values = {'name': path.stem, **values, 'info': _settings(values.get('info'), 'info')}
         for section, kind in SECTIONS.items():
             if section in values:
                 values[section] = _section(kind, values[section], section)

@@ -64,42 +64,32 @@ class StillSampler:
     """
     Single annotated frames.
 
-    Clips are drawn uniformly: a long one has no more to say than a short one.
+    Clips that have any are drawn uniformly: a long one has no more to say than a short one.
+
+    :raises ValueError: if no frame was annotated.
     """
 
     def __init__(
         self, dataset: ClipDataset, model: ModelConfig, recipe: DetectorRecipe, seed: int
     ) -> None:
-        self._dataset, self._size = dataset, model.input_size
+        self._size = model.input_size
         self._letterbox = model.resize == 'letterbox'
         self._mosaic, self._turns = recipe.mosaic, recipe.turns
         self._seed = seed
-        self._annotated: dict[int, list[int]] = {}
-
-    def _frames(self, number: int) -> list[int]:
-        """
-        List the annotated frames of a clip.
-
-        :raises ValueError: if it has none; names the clip.
-        """
-        if number not in self._annotated:
-            clip = self._dataset.clips[number]
-            frames = [index for index in range(len(clip)) if clip.truth(index).annotated]
-            if not frames:
-                raise ValueError(
-                    f'{clip.name}: none of its {len(clip)} frames was annotated; annotate some, '
-                    'or leave it out of the data set'
-                )
-            self._annotated[number] = frames
-        return self._annotated[number]
+        annotated = (
+            (clip, [index for index in range(len(clip)) if clip.truth(index).annotated])
+            for clip in dataset.clips
+        )
+        self._clips = [(clip, frames) for clip, frames in annotated if frames]
+        if not self._clips:
+            raise ValueError('no frame of the data set was annotated: there is nothing to learn')
 
     def _crop(
         self, rng: np.random.Generator, size: tuple[int, int], scale: tuple[float, float],
         clips: list[str],
     ) -> Sample:
         """Crop from a frame of some clip, whose name joins ``clips``."""
-        number = int(rng.integers(len(self._dataset.clips)))
-        clip, frames = self._dataset.clips[number], self._frames(number)
+        clip, frames = self._clips[int(rng.integers(len(self._clips)))]
         clips.append(clip.name)
         index = frames[int(rng.integers(len(frames)))]
         image, truth = clip.read(index), clip.truth(index)
