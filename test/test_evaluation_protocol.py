@@ -195,8 +195,7 @@ def test_empty_frames_are_scored_and_those_not_annotated_are_not():
     # In the empty frame the stronger detection is false.
     assert scored == {'empty': (0.5, 2), 'unknown': (1.0, 1)}
     assert frame_loss(seen, unknown) == 0.0
-    with pytest.raises(ValueError, match='not annotated'):
-        to_target(unknown)
+    assert [to_target(truth).annotated for truth in (empty, unknown)] == [True, False]
 
 
 def test_packing_keeps_crowds_and_what_was_annotated():
