@@ -19,7 +19,7 @@ from .logs import Log
 from .optim import epoch_decays, sgd
 from .progress import Phase
 from .sequence_recipe import SequenceRecipe
-from .temporal import sequence_losses
+from .temporal import sequence_losses, weighted_sum
 
 
 def train_baseline(
@@ -134,7 +134,7 @@ def train_sequences(
                 network, SequenceBatch(features, batch.targets), config, anchors, step,
                 step / sampler.steps, epoch >= recipe.scheduler_from, device,
             )
-            total = torch.stack([w * value.float() for w, value in losses.values()]).sum()
+            total = weighted_sum(losses)
         phase.update(step, total, batch.clips)
         phase.report(step, log, {
             'loss': total, 'epoch': epoch,

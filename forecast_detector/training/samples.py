@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..config import ModelConfig
-from ..data.base import ClipDataset, Truth
+from ..data.base import Clip, ClipDataset, Truth
 from ..data.transforms import ClipTransform, CropAndTurn, draw_window, Photometric
 from . import distributed
 from .losses import Target
@@ -76,22 +76,32 @@ class StillSampler:
         self._letterbox = model.resize == 'letterbox'
         self._mosaic, self._turns = recipe.mosaic, recipe.turns
         self._seed = seed
-        annotated = (
-            (clip, [index for index in range(len(clip)) if clip.truth(index).annotated])
-            for clip in dataset.clips
-        )
-        self._clips = [(clip, frames) for clip, frames in annotated if frames]
-        if not self._clips:
+        self._clips = dataset.clips
+        self._annotated: dict[int, list[int]] = {}
+        # Data sets read a truth when it is asked for: the first one that is there is enough.
+        if not any(clip.truth(i).annotated for clip in dataset.clips for i in range(len(clip))):
             raise ValueError('no frame of the data set was annotated: there is nothing to learn')
+
+    def _draw(self, rng: np.random.Generator) -> tuple[Clip, int]:
+        """Draw a clip that has annotated frames, and one of these."""
+        while True:
+            number = int(rng.integers(len(self._clips)))
+            clip = self._clips[number]
+            if number not in self._annotated:
+                self._annotated[number] = [
+                    index for index in range(len(clip)) if clip.truth(index).annotated
+                ]
+            frames = self._annotated[number]
+            if frames:
+                return clip, frames[int(rng.integers(len(frames)))]
 
     def _crop(
         self, rng: np.random.Generator, size: tuple[int, int], scale: tuple[float, float],
         clips: list[str],
     ) -> Sample:
         """Crop from a frame of some clip, whose name joins ``clips``."""
-        clip, frames = self._clips[int(rng.integers(len(self._clips)))]
+        clip, index = self._draw(rng)
         clips.append(clip.name)
-        index = frames[int(rng.integers(len(frames)))]
         image, truth = clip.read(index), clip.truth(index)
         around = truth.boxes[rng.integers(len(truth))] if len(truth) else None
         transform = draw_transform(
@@ -149,11 +159,10 @@ class StillSampler:
             )
 
         with ThreadPoolExecutor(1) as pool:
-            ahead = [pool.submit(make, step) for step in range(first, min(first + 1, last))]
+            ahead = None
             for step in range(first, last):
-                batch = ahead.pop().result()
-                if step + 1 < last:
-                    ahead.append(pool.submit(make, step + 1))
+                batch = ahead.result() if ahead else make(step)
+                ahead = pool.submit(make, step + 1) if step + 1 < last else None
                 yield batch
 
 

@@ -153,7 +153,7 @@ def train_temporal(
                 network, batch, config, anchors, step, progress,
                 progress >= recipe.scheduler_from, device,
             )
-            total = torch.stack([w * value.float() for w, value in losses.values()]).sum()
+            total = weighted_sum(losses)
         phase.update(step, total, batch.clips)
         phase.report(step, log, {name: value for name, (_, value) in losses.items()})
     phase.finish(recipe.steps)
@@ -213,3 +213,8 @@ def sequence_losses(
         decision = decision_loss(run.scheduler_logits.flatten(0, 1), serves.to(device))
         losses['decision'] = (weights.decision, decision)
     return losses
+
+
+def weighted_sum(losses: dict[str, tuple[float, Tensor]]) -> Tensor:
+    """Add the terms of :func:`sequence_losses` up, in single precision."""
+    return torch.stack([weight * value.float() for weight, value in losses.values()]).sum()
