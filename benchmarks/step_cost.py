@@ -22,7 +22,7 @@ if sys.argv[2] == 'kept':
     assert keep_freed_memory()
 from forecast_detector.checkpoint import load_checkpoint
 from forecast_detector.config import StreamConfig
-from forecast_detector.streaming import StreamingDetector
+from forecast_detector.engine import StreamingDetector
 from forecast_detector.types import Frame, Policy
 config = StreamConfig(policy=Policy.ALTERNATE)
 detector = StreamingDetector(load_checkpoint(sys.argv[1]), config, 'cpu')

@@ -10,16 +10,13 @@ features are computed once and serve every pass. The frame rate is that of the c
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from dataclasses import replace
 
-import numpy as np
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from forecast_detector.checkpoint import load_checkpoint
 from forecast_detector.data.base import Clip, ClipDataset
+from forecast_detector.engine import StreamingDetector
 from forecast_detector.evaluation.average_precision import mean_average_precision, Outcomes
 from forecast_detector.evaluation.bootstrap import paired_difference
 from forecast_detector.evaluation.datasets import open_dataset
@@ -27,10 +24,8 @@ from forecast_detector.evaluation.matching import Rule
 from forecast_detector.evaluation.metrics import ALL, outcomes
 from forecast_detector.evaluation.policies import make_runner
 from forecast_detector.evaluation.run import Runner, Step
-from forecast_detector.evaluation.store import FeatureStore
+from forecast_detector.evaluation.store import FeatureStore, StoredClip
 from forecast_detector.evaluation.streaming_ap import Latencies, stream_clip
-from forecast_detector.reading import FrameReader, LoadedFrame
-from forecast_detector.streaming import StreamingDetector
 from forecast_detector.types import Action, Frame
 
 # Policy, its p or frames a READ.
@@ -41,46 +36,11 @@ POLICIES = (
 BOXES = ('hold', 'kalman', 'moved')
 
 
-class StoredReader(FrameReader):
-    """
-    Gives features that were read before.
-
-    :ivar at: number of the clip that is being streamed.
-    """
-
-    def __init__(self, store: FeatureStore) -> None:
-        detector = store.detector
-        old = detector.reader
-        super().__init__(detector.network, detector.device, old.input_size, old.letterbox)
-        self.store, self.at = store, 0
-        self._frames = [
-            {clip.stamp_ns(index): first + index for index in range(len(clip))}
-            for clip, first in zip(store.clips, store.first)
-        ]
-
-    def load(self, stream: str, frame: Frame) -> LoadedFrame:
-        """Give a frame its place in the input; nothing is decoded."""
-        geometry = self.store.geometry(self._frames[self.at][frame.stamp_ns])
-        width, height = geometry.image_size
-        return LoadedFrame(stream, frame, np.zeros((height, width, 3), np.uint8), geometry)
-
-    def read(self, frames: Sequence[LoadedFrame]) -> Tensor:
-        """Look F up."""
-        return self.store.features(self._numbers(frames))
-
-    def look(self, frames: Sequence[LoadedFrame]) -> Tensor:
-        """Look up what the peek sees."""
-        return self.store.looks(self._numbers(frames))
-
-    def _numbers(self, frames: Sequence[LoadedFrame]) -> list[int]:
-        return [self._frames[self.at][f.frame.stamp_ns] for f in frames]
-
-
 class Counted:
-    """Counts the steps of a runner, and tells it the size of the frames that nobody decodes."""
+    """Counts the steps of a runner."""
 
-    def __init__(self, runner: Runner, reader: StoredReader) -> None:
-        self.runner, self.reader, self.steps, self.reads = runner, reader, 0, 0
+    def __init__(self, runner: Runner) -> None:
+        self.runner, self.steps, self.reads = runner, 0, 0
 
     def start(self, clip: Clip) -> None:
         """Begin a clip."""
@@ -88,8 +48,7 @@ class Counted:
 
     def step(self, frame: Frame) -> Step:
         """Answer the next frame."""
-        size = self.reader.load('', frame).geometry.image_size
-        step = self.runner.step(replace(frame, size=size))
+        step = self.runner.step(frame)
         self.steps += 1
         self.reads += step.action is Action.READ
         return step
@@ -110,8 +69,8 @@ def main() -> None:
     dataset = ClipDataset(dataset.labels, dataset.clips[::args.every])
     with tqdm(total=len(dataset), desc='reading') as bar:
         store = FeatureStore(detector, dataset.clips, bar.update)
-    reader = StoredReader(store)
-    detector.reader = reader
+    detector = store.streaming()
+    clips = [StoredClip(store, at) for at in range(len(store.clips))]
     print('| policy | answered | of them READ | sap50 | less read | sap50, anticipating | '
           'less read, anticipating |\n|---|---|---|---|---|---|---|', flush=True)
     first: list[Outcomes] = []
@@ -121,11 +80,9 @@ def main() -> None:
             runner = Counted(make_runner(
                 policy, detector, setting if policy == 'scheduler' else 1.0,
                 setting if isinstance(setting, int) else 2, anticipates,
-            ), reader)
+            ))
             times = Latencies(args.read_ms, 0.0 if policy in BOXES else args.forecast_ms)
-            streamed = []
-            for reader.at, clip in enumerate(dataset.clips):
-                streamed.append(stream_clip(runner, clip, times))
+            streamed = [stream_clip(runner, clip, times) for clip in clips]
             judged = outcomes(streamed, len(dataset.labels), Rule.PLAIN, ())[ALL]
             cells.append((runner, mean_average_precision(judged) or 0.0, judged))
         first = first or [judged for *_, judged in cells]

@@ -1,17 +1,31 @@
-"""From the head's raw outputs to detections: scores, boxes, non-maximum suppression."""
+"""From the head's raw outputs to detections: thresholds, non-maximum suppression."""
 
 from __future__ import annotations
+
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-import torch
 from torch import Tensor
 
 from .boxes import area, Geometry
-from .model.anchors import decode_boxes
-from .model.head import HeadOutput
 from .types import Detections
+
+
+class Decoding(Protocol):
+    """From a head's raw outputs to boxes and scores, for one input size."""
+
+    def scores(self, raw: Any) -> Tensor:
+        """Return the scores of every candidate, (B, A, classes), in [0, 1]."""
+
+    def boxes(self, raw: Any, image: Tensor, candidate: Tensor) -> Tensor:
+        """
+        Return the boxes of chosen candidates, (n, 4), xyxy in input pixels.
+
+        :param image: row of the batch of each, (n,); ``candidate``: its number, (n,).
+        """
+
 
 # Candidates before suppression; SSD keeps as many.
 CANDIDATES = 400
@@ -39,8 +53,8 @@ def suppress(
 
 
 def to_detections(
-    head: HeadOutput,
-    anchors: Tensor,
+    decoding: Decoding,
+    raw: Any,
     score_threshold: float,
     nms_iou: float,
     max_detections: int,
@@ -48,15 +62,15 @@ def to_detections(
     """
     Turn raw predictions into detections, one entry an image, boxes in input pixels.
 
-    :param anchors: (A, 4), centre and size in input pixels.
+    :param decoding: of the network; ``raw``: outputs of its head.
     :param score_threshold: weaker detections are dropped, [0, 1].
     """
-    scores = torch.softmax(head.cls_logits.float(), dim=-1)[..., 1:]
-    # Few are strong enough: to look for these first is cheaper than to put all in order.
-    image, anchor, label = (scores >= score_threshold).nonzero(as_tuple=True)
-    boxes = decode_boxes(head.bbox_regression.float()[image, anchor], anchors[anchor])
+    scores = decoding.scores(raw)
+    # Few are strong enough: to find these first is cheaper than to put all in order.
+    image, candidate, label = (scores >= score_threshold).nonzero(as_tuple=True)
+    boxes = decoding.boxes(raw, image, candidate)
     columns = [
-        column.cpu().numpy() for column in (boxes, scores[image, anchor, label], label)
+        column.cpu().numpy() for column in (boxes, scores[image, candidate, label], label)
     ]
     ends = np.cumsum(np.bincount(image.cpu().numpy(), minlength=len(scores)))
     detections = []

@@ -15,7 +15,7 @@ from forecast_detector.cli.main import main
 from forecast_detector.config import StreamConfig
 from forecast_detector.data.convert import write_coco_vid
 from forecast_detector.data.synthetic import load_synthetic
-from forecast_detector.streaming import StreamingDetector
+from forecast_detector.engine import StreamingDetector
 from forecast_detector.types import Action, Frame
 
 CPU = torch.device('cpu')

@@ -22,13 +22,13 @@ from forecast_detector.diagnosis.splices import (
     SplicedClip,
 )
 from forecast_detector.diagnosis.trials import run_trials, Trial
+from forecast_detector.engine import StreamingDetector
 from forecast_detector.evaluation import datasets
 from forecast_detector.evaluation.detector import evaluation_config
 from forecast_detector.evaluation.policies import make_runner
 from forecast_detector.evaluation.rollout import run_settings, Setting
 from forecast_detector.evaluation.run import run_clips, Step
 from forecast_detector.evaluation.store import FeatureStore
-from forecast_detector.streaming import StreamingDetector
 from forecast_detector.training.losses import Target
 from forecast_detector.training.recipes import TemporalRecipe
 from forecast_detector.training.scheduling import as_seen
@@ -125,7 +125,7 @@ def test_trials_are_labelled_as_in_training(steered, clips):  # noqa: F811
                 labels.append(bool(forecast_serves(
                     network, as_seen(network, forecast, state),
                     as_seen(network, store.features([after]), state),
-                    [Target(boxes, torch.from_numpy(truth.labels))], steered.anchors,
+                    [Target(boxes, torch.from_numpy(truth.labels))], steered.decoding,
                     TemporalRecipe(relative=True, success_iou=0.3),
                 )))
     trials = sorted(run_trials(store, 1.0, 0.3), key=lambda trial: trial.clip)

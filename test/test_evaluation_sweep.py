@@ -14,6 +14,7 @@ from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.cli import sweep as sweep_command
 from forecast_detector.config import ModelConfig
 from forecast_detector.data.base import Clip
+from forecast_detector.engine import StreamingDetector
 from forecast_detector.evaluation.baselines import BoxBaseline, HoldBoxes, ScheduledBoxes
 from forecast_detector.evaluation.detector import DetectorRunner, evaluation_config
 from forecast_detector.evaluation.kalman import KalmanBoxes
@@ -27,7 +28,6 @@ from forecast_detector.evaluation.store import FeatureStore
 from forecast_detector.evaluation.sweep import carry, Replay, Sweep
 from forecast_detector.evaluation.thresholds import ShareCurve
 from forecast_detector.model.network import ForecastNetwork
-from forecast_detector.streaming import StreamingDetector
 from forecast_detector.types import Action, Policy, Reason
 
 
@@ -159,13 +159,14 @@ def test_a_sweep_takes_other_settings_of_a_stream(steered, clips):
 
 
 def test_a_copy_takes_no_peek_and_leaves_the_detector_as_it_was(steered, clips, monkeypatch):
-    network, looks = steered.network, []
-    look = network.look
-    monkeypatch.setattr(network, 'look', lambda *given: looks.append(1) or look(*given))
+    network, previews = steered.network, []
+    preview = network.preview
+    monkeypatch.setattr(
+        network, 'preview', lambda *given: previews.append(1) or preview(*given))
     run_clips(make_runner('copy', steered), clips[:1])
-    assert not looks and steered.network is network
+    assert not previews and steered.network is network
     run_clips(make_runner('alternate', steered), clips[:1])
-    assert bool(looks) is bool(network.config.peek)
+    assert bool(previews) is bool(network.config.peek)
 
 
 def test_a_change_of_image_size_within_a_clip_is_a_reset_as_in_a_stream(steered, clips):
@@ -190,18 +191,18 @@ def test_every_frame_is_decoded_once_and_beyond_the_limit_kept_in_a_file(detecto
 
 
 @pytest.mark.parametrize('steered', [4], ids=['peek'], indirect=True)
-def test_features_looks_and_thumbnails_share_one_limit_of_memory(steered, clips):
+def test_features_previews_and_thumbnails_share_one_limit_of_memory(steered, clips):
     whole = FeatureStore(steered, clips)
     frames = range(27)
     parts = [values.element_size() * values.numel()
-             for values in (whole.features(frames), whole.looks(frames))] + [27 * 80 * 80]
+             for values in (whole.features(frames), whole.previews(frames))] + [27 * 80 * 80]
     assert whole.memory_bytes == sum(parts)
     for limit, kept in ((sum(parts), sum(parts)), (sum(parts) - 1, sum(parts[:2])),
                         (sum(parts[:2]) - 1, parts[0]), (0, 0)):
         store = FeatureStore(steered, clips, limit_bytes=limit)
         assert store.memory_bytes == kept <= limit
         assert torch.equal(store.features(frames), whole.features(frames))
-        assert torch.equal(store.looks(frames), whole.looks(frames))
+        assert torch.equal(store.previews(frames), whole.previews(frames))
         assert (store.thumbnail(26) == whole.thumbnail(26)).all()
 
 
@@ -214,9 +215,9 @@ def test_a_store_asks_a_clip_for_each_frame_once(steered, clips):
     carry(store, 0, BoxBaseline(Replay(runs[0].steps), HoldBoxes(), 2))
     run_oracle(store, 0.0)
     assert len(asked) == 27
-    assert store.header(9).frame_id == 'b'
+    assert store.frame(9).frame_id == 'b'
     with pytest.raises(RuntimeError, match='no images'):
-        store.header(9).load()
+        store.frame(9).load()
 
 
 def test_a_copy_under_the_scheduler_is_refused():
@@ -227,13 +228,13 @@ def test_a_copy_under_the_scheduler_is_refused():
 def test_copy_sees_the_features_of_the_last_read_on_every_frame_until_the_next(detector, clips):
     seen = []
     runner = make_runner('copy', detector, read_every=3)
-    step = detector.network.step
+    encode = detector.network.encode
 
     def spy(features, state):
         seen.append(features.clone())
-        return step(features, state)
+        return encode(features, state)
 
-    detector.network.step = spy
+    detector.network.encode = spy
     run_clips(runner, clips[:1])
     for index, features in enumerate(seen):
         assert torch.equal(features, seen[index - index % 3])

@@ -21,6 +21,7 @@ from forecast_detector.cli.main import main
 from forecast_detector.cli.options import OptionError
 from forecast_detector.data.base import ClipDataset, Truth
 from forecast_detector.data.rosbag import RosbagClip
+from forecast_detector.engine import StreamingDetector
 from forecast_detector.evaluation import datasets
 from forecast_detector.evaluation.points import unmet_shares
 from forecast_detector.evaluation.policies import make_runner
@@ -28,7 +29,6 @@ from forecast_detector.evaluation.rollout import read_share
 from forecast_detector.evaluation.run import run_clips
 from forecast_detector.evaluation.store import FeatureStore
 from forecast_detector.evaluation.sweep import Sweep
-from forecast_detector.streaming import StreamingDetector
 
 blind = pytest.mark.parametrize('steered', [0], ids=['blind'], indirect=True)
 

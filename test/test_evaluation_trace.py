@@ -12,11 +12,11 @@ from test_evaluation_sweep import steered  # noqa: F401 (a fixture)
 import torch
 
 from forecast_detector.data.base import Clip, Truth
+from forecast_detector.engine import StreamingDetector
 from forecast_detector.evaluation.detector import DetectorRunner, evaluation_config
 from forecast_detector.evaluation.forecast_error import show_errors
 from forecast_detector.evaluation.run import ClipRun, run_clips, Step
 from forecast_detector.evaluation.trace import make_trace
-from forecast_detector.streaming import StreamingDetector
 from forecast_detector.types import Action, BadFrameError, Detections, Policy, Reason
 
 LABELS = ('cat', 'dog')
@@ -151,7 +151,7 @@ def test_forecast_errors_are_distances_to_what_reading_gives(detector):
     detector.config = evaluation_config(Policy.ALTERNATE)
     for index, error in zip(alternate['index'], alternate['error'], strict=True):
         detector.step({'s': clip.frame(index - 1)})
-        read = reader.read([reader.load('s', clip.frame(index))])
+        read = reader.read([reader.load(clip.frame(index))])
         gap = (read - detector.memory('s').forecast).norm(dim=1) / read.norm(dim=1).mean()
         assert float(gap.mean()) == pytest.approx(error, rel=1e-3)
     assert [p['policy'] for p in pictures[:2]] == ['scheduler, p = 0.4', 'alternate']
@@ -163,19 +163,19 @@ def test_forecast_errors_are_distances_to_what_reading_gives(detector):
 def test_forecast_errors_are_those_of_the_features_that_a_forecast_answers_from(steered):  # noqa: F811,E501
     clip = Patches('a', 1, 7)
     alternate = next(e for e in show_errors(steered, [clip])[1] if e['policy'] == 'alternate')
-    taken, step = [], steered.network.step
+    taken, encode = [], steered.network.encode
 
     def watched(features, state):
         taken.append(features)
-        return step(features, state)
+        return encode(features, state)
 
-    steered.network.step = watched
+    steered.network.encode = watched
     steered.config = evaluation_config(Policy.ALTERNATE)
     for index in range(len(clip)):
         steered.step({'s': clip.frame(index)})
     assert alternate['action'] == ['FORECAST', 'READ'] * 3
     for index in (1, 3, 5):
-        read = steered.reader.read([steered.reader.load('s', clip.frame(index))])
+        read = steered.reader.read([steered.reader.load(clip.frame(index))])
         gap = (read - taken[index]).norm(dim=1) / read.norm(dim=1).mean()
         assert float(gap.mean()) == pytest.approx(alternate['error'][index - 1], abs=1e-4)
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from forecast_detector.config import dense_anchors, ModelConfig, paper_preset, ssd_anchors
+from forecast_detector.engine.recurrence import advance, LearnedForecast
 from forecast_detector.model.anchors import (
     cxcywh_to_xyxy,
     decode_boxes,
@@ -175,16 +176,20 @@ def test_stepping_equals_itself_batched():
     generator = torch.Generator().manual_seed(0)
     clip = torch.randn(4, 2, 16, 2, 3, generator=generator)
     with torch.no_grad():
+        forecaster = LearnedForecast(network)
         state = network.zero_state(clip[0])
         singles = [network.zero_state(clip[0, :1]) for _ in range(2)]
         for features in clip:
-            both = network.step(features, state)
+            both = advance(network, features, state)
             state = both.state
             for stream in range(2):
-                one = network.step(features[stream:stream + 1], singles[stream])
+                one = advance(network, features[stream:stream + 1], singles[stream])
                 singles[stream] = one.state
                 assert torch.allclose(one.forecast[0], both.forecast[stream], atol=1e-5)
-                assert torch.allclose(one.confidence[0], both.confidence[stream], atol=1e-5)
+                alone, together = (
+                    forecaster.confidence(forecaster.expect(one)) for one in (one, both)
+                )
+                assert torch.allclose(alone[0], together[stream], atol=1e-5)
 
 
 def test_the_paper_preset_keeps_1280_channels_and_no_shortcut():

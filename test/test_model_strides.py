@@ -9,6 +9,7 @@ import torch
 
 from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.config import model_config_from_dict, to_dict
+from forecast_detector.engine.recurrence import advance
 from forecast_detector.model.motion import move
 from forecast_detector.model.strides import fold, unfold
 from forecast_detector.training.config import TrainConfig
@@ -41,10 +42,10 @@ def test_the_finer_map_is_read_forecast_and_detected_on():
     with torch.inference_mode():
         features = network.read(images)
         assert features.shape == (1, 16 + 4 * 8, 2, 3)
-        output = network.step(features, network.zero_state(features))
-        assert output.forecast.shape == features.shape
+        output = network.detect(features)
+        assert advance(network, features).forecast.shape == features.shape
         anchors = network.anchors((64, 96))
-        assert output.head.bbox_regression.shape == (1, len(anchors), 4)
+        assert output.bbox_regression.shape == (1, len(anchors), 4)
         # The first level has the anchors of 4 x 6 cells and depends on the finer map alone.
         level = 4 * 6 * TINY.anchors.per_cell(0)
         other = features.clone()

@@ -149,3 +149,19 @@ def test_a_node_without_ros_is_one_clear_line(name):
     assert done.returncode == 1
     assert done.stderr.startswith(f'{name}: error: ROS 2 is not complete here (no rclpy')
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_public_names_come_from_the_package_itself_and_load_late():
+    program = (
+        'import sys, forecast_detector\n'
+        'assert "torch" not in sys.modules\n'
+        'for name in forecast_detector.__all__:\n'
+        '    assert getattr(forecast_detector, name).__name__ == name\n'
+        'try:\n'
+        '    forecast_detector.nonsense\n'
+        'except AttributeError as error:\n'
+        '    assert "nonsense" in str(error)\n'
+        'else:\n'
+        '    raise SystemExit("no error")\n'
+    )
+    subprocess.run([sys.executable, '-c', program], check=True)

@@ -12,9 +12,9 @@ import torch
 from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.config import ModelConfig, StreamConfig
 from forecast_detector.data.synthetic import SyntheticWorld
+from forecast_detector.engine import StreamingDetector
 from forecast_detector.model.motion import move, phase_correlation
 from forecast_detector.model.network import ForecastNetwork
-from forecast_detector.streaming import StreamingDetector
 from forecast_detector.types import Action, Frame, Policy, StepFailure
 
 FORECASTS = EVERYTHING.replace(policy=Policy.ALTERNATE, read_every=100)
@@ -34,10 +34,10 @@ def detector(tmp_path, request):
 
 
 @pytest.mark.parametrize('peek', [2, 4])
-def test_a_look_has_the_cells_of_f(peek):
+def test_a_preview_has_the_cells_of_f(peek):
     network = ForecastNetwork(replace(TINY, peek=peek))
-    look = network.look(torch.zeros(2, 3, 64 // peek, 96 // peek))
-    assert look.shape == (2, network.look_channels, 2, 3)
+    preview = network.preview(torch.zeros(2, 3, 64 // peek, 96 // peek))
+    assert preview.shape == (2, network.preview_channels, 2, 3)
 
 
 def textured(height, width):
@@ -88,11 +88,11 @@ def test_an_untrained_peek_moves_the_forecast_along():
     before, now = (
         ground[None, 20:100, left:left + 80].expand(3, -1, -1)[None] for left in (20, 12)
     )
-    looks = network.look(before), network.look(now)
-    features, _ = network.glance(forecast, forecast, looks[1], looks[0])
+    previews = network.preview(before), network.preview(now)
+    features, _ = network.correct(forecast, previews[1], previews[0])
     moved = move(forecast, torch.tensor([[8 / 80, 0]]))
     assert (features - moved).abs().mean() < 0.1 * (forecast - moved).abs().mean()
-    still, _ = network.glance(forecast, forecast, looks[0], looks[0])
+    still, _ = network.correct(forecast, previews[0], previews[0])
     torch.testing.assert_close(still, forecast, atol=1e-3, rtol=1e-3)
 
 
@@ -106,7 +106,7 @@ def test_motion_of_the_camera_is_no_surprise_but_a_new_object_is():
     entered[:, :, 34:38, 50:54] = 255
     forecast = torch.randn(1, 16, 10, 10)
     seen = [
-        network.peek(forecast, network.look(now), network.look(before))[1][0]
+        network.correct(forecast, network.preview(now), network.preview(before))[1][0]
         for now in (moved, entered, cut)
     ]
     inner = [surprise[:, 1:-1, 2:-1].mean() for surprise in seen]
@@ -119,12 +119,12 @@ def test_an_untrained_peek_goes_on_as_the_picture_moved():
     network = ForecastNetwork(replace(TINY, peek=4, input_size=(320, 320)))
     ground = (textured(80, 120).clamp(-2, 2) * 60 + 127).byte()
     before, now, later = (
-        network.look(ground[None, :80, left:left + 80].expand(3, -1, -1)[None])
+        network.preview(ground[None, :80, left:left + 80].expand(3, -1, -1)[None])
         for left in (36, 28, 20)
     )
     forecast = torch.randn(1, 16, 10, 10)
-    seen, _ = network.glance(forecast, forecast, later, now)
-    expected = network.peek.go_on(forecast, now, before)
+    seen, _ = network.correct(forecast, later, now)
+    expected = network.extrapolate(forecast, now, before)
     assert (expected - seen).abs().mean() < 0.1 * (forecast - seen).abs().mean()
 
 

@@ -12,9 +12,9 @@ from forecast_detector.bags import BagError, BagReader, BagWriter
 from forecast_detector.bags.messages import stamp_to_ns
 from forecast_detector.bags.reader import frame_from_message
 from forecast_detector.cli.main import main
+from forecast_detector.engine import StreamingDetector
 from forecast_detector.replay import answers as offline
 from forecast_detector.replay.recording import choose_truth_topics, open_recording
-from forecast_detector.streaming import StreamingDetector
 from forecast_detector.types import Detections
 
 LABELS = ('cat', 'dog')

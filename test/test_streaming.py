@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from forecast_detector.config import StreamConfig
-from forecast_detector.gating import decide
-from forecast_detector.streaming import StreamingDetector
+from forecast_detector.engine import StreamingDetector
+from forecast_detector.engine.rules import choose, Run
 from forecast_detector.types import (
     Action,
     BadFrameError,
@@ -125,7 +125,8 @@ def test_a_new_p_is_in_force_with_the_next_frame(detector):
     ],
 )
 def test_the_rule_of_decision(confidence, since, changes, expected):
-    assert decide(confidence, since, StreamConfig(**changes))[:2] == expected
+    run = Run(clip(1)[0], (96, 64), 1.0, since, 0)
+    assert choose(run, confidence, StreamConfig(**changes))[:2] == expected
 
 
 def test_confidence_accumulates_until_a_read(tiny_checkpoint):

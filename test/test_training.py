@@ -11,6 +11,7 @@ import torch
 from forecast_detector.data.base import Clip, ClipDataset, Truth
 from forecast_detector.data.synthetic import load_synthetic
 from forecast_detector.data.transforms import CropAndTurn, draw_window, Photometric
+from forecast_detector.engine.recurrence import advance
 from forecast_detector.model.head import HeadOutput
 from forecast_detector.model.network import ForecastNetwork
 from forecast_detector.training.bank_file import cached_bank
@@ -207,14 +208,14 @@ def test_unrolling_without_draws_equals_stepping():
         state = free = network.zero_state(features[:, 0])
         forecast = features[:, 0]
         for t in range(4):
-            step = network.step(features[:, t], state)
+            step = advance(network, features[:, t], state)
             state = step.state
-            assert torch.allclose(run.forecasts[t], step.forecast, atol=1e-6)
+            assert torch.allclose(run.expected[t], step.forecast, atol=1e-6)
             seen = network.combine(features[:, t], step.converted)
             assert torch.allclose(run.seen[t], seen, atol=1e-6)
-            rolled = network.step(forecast, free)
+            rolled = advance(network, forecast, free)
             free, forecast = rolled.state, rolled.forecast
-            assert torch.allclose(own.forecasts[t], forecast, atol=1e-6)
+            assert torch.allclose(own.expected[t], forecast, atol=1e-6)
 
 
 def test_unrolled_peeks_equal_steps_that_peek():
@@ -222,18 +223,15 @@ def test_unrolled_peeks_equal_steps_that_peek():
     torch.nn.init.normal_(network.peek.project.weight, std=0.3)
     draw = torch.Generator().manual_seed(0)
     features = torch.randn(2, 5, 16, 2, 3, generator=draw)
-    looks = torch.randn(2, 5, network.look_channels, 2, 3, generator=draw)
+    previews = torch.randn(2, 5, network.preview_channels, 2, 3, generator=draw)
     with torch.no_grad():
-        run = unroll(network, features, looks, TemporalRecipe(seen=(0, 0, 1)), 1.0, draw)
+        run = unroll(network, features, previews, TemporalRecipe(seen=(0, 0, 1)), 1.0, draw)
         state, current = network.zero_state(features[:, 0]), features[:, 0]
         for t in range(4):
-            step = network.step(current, state)
-            current, logits = network.glance(
-                step.forecast, step.converted, looks[:, t + 1], looks[:, t]
-            )
-            state = step.state
-            assert torch.allclose(run.forecasts[t], step.forecast, atol=1e-6)
-            assert torch.allclose(run.corrected[t], current, atol=1e-6)
+            forecast, converted, state = network.encode(current, state)
+            current, surprise = network.peek(forecast, previews[:, t + 1], previews[:, t])
+            logits = network.scheduler(current, converted, surprise)
+            assert torch.allclose(run.expected[t], current, atol=1e-6)
             assert torch.allclose(run.scheduler_logits[t], logits, atol=1e-5)
 
 
@@ -243,10 +241,10 @@ def test_a_peek_learns_what_no_forecast_can_know(tmp_path):
     torch.manual_seed(0)
     network = ForecastNetwork(config.model)
     # Every frame is new; its features are those of its thumbnail.
-    looks = torch.rand(8, network.look_channels, 2, 3) * 2
-    looks[:, -network.peek.cell**2:] = 0
+    previews = torch.rand(8, network.preview_channels, 2, 3) * 2
+    previews[:, -network.peek.cell**2:] = 0
     nothing = Target(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
-    bank = [Segment(looks[:, :16], [nothing] * 8, looks)]
+    bank = [Segment(previews[:, :16], [nothing] * 8, previews)]
     logged = []
     train_temporal(network, bank, config, CPU, tmp_path / 't.pt', logged.append)
     # A blind one learns the mean of all frames, and no more: 0.87.
@@ -259,9 +257,9 @@ def test_a_bank_keeps_looks_for_networks_that_peek(world, peek):
     network = ForecastNetwork(replace(config.model, peek=peek))
     segment = fill_bank(network, world, config.temporal, False, 0, CPU)[0]
     if peek:
-        assert segment.looks.shape == (len(segment), network.look_channels, 2, 3)
+        assert segment.previews.shape == (len(segment), network.preview_channels, 2, 3)
     else:
-        assert segment.looks is None
+        assert segment.previews is None
 
 
 def test_both_phases_learn_and_give_finite_weights(world, tmp_path):
@@ -301,11 +299,11 @@ def test_a_cut_sequence_goes_on_with_another_segment():
     bank = [segment(0.0, 'a'), segment(1.0, 'b')]
     batch = draw_sequences(bank, 16, 6, 0, (0,), cut=1.0)
     assert {'a, b', 'b, a'} < set(batch.clips) <= {'a, a', 'a, b', 'b, a', 'b, b'}
-    for features, looks, targets, names in zip(
-        batch.features[..., 0, 0, 0], batch.looks[..., 0, 0, 0], batch.targets, batch.clips
+    for features, previews, targets, names in zip(
+        batch.features[..., 0, 0, 0], batch.previews[..., 0, 0, 0], batch.targets, batch.clips
     ):
         expected = sorted(features.tolist(), reverse=names == 'b, a')
-        assert features.tolist() == looks.tolist() == expected
+        assert features.tolist() == previews.tolist() == expected
         assert [target.boxes[0, 0].item() for target in targets] == expected
         assert set(expected) == {float(name == 'b') for name in names.split(', ')}
 
@@ -400,9 +398,8 @@ def test_frames_that_nobody_annotated_teach_no_objects(tmp_path):
     assert [target.annotated for target in bank[0].targets] == flags
     kept = cached_bank(tmp_path / 'bank.pt', 'k', lambda: bank)
     assert [target.annotated for target in kept[0].targets] == flags
-    anchors = network.anchors(config.model.input_size)
-    serves = forecast_serves(network, bank[0].features.float(), None, bank[0].targets, anchors,
-                             config.temporal)
+    serves = forecast_serves(network, bank[0].features.float(), None, bank[0].targets,
+                             network.decoding(config.model.input_size), config.temporal)
     assert [label.item() == UNKNOWN for label in serves] == [not flag for flag in flags]
     logits = torch.tensor([[0.0, 3.0], [1.0, 0.0], [9.0, 0.0]])
     judged = decision_loss(logits, torch.tensor([1, 0, UNKNOWN]))
@@ -468,11 +465,11 @@ def test_streams_follow_their_threshold(world):
     network = make_tiny_network(labels=world.labels)
     bank = fill_bank(network, world, config.temporal, False, 0, CPU)
     batch = draw_sequences(bank, 2, 5, 0, (0,))
-    anchors = network.anchors(config.model.input_size)
+    decoding = network.decoding(config.model.input_size)
     for p, expected in ((1.0, 1.0), (0.0, 0.25)):
         both = torch.full((2,), p)
         logits, labels, share = follow(
-            network, batch.features, None, batch.targets, both, anchors, config
+            network, batch.features, None, batch.targets, both, decoding, config
         )
         assert (logits.shape, labels.shape) == ((8, 2), (8,))
         assert share == expected

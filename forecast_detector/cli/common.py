@@ -17,7 +17,7 @@ from . import options
 
 if TYPE_CHECKING:
     from ..checkpoint import Checkpoint
-    from ..streaming import StreamingDetector
+    from ..engine import StreamingDetector
 
 T = TypeVar('T')
 
@@ -49,7 +49,7 @@ def make_detector(
 ) -> tuple[StreamingDetector, Checkpoint]:
     """Load the weights that the options name; says on stderr which device runs them."""
     from ..checkpoint import load_checkpoint
-    from ..streaming import StreamingDetector
+    from ..engine import StreamingDetector
 
     checkpoint = load_checkpoint(args.weights)
     size = tuple(args.input_size) if args.input_size else None

@@ -20,7 +20,7 @@ from . import common, options
 if TYPE_CHECKING:
     from ..annotate import VideoWriter
     from ..data.base import Clip
-    from ..streaming import StreamingDetector
+    from ..engine import StreamingDetector
     from ..types import StepResult
 
 STREAM = 'detect'

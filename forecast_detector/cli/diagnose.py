@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     skipped = Skipped()
     detector, checkpoint = common.make_detector(args)
     success_iou = label_iou(checkpoint.info) if args.success_iou is None else args.success_iou
-    if detector.network.config.combination == 'recurrent':
+    if not detector.network.forecasts:
         raise ValueError("these weights forecast nothing (combination 'recurrent'); there is "
                          'nothing to diagnose')
     dataset = open_data(args, detector.labels, skipped)

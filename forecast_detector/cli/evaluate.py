@@ -43,12 +43,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..data.base import ClipDataset
+    from ..engine import StreamingDetector
     from ..evaluation.job import Job
     from ..evaluation.metrics import ScoredClip
     from ..evaluation.result import EvaluationResult
     from ..evaluation.run import Latency
     from ..evaluation.streaming_ap import Latencies
-    from ..streaming import StreamingDetector
 
 # What asks for something that scoring a file again cannot give.
 RUN_OPTIONS = (

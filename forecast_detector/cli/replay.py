@@ -27,10 +27,10 @@ from .live_line import LiveLine
 from .replay_options import add_arguments, check
 
 if TYPE_CHECKING:
+    from ..engine import StreamingDetector
     from ..replay.answers import Answer
     from ..replay.recording import Recording
     from ..replay.report import Collector
-    from ..streaming import StreamingDetector
 
 __all__ = ['add_arguments', 'run']
 

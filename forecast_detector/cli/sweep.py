@@ -31,8 +31,8 @@ from .measuring import add_stream, stream_changes
 
 if TYPE_CHECKING:
     from ..data.base import Clip
+    from ..engine import StreamingDetector
     from ..evaluation.points import Point
-    from ..streaming import StreamingDetector
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

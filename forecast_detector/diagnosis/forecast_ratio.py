@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
+from ..engine.memory import Maps, Memory, rows, tree_map
+from ..engine.recurrence import advance
 from ..evaluation.bootstrap import clip_weights
-from ..evaluation.lockstep import advance, expect, Past
+from ..evaluation.fork import expect, going
 from ..evaluation.rollout import groups
 from ..evaluation.store import FeatureStore, no_progress, Progress
 
@@ -51,38 +53,55 @@ def forecast_ratios(
     counts = np.zeros(ahead, np.int64)
     lengths = [len(clip) for clip in store.clips]
     for group in groups(store, lengths):
-        past: Past | None = None
+        memory: Memory | None = None
         for index in range(lengths[group[0]] - 1):
             active = [at for at in group if index < lengths[at] - 1]
             frames = [store.first[at] + index for at in active]
-            past = past.rows(range(len(active))) if past is not None else None
-            read = store.features(frames)
-            past = advance(store.detector.network, read, past, judge=False)
-            _look_ahead(store, past, read, active, index, sums, counts)
+            memory = going(memory, len(active))
+            memory = advance(
+                store.detector.network, store.features(frames),
+                None if memory is None else memory.state, store.previews(frames),
+            )
+            _forecast_on(store, memory, active, index, sums, counts)
             done(len(active))
     return [_ratio(k + 1, int(counts[k]), sums[:, k]) for k in range(ahead)]
 
 
-def _look_ahead(
-    store: FeatureStore, past: Past, read: Tensor, active: Sequence[int], index: int,
+def _forecast_on(
+    store: FeatureStore, memory: Memory, active: Sequence[int], index: int,
     sums: NDArray[np.float64], counts: NDArray[np.int64],
 ) -> None:
     """Go on from the forecasts, and add up the errors of each clip."""
+    read = memory.features
     for k in range(sums.shape[1]):
-        rows = [row for row, at in enumerate(active) if index + k + 1 < len(store.clips[at])]
-        if not rows:
+        left = [row for row, at in enumerate(active) if index + k + 1 < len(store.clips[at])]
+        if not left:
             return
-        active = [active[row] for row in rows]
-        past, read = past.rows(rows), read[rows]
+        active = [active[row] for row in left]
+        memory, read = rows(memory, left), rows(read, left)
         frames = [store.first[at] + index + k + 1 for at in active]
-        forecast, _ = expect(store, past, frames, [frame - 1 for frame in frames])
+        forecast = expect(store, memory, frames).features
         true = store.features(frames)
         for column, guess in enumerate((forecast, read)):
-            distance = (true - guess).flatten(1).norm(dim=1).cpu().numpy()
-            np.add.at(sums[:, k, column], active, distance)
-        counts[k] += len(rows)
+            np.add.at(sums[:, k, column], active, distance(true, guess))
+        counts[k] += len(left)
         if k + 1 < sums.shape[1]:
-            past = advance(store.detector.network, forecast, past, judge=False)
+            memory = advance(
+                store.detector.network, forecast, memory.state, store.previews(frames)
+            )
+
+
+def distance(a: Maps, b: Maps) -> NDArray[np.float64]:
+    """Euclidean distance of features, row by row, (B,); over all maps together."""
+    squares: list[Tensor] = []
+
+    def add(x: Tensor, y: Tensor) -> Tensor:
+        squares.append((x - y).flatten(1).norm(dim=1) ** 2)
+        return x
+
+    tree_map(add, a, b)
+    total: NDArray[np.float64] = torch.stack(squares).sum(dim=0).sqrt().cpu().numpy()
+    return total
 
 
 def _ratio(ahead: int, frames: int, sums: NDArray[np.float64]) -> ForecastRatio:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+import math
 
 import torch
 
 from ..config import StreamConfig
 from ..data.base import Truth
+from ..engine.memory import Memory
+from ..engine.rules import break_in_stream, Choice, choose, FIRST, reset, Run, size_change
 from ..evaluation.detector import evaluation_config
-from ..evaluation.lockstep import advance, detect, expect, join, Past
-from ..evaluation.rollout import groups, Lane, Setting, Stream
+from ..evaluation.fork import expect, fork, going
+from ..evaluation.rollout import groups
 from ..evaluation.store import FeatureStore, no_progress, Progress
 from ..training.losses import Target
 from ..training.recipes import TemporalRecipe
 from ..training.success import serves_as_well
-from ..types import Action, Policy, Reason
+from ..types import Action, Policy
 
 
 @dataclass(frozen=True)
@@ -52,48 +55,65 @@ def run_trials(
     :param success_iou: overlap from which an object counts as found, (0, 1).
     """
     recipe = replace(TemporalRecipe(), relative=True, success_iou=success_iou)
-    # Only detections from the label's own score on are looked at.
-    looking = evaluation_config(Policy.READ).replace(score_threshold=recipe.success_score)
-    setting = Setting(evaluation_config(Policy.SCHEDULER, p))
+    # Only detections from the label's own score on count.
+    shown = evaluation_config(Policy.READ).replace(score_threshold=recipe.success_score)
+    config = evaluation_config(Policy.SCHEDULER, p)
     trials: list[Trial] = []
-    lengths = [len(clip) for clip in store.clips]
-    for group in groups(store, lengths):
-        lanes = [Lane(Stream(at, range(lengths[at]), setting), store) for at in group]
-        past = None
-        for index in range(lengths[group[0]]):
-            lanes = [lane for lane in lanes if index < len(lane.frames)]
-            past = _try(store, lanes, index, past, looking, recipe, trials)
-            done(len(lanes))
+    for group in groups(store, [len(clip) for clip in store.clips]):
+        memory: Memory | None = None
+        runs: list[Run | None] = [None] * len(group)
+        for index in range(len(store.clips[group[0]])):
+            active = [at for at in group if index < len(store.clips[at])]
+            memory, runs = _try(
+                store, config, active, index, memory, runs, shown, recipe, trials
+            )
+            done(len(active))
     return trials
 
 
 def _try(
-    store: FeatureStore, lanes: Sequence[Lane], index: int, past: Past | None,
-    looking: StreamConfig, recipe: TemporalRecipe, trials: list[Trial],
-) -> Past:
+    store: FeatureStore, config: StreamConfig, active: Sequence[int], index: int,
+    memory: Memory | None, runs: Sequence[Run | None], shown: StreamConfig,
+    recipe: TemporalRecipe, trials: list[Trial],
+) -> tuple[Memory, list[Run | None]]:
     """Step one frame of each stream, both ways where it has a past; go on as decided."""
-    network = store.detector.network
-    frames = [lane.number(index) for lane in lanes]
-    if past is None:
-        for lane in lanes:
-            lane.decide(index, 0.0)
-        return advance(network, store.features(frames), None)
-    past = past.rows(range(len(lanes)))
-    forecast, confidence = expect(store, past, frames, [lane.number(index - 1) for lane in lanes])
-    ages = [lane.since_read + 1 for lane in lanes]
-    chosen = [lane.decide(index, c) for lane, c in zip(lanes, confidence)]
-    fresh = [row for row, (_, reason, _) in enumerate(chosen) if reason is Reason.RESET]
-    read = advance(network, store.features(frames), past, fresh)
-    tried = advance(network, forecast, past)
-    found, other = (detect(store, one, frames, looking) for one in (tried, read))
-    for row, lane in enumerate(lanes):
-        truth = store.clips[lane.stream.clip].truth(index)
-        if truth.annotated and row not in fresh:
-            trials.append(Trial(
-                lane.stream.clip, ages[row], confidence[row],
-                serves_as_well(found[row], other[row], _target(truth), recipe), chosen[row][0],
-            ))
-    return join(read, tried, [action is Action.READ for action, _, _ in chosen])
+    frames = [store.first[at] + index for at in active]
+    memory = going(memory, len(active))
+    expected, confidence = None, [math.nan] * len(active)
+    if memory is not None:
+        expected = expect(store, memory, frames)
+        confidence = store.detector.forecaster.confidence(expected).tolist()
+    chosen = [
+        _choose(store, run, frame, c, config) for run, frame, c in zip(runs, frames, confidence)
+    ]
+    both = fork(store, memory, expected, frames, [choice.starts for choice in chosen])
+    if both.forecast is not None:
+        found = store.detect(both.forecast, frames, shown)
+        other = store.detect(both.read, frames, shown)
+        for row, (at, run, choice) in enumerate(zip(active, runs, chosen)):
+            truth = store.clips[at].truth(index)
+            if truth.annotated and run is not None and not choice.starts:
+                trials.append(Trial(
+                    at, run.frames_since_read + 1, confidence[row],
+                    serves_as_well(found[row], other[row], _target(truth), recipe),
+                    choice.action,
+                ))
+    after = [
+        choice.follow(run, store.frame(frame), store.geometry(frame).image_size)
+        for choice, run, frame in zip(chosen, runs, frames)
+    ]
+    return both.join([choice.action is Action.READ for choice in chosen]), list(after)
+
+
+def _choose(
+    store: FeatureStore, run: Run | None, number: int, confidence: float, config: StreamConfig
+) -> Choice:
+    """Choose as the streaming detector does."""
+    if run is None:
+        return FIRST
+    broken = break_in_stream(run, store.frame(number), config)
+    broken = broken or size_change(run, store.geometry(number).image_size)
+    return reset(broken) if broken else choose(run, confidence, config)
 
 
 def _target(truth: Truth) -> Target:

@@ -14,12 +14,16 @@ from ..types import Frame
 from .names import DATASETS
 
 
-class StridedClip(Clip):
-    """Every ``stride``-th frame of a clip, from its first."""
+class ClipView(Clip):
+    """
+    Some frames of a clip, in the order given; each keeps its header and its image id.
 
-    def __init__(self, clip: Clip, stride: int) -> None:
-        self.clip, self.stride = clip, stride
-        self.name, self.fps = clip.name, clip.fps / stride
+    :ivar clip: the whole clip.
+    """
+
+    def __init__(self, clip: Clip, frames: range) -> None:
+        self.clip, self.frames = clip, frames
+        self.name, self.fps = clip.name, clip.fps / frames.step
 
     @property
     def source(self) -> str:
@@ -33,31 +37,45 @@ class StridedClip(Clip):
 
     def __len__(self) -> int:
         """Return the number of frames."""
-        return -(-len(self.clip) // self.stride)
+        return len(self.frames)
 
     def read(self, index: int) -> NDArray[np.uint8]:
         """Decode a frame."""
-        return self.clip.read(index * self.stride)
+        return self.clip.read(self.frames[index])
 
     def truth(self, index: int) -> Truth:
         """Return a frame's annotated objects."""
-        return self.clip.truth(index * self.stride)
+        return self.clip.truth(self.frames[index])
 
     def image_id(self, index: int) -> int:
         """Return the id of the frame in the whole clip."""
-        return self.clip.image_id(index * self.stride)
+        return self.clip.image_id(self.frames[index])
 
     def stamp_ns(self, index: int) -> int:
         """Return the time of the frame in the whole clip."""
-        return self.clip.stamp_ns(index * self.stride)
+        return self.clip.stamp_ns(self.frames[index])
 
     def frame(self, index: int) -> Frame:
         """Return the frame as the whole clip has it, with its own header."""
-        return self.clip.frame(index * self.stride)
+        return self.clip.frame(self.frames[index])
 
     def release(self) -> None:
         """Let go of the files of the whole clip."""
         self.clip.release()
+
+
+class StridedClip(ClipView):
+    """Every ``stride``-th frame of a clip, from its first."""
+
+    def __init__(self, clip: Clip, stride: int) -> None:
+        super().__init__(clip, range(0, len(clip), stride))
+
+
+class FirstFrames(ClipView):
+    """The beginning of a clip."""
+
+    def __init__(self, clip: Clip, count: int) -> None:
+        super().__init__(clip, range(min(count, len(clip))))
 
 
 def open_dataset(

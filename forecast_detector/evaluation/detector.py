@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+import time
 from typing import Any
 
 from ..config import StreamConfig
 from ..data.base import Clip
-from ..streaming import StreamingDetector
+from ..engine import StreamingDetector
 from ..types import Frame, Policy, StepFailure
 from .run import DecodeTimer, SCORE_THRESHOLD, Step
-from .taps import anticipate
 
 STREAM = 'evaluation'
 
@@ -57,8 +58,13 @@ class DetectorRunner:
         if isinstance(result, StepFailure):
             raise result.error
         decision = result.decision
-        ahead, ahead_ms = anticipate(self.detector, STREAM) if self.anticipates else (None, 0.0)
-        return Step(
+        step = Step(
             result.detections, decision.action, max(0.0, decision.inference_ms - timer.ms),
-            decision.confidence, ahead, ahead_ms, decision.reason,
+            decision.confidence, reason=decision.reason,
         )
+        if not self.anticipates:
+            return step
+        started = time.perf_counter()
+        ahead = self.detector.anticipate(STREAM)
+        elapsed_ms = 1e3 * (time.perf_counter() - started)
+        return replace(step, anticipated=ahead, anticipation_ms=elapsed_ms)

@@ -16,16 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 import torch
 from torch import Tensor
+import torch.nn.functional as F
 
 from ..boxes import Geometry
 from ..config import StreamConfig
 from ..data.base import Clip
-from ..model.backbone import STRIDE
-from ..reading import FrameReader, LoadedFrame
-from ..streaming import StreamingDetector
+from ..engine import StreamingDetector
+from ..engine.memory import Maps, tree_map
 from ..types import Action, BadFrameError, Policy, StepFailure
+from .datasets import FirstFrames
 from .detector import evaluation_config
 from .pictures import shrink, spread, to_jpeg
+from .store import FeatureStore
 
 FloatArray = NDArray[np.float64]
 Measured = tuple[list[FloatArray], list[str]]
@@ -53,18 +55,18 @@ def show_errors(
         f'scheduler, p = {p:g}': evaluation_config(Policy.SCHEDULER, p),
         'alternate': evaluation_config(Policy.ALTERNATE),
     }
-    before = detector.config
     pictures: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
     long = [clip for clip in clips if len(clip) > HEAT_FRAMES]
     long = long or [clip for clip in clips if len(clip) > 1]
     for clip in (long[at] for at in spread(len(long), HEAT_CLIPS)):
         try:
-            measured, geometries = _measure(detector, clip, configs)
-            pictures += _draw(clip, measured, geometries)
+            store = FeatureStore(detector, [FirstFrames(clip, WINDOW)])
         except BadFrameError:
             # Errors need every image of the window; the run itself got on without this one.
             continue
+        measured = {policy: _compare(store, config) for policy, config in configs.items()}
+        pictures += _draw(clip, measured, store)
         errors += [
             {
                 'clip': clip.name, 'policy': policy, 'index': list(range(1, len(maps) + 1)),
@@ -72,89 +74,50 @@ def show_errors(
             }
             for policy, (maps, actions) in measured.items()
         ]
-    detector.config = before
     return pictures, errors
 
 
-class _Known:
-    """
-    Stands in for the reader of a detector: READs give features that are there already.
-
-    :ivar index: the frame that is stepped.
-    """
-
-    def __init__(self, reader: FrameReader, features: Sequence[Tensor]) -> None:
-        self._reader, self._features = reader, features
-        self.index = 0
-
-    def __getattr__(self, name: str) -> Any:
-        """Pass on what is not changed."""
-        return getattr(self._reader, name)
-
-    def read(self, frames: Sequence[LoadedFrame]) -> Tensor:
-        """Give F of the frame that is stepped."""
-        return self._features[self.index]
-
-
 @torch.inference_mode()
-def _measure(
-    detector: StreamingDetector, clip: Clip, configs: dict[str, StreamConfig]
-) -> tuple[dict[str, Measured], list[Geometry]]:
-    """Measure the window's frames but the first under each policy; each is read once."""
-    reader, features, geometries = detector.reader, [], []
-    looks: list[Tensor] = []
-    for index in range(min(WINDOW, len(clip))):
-        loaded = reader.load(STREAM, clip.frame(index))
-        geometries.append(loaded.geometry)
-        features.append(reader.read([loaded]))
-        if detector.network.config.peek:
-            looks.append(reader.look([loaded]))
-    known = _Known(reader, features)
-    detector.reader = known  # type: ignore[assignment]
-    try:
-        result = {
-            policy: _compare(detector, clip, config, known, features, looks)
-            for policy, config in configs.items()
-        }
-    finally:
-        detector.reader = reader
-        detector.forget(STREAM)
-    return result, geometries
-
-
-def _compare(
-    detector: StreamingDetector, clip: Clip, config: StreamConfig, known: _Known,
-    features: Sequence[Tensor], looks: Sequence[Tensor],
-) -> Measured:
-    """
-    Step one policy from a fresh start, and hold each forecast against what is read.
-
-    :param looks: at the thumbnail of each frame; none where the network does not peek.
-    """
+def _compare(store: FeatureStore, config: StreamConfig) -> Measured:
+    """Step one policy over a clip, and hold each forecast against what is read."""
+    detector = store.streaming()
     maps: list[FloatArray] = []
     actions: list[str] = []
-    detector.config = config
-    detector.forget(STREAM)
-    for index, read in enumerate(features):
-        memory = detector.memory(STREAM)
-        if memory is not None:
-            forecast = memory.forecast
-            if memory.look is not None:
-                forecast, _ = detector.network.glance(
-                    forecast, memory.converted, looks[index], memory.look
-                )
-            distance = (read - forecast).norm(dim=1) / read.norm(dim=1).mean()
-            maps.append(distance[0].double().cpu().numpy())
-        known.index = index
-        result = detector.step({STREAM: clip.frame(index)})[STREAM]
+    for number in range(len(store.clips[0])):
+        frame = store.frame(number)
+        expected = detector.expect(STREAM, frame)
+        if expected is not None:
+            maps.append(relative_error(store.features([number]), expected.features))
+        result = detector.step({STREAM: frame}, {STREAM: config})[STREAM]
         if isinstance(result, StepFailure):
             raise result.error
         actions.append(result.decision.action.name)
     return maps, actions[1:]
 
 
+def relative_error(read: Maps, forecast: Maps) -> FloatArray:
+    """
+    Error of a forecast in each cell, in units of the mean norm of what is read.
+
+    :returns: (h, w); of several maps their mean, on the cells of the largest.
+    """
+    errors: list[Tensor] = []
+
+    def add(true: Tensor, guess: Tensor) -> Tensor:
+        errors.append((true - guess).norm(dim=1) / true.norm(dim=1).mean())
+        return true
+
+    tree_map(add, read, forecast)
+    largest = max((one.shape[1:] for one in errors), key=lambda size: size[0] * size[1])
+    errors = [
+        one if one.shape[1:] == largest
+        else F.interpolate(one[None], largest, mode='bilinear')[0] for one in errors
+    ]
+    return torch.cat(errors).mean(dim=0).double().cpu().numpy()
+
+
 def _draw(
-    clip: Clip, measured: dict[str, Measured], geometries: Sequence[Geometry]
+    clip: Clip, measured: dict[str, Measured], store: FeatureStore
 ) -> list[dict[str, Any]]:
     """Show the same frames for every policy, in the same colours."""
     places = _places(next(iter(measured.values()))[1])
@@ -166,7 +129,8 @@ def _draw(
         image = clip.read(k + 1)
         for policy, (maps, actions) in measured.items():
             small = _blend(
-                shrink(image), maps[k] / brightest, geometries[k + 1]
+                shrink(image), maps[k] / brightest, store.geometry(k + 1),
+                store.detector.input_size,
             )
             pictures.append({
                 'kind': 'heat', 'clip': clip.name, 'index': k + 1, 'action': actions[k],
@@ -186,19 +150,22 @@ def _places(actions: Sequence[str]) -> list[int]:
 
 
 def _blend(
-    image: NDArray[np.uint8], error: FloatArray, geometry: Geometry
+    image: NDArray[np.uint8], error: FloatArray, geometry: Geometry,
+    input_size: tuple[int, int],
 ) -> NDArray[np.uint8]:
     """
     Lay an error map over an image that is turned grey; yellow is much.
 
     :param image: (H, W, 3), uint8, RGB, the whole image at any size.
     :param error: (h, w), 0 to 1, over the network's whole input.
+    :param input_size: (height, width) of that in pixels.
     """
     height, width = image.shape[:2]
     # From pixels of the picture to cells, centre to centre; cells beside the image drop out.
     shown = geometry.image_size[0] / width, geometry.image_size[1] / height
-    columns = _cells(width, shown[0] * geometry.scale[0], geometry.offset[0])
-    rows = _cells(height, shown[1] * geometry.scale[1], geometry.offset[1])
+    cell = input_size[1] / error.shape[1], input_size[0] / error.shape[0]
+    columns = _cells(width, shown[0] * geometry.scale[0], geometry.offset[0], cell[0])
+    rows = _cells(height, shown[1] * geometry.scale[1], geometry.offset[1], cell[1])
     grid = np.meshgrid(columns, rows)
     heat = cv2.remap(
         error.astype(np.float32), grid[0], grid[1], cv2.INTER_LINEAR,
@@ -211,6 +178,6 @@ def _blend(
     return np.asarray(0.45 * grey + 0.55 * coloured, np.uint8)
 
 
-def _cells(pixels: int, scale: float, offset: int) -> NDArray[np.float32]:
+def _cells(pixels: int, scale: float, offset: int, cell: float) -> NDArray[np.float32]:
     """Place pixel centres among cell centres: 0.0 is the first cell's."""
-    return (((np.arange(pixels) + 0.5) * scale + offset) / STRIDE - 0.5).astype(np.float32)
+    return (((np.arange(pixels) + 0.5) * scale + offset) / cell - 0.5).astype(np.float32)

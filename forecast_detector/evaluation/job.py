@@ -11,7 +11,7 @@ from ..checkpoint import Checkpoint
 from ..config import Resize
 from ..data.bag_options import BagOptions
 from ..data.base import Clip
-from ..streaming import StreamingDetector
+from ..engine import StreamingDetector
 from ..types import Detections
 from .datasets import strided
 from .policies import make_runner

@@ -16,16 +16,18 @@ import numpy as np
 import torch
 
 from ..data.base import Truth
-from ..gating import break_in_stream
-from ..types import Action, Detections, Policy
+from ..engine.memory import Memory
+from ..engine.rules import break_in_stream, Choice, FIRST, Run, size_change
+from ..types import Action, Detections, Policy, Reason
 from .detector import evaluation_config
-from .lockstep import advance, detect, expect, join, Past
+from .fork import expect, fork, going
 from .matching import FloatArray, in_crowd, match_frame, Rule
 from .rollout import groups, read_share
 from .run import ClipRun, Step
 from .store import FeatureStore, no_progress, Progress
 
 CONFIG = evaluation_config(Policy.READ)
+READ, FORECAST = (Choice(action, Reason.POLICY, 'oracle') for action in Action)
 PASSES = 5
 # Of frames with the same regret, those whose forecast is older are read.
 AGE_COST = 1e-6
@@ -60,57 +62,56 @@ def run_oracle(
     :returns: the runs, and the regrets (loss of the forecast less loss of the READ) of all
         frames that could be forecast.
     """
-    runs = [ClipRun(clip.name) for clip in store.clips]
+    results = [ClipRun(clip.name) for clip in store.clips]
     regrets: list[float] = []
     for group in groups(store, [len(clip) for clip in store.clips]):
-        past, ages = None, [0] * len(group)
+        memory: Memory | None = None
+        runs: list[Run | None] = [None] * len(group)
         for index in range(len(store.clips[group[0]])):
             active = [at for at in group if index < len(store.clips[at])]
-            past = _step(store, threshold, active, index, past, ages, runs, regrets)
+            memory, runs = _step(
+                store, threshold, active, index, memory, runs, results, regrets
+            )
             done(len(active))
-    return runs, regrets
+    return results, regrets
 
 
 def _step(
-    store: FeatureStore, threshold: float, active: Sequence[int], index: int, past: Past | None,
-    ages: list[int], runs: Sequence[ClipRun], regrets: list[float],
-) -> Past:
+    store: FeatureStore, threshold: float, active: Sequence[int], index: int,
+    memory: Memory | None, runs: Sequence[Run | None], results: Sequence[ClipRun],
+    regrets: list[float],
+) -> tuple[Memory, list[Run | None]]:
     """Try both on one frame of each active clip, and go on from the better one."""
-    rows = range(len(active))
     frames = [store.first[at] + index for at in active]
-    network = store.detector.network
-    past = past.rows(rows) if past is not None else None
-    fresh = [row for row in rows if index == 0 or _breaks(store, active[row], index)]
-    read = advance(network, store.features(frames), past, fresh, judge=False)
-    found = detect(store, read, frames, CONFIG)
-    tried, guessed = None, found
-    if past is not None:
-        features, _ = expect(store, past, frames, [frame - 1 for frame in frames])
-        tried = advance(network, features, past, judge=False)
-        guessed = detect(store, tried, frames, CONFIG)
-    chosen = []
-    for row in rows:
-        reads = row in fresh
-        if not reads:
-            truth = store.clips[active[row]].truth(index)
+    fresh = [_starts(store, run, frame) for run, frame in zip(runs, frames)]
+    memory = going(memory, len(active))
+    expected = expect(store, memory, frames) if memory is not None else None
+    both = fork(store, memory, expected, frames, fresh)
+    found = store.detect(both.read, frames, CONFIG)
+    guessed = store.detect(both.forecast, frames, CONFIG) if both.forecast else found
+    reads: list[bool] = []
+    after: list[Run | None] = []
+    for row, (at, run) in enumerate(zip(active, runs)):
+        chosen = FIRST
+        if run is not None and not fresh[row]:
+            truth = store.clips[at].truth(index)
             regret = frame_loss(guessed[row], truth) - frame_loss(found[row], truth)
-            regrets.append(regret + AGE_COST * (ages[row] + 1))
-            reads = regrets[-1] > threshold
-        ages[row] = 0 if reads else ages[row] + 1
-        chosen.append(reads)
-        runs[active[row]].steps.append(
-            Step(found[row], Action.READ, 0.0) if reads
-            else Step(guessed[row], Action.FORECAST, 0.0)
+            regrets.append(regret + AGE_COST * (run.frames_since_read + 1))
+            chosen = READ if regrets[-1] > threshold else FORECAST
+        reads.append(chosen.action is Action.READ)
+        results[at].steps.append(
+            Step(found[row] if reads[-1] else guessed[row], chosen.action, 0.0)
         )
-    return join(read, tried, chosen) if tried is not None else read
+        geometry = store.geometry(frames[row])
+        after.append(chosen.follow(run, store.frame(frames[row]), geometry.image_size))
+    return both.join(reads), after
 
 
-def _breaks(store: FeatureStore, at: int, index: int) -> bool:
+def _starts(store: FeatureStore, run: Run | None, frame: int) -> bool:
     """Whether a frame does not continue its clip."""
-    last, frame = store.first[at] + index - 1, store.first[at] + index
-    return (
-        break_in_stream(store.header(last), store.header(frame), CONFIG) is not None
-        or store.geometry(last).image_size != store.geometry(frame).image_size
+    return run is None or (
+        break_in_stream(run, store.frame(frame), CONFIG) is not None
+        or size_change(run, store.geometry(frame).image_size) is not None
     )
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..streaming import StreamingDetector
+from ..engine import StreamingDetector
+from ..engine.recurrence import CopiedForecast
 from ..types import Policy
 from .baselines import BoxBaseline, HoldBoxes, MovedBoxes, ScheduledBoxes
 from .detector import DetectorRunner, evaluation_config
 from .kalman import KalmanBoxes
 from .names import POLICIES, SCHEDULED_KALMAN
 from .run import Runner
-from .taps import copying
 
 STREAMING = tuple(policy.value for policy in Policy)
 BOXES = {'hold': HoldBoxes, 'kalman': KalmanBoxes, 'moved': MovedBoxes}
@@ -19,7 +19,7 @@ BOXES = {'hold': HoldBoxes, 'kalman': KalmanBoxes, 'moved': MovedBoxes}
 
 def check_forecasts(policy: str, detector: StreamingDetector) -> None:
     """:raises ValueError: for a policy that forecasts, with weights that make no forecasts."""
-    if policy in ('alternate', 'copy') and detector.network.config.combination == 'recurrent':
+    if policy in ('alternate', 'copy') and not detector.network.forecasts:
         raise ValueError(
             f"policy {policy!r}: these weights make no forecasts (combination 'recurrent', the "
             "paper's baseline); use read, hold, kalman or moved"
@@ -54,7 +54,7 @@ def make_runner(
         )), KalmanBoxes(), anticipates)
     if policy == 'copy':
         return DetectorRunner(
-            copying(detector),
+            detector.variant(forecaster=CopiedForecast()),
             evaluation_config(Policy.ALTERNATE, read_every=read_every, **changes),
             anticipates,
         )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
+from dataclasses import dataclass, replace
+from functools import partial
 import math
 import os
 import tempfile
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +17,13 @@ import torch
 from torch import Tensor
 
 from ..boxes import Geometry
-from ..data.base import Clip
-from ..reading import LoadedFrame
-from ..streaming import StreamingDetector
-from ..types import Frame
+from ..config import StreamConfig
+from ..data.base import Clip, Truth
+from ..engine import StreamingDetector
+from ..engine.memory import first_tensor, Maps, Memory, tree_map
+from ..engine.recurrence import Forecaster, seen
+from ..postprocess import to_image
+from ..types import Detections, Frame
 from .baselines import thumbnail
 
 Progress = Callable[[int], object]
@@ -29,9 +35,38 @@ def no_progress(frames: int) -> None:
     """Show nothing."""
 
 
+@dataclass(frozen=True)
+class StoredFrame(Frame):
+    """
+    A frame whose features are in a store.
+
+    :ivar number: of the frame there.
+    """
+
+    number: int = -1
+
+    @classmethod
+    def of(cls, frame: Frame, number: int) -> StoredFrame:
+        """Take the header of a frame."""
+        header = frame.header()
+        return cls(
+            header.stamp_ns, header.load, header.size, header.frame_id, header.encoding, number
+        )
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Features of a frame, at hand in a store."""
+
+    number: int
+    geometry: Geometry
+
+
 class FeatureStore:
     """
-    READ features of clips, what a network that peeks sees of their thumbnails, and small pictures.
+    READ features of clips, those of their thumbnails for a network that peeks, and small pictures.
+
+    It is a :class:`~forecast_detector.engine.reading.Reader` of its own frames.
 
     What of these does not fit into ``limit_bytes`` of memory lies in temporary files (see
     :mod:`tempfile`), which are gone with the process. At 256 channels of 10x10 a frame takes
@@ -58,11 +93,11 @@ class FeatureStore:
         self.detector, self._on_bad = detector, on_bad
         self._frames, self._limit = sum(len(clip) for clip in clips), limit_bytes
         self.memory_bytes = 0
-        self._features: Tensor | None = None
-        self._looks: Tensor | None = None
-        self._thumbnails: Tensor | None = None
+        self._features: Maps = None
+        self._previews: Maps = None
+        self._thumbnails: Maps = None
         self._geometries: list[Geometry] = []
-        self._headers: list[Frame] = []
+        self._headers: list[StoredFrame] = []
         self.clips = self._fill(clips, done)
         lengths = [len(clip) for clip in self.clips]
         self.first = [0, *np.cumsum(lengths).tolist()][:-1]
@@ -72,7 +107,7 @@ class FeatureStore:
     def _fill(self, clips: Sequence[Clip], done: Progress) -> Sequence[Clip]:
         """Read clip by clip, a batch of frames at a time; gives the clips that could be used."""
         kept: list[Clip] = []
-        waiting: list[LoadedFrame] = []
+        waiting: list[tuple[Frame, Any]] = []
         for clip in clips:
             start = len(self._geometries) + len(waiting)
             try:
@@ -93,30 +128,36 @@ class FeatureStore:
             raise ValueError(f'none of {len(clips)} clips can be used; see above')
         return kept
 
-    def _read(self, clip: Clip, waiting: list[LoadedFrame], done: Progress) -> Exception | None:
+    def _read(
+        self, clip: Clip, waiting: list[tuple[Frame, Any]], done: Progress
+    ) -> Exception | None:
         """Read a clip up to its end or an error, which it gives; the last frames wait."""
         batch = READ_BATCH.get(self.detector.device.type, 16)
         for index in range(len(clip)):
             try:
-                waiting.append(self.detector.reader.load(clip.name, clip.frame(index)))
+                frame = clip.frame(index)
+                waiting.append((frame.header(), self.detector.reader.load(frame)))
             except (ValueError, OSError) as error:
                 return error
             if len(waiting) == batch:
                 done(self._take(waiting))
         return None
 
-    def _take(self, loaded: list[LoadedFrame]) -> int:
+    def _take(self, waiting: list[tuple[Frame, Any]]) -> int:
         """Compute on frames and put them behind those that are there; empties the list."""
-        count, start, reader = len(loaded), len(self._geometries), self.detector.reader
+        count, start, reader = len(waiting), len(self._geometries), self.detector.reader
         if count:
+            loaded = [one for _, one in waiting]
             self._features = self._put(self._features, start, reader.read(loaded))
-            if self.detector.network.config.peek:
-                self._looks = self._put(self._looks, start, reader.look(loaded))
+            if self.detector.forecaster.reduction:
+                self._previews = self._put(self._previews, start, reader.preview(loaded))
             pictures = np.stack([thumbnail(one.image)[None, :, :, 0] for one in loaded])
             self._thumbnails = self._put(self._thumbnails, start, torch.from_numpy(pictures))
             self._geometries += [one.geometry for one in loaded]
-            self._headers += [one.frame.header() for one in loaded]
-            loaded.clear()
+            self._headers += [
+                StoredFrame.of(frame, start + k) for k, (frame, _) in enumerate(waiting)
+            ]
+            waiting.clear()
         return count
 
     def regrouped(self, clips: Sequence[Clip]) -> FeatureStore:
@@ -131,14 +172,26 @@ class FeatureStore:
         other = copy(self)
         other.clips, other.first = clips, [0, *np.cumsum(lengths).tolist()][:-1]
         frames = (clip.frame(i) for clip in clips for i in range(len(clip)))
-        other._headers = [frame.header() for frame in frames]
+        other._headers = [StoredFrame.of(frame, k) for k, frame in enumerate(frames)]
         return other
 
-    def _put(self, kept: Tensor | None, start: int, values: Tensor) -> Tensor:
+    def streaming(self, forecaster: Forecaster | None = None) -> StreamingDetector:
+        """
+        Make a detector that steps frames of this store; fixed policies are not judged.
+
+        :param forecaster: another one than that of the store's own detector.
+        """
+        return self.detector.variant(self, forecaster, judges_all=False)
+
+    def _put(self, kept: Maps, start: int, values: Maps) -> Maps:
         if kept is None:
-            kept = self._allocate(values)
-        kept[start:start + len(values)] = values.cpu()
-        return kept
+            kept = tree_map(self._allocate, values)
+
+        def put(room: Tensor, new: Tensor) -> Tensor:
+            room[start:start + len(new)] = new.cpu()
+            return room
+
+        return tree_map(put, kept, values)
 
     def _allocate(self, like: Tensor) -> Tensor:
         """Make room for all frames, in the layout that the network computes in."""
@@ -155,34 +208,98 @@ class FeatureStore:
             mapped: np.ndarray = np.memmap(file, kind, 'r+', shape=shape)
         return torch.from_numpy(mapped).permute(0, 3, 1, 2)
 
-    def features(self, frames: Sequence[int]) -> Tensor:
+    def features(self, frames: Sequence[int]) -> Maps:
         """
-        F of some frames, on the detector's device.
+        Give F of some frames, on the detector's device, one row each.
 
         :param frames: numbers among all frames, see ``first``.
-        :returns: (len(frames), C, H/32, W/32).
         """
-        assert self._features is not None
-        return self._features[torch.tensor(frames)].to(self.detector.device)
+        return self._take_rows(self._features, frames)
 
-    def looks(self, frames: Sequence[int]) -> Tensor:
-        """
-        Features of the thumbnails of some frames, on the detector's device.
+    def previews(self, frames: Sequence[int]) -> Maps:
+        """Give features of the thumbnails of some frames likewise; None without a peek."""
+        return self._take_rows(self._previews, frames)
 
-        :returns: (len(frames), L, H/32, W/32).
-        """
-        assert self._looks is not None
-        return self._looks[torch.tensor(frames)].to(self.detector.device)
+    def _take_rows(self, kept: Maps, frames: Sequence[int]) -> Maps:
+        device = self.detector.device
+        at = torch.tensor(frames)
+        return tree_map(lambda tensor: tensor[at].to(device), kept)
 
-    def header(self, frame: int) -> Frame:
+    def frame(self, number: int) -> StoredFrame:
         """Give a frame without its image; reading it again may cost a look into a bag."""
-        return self._headers[frame]
+        return self._headers[number]
+
+    def load(self, frame: Frame) -> Stored:
+        """Find a frame of this store."""
+        assert isinstance(frame, StoredFrame)
+        return Stored(frame.number, self._geometries[frame.number])
+
+    def read(self, loaded: Sequence[Stored]) -> Maps:
+        """Give F of frames, which was read before."""
+        return self.features([one.number for one in loaded])
+
+    def preview(self, loaded: Sequence[Stored]) -> Maps:
+        """Give features of the thumbnails of frames."""
+        return self.previews([one.number for one in loaded])
 
     def thumbnail(self, frame: int) -> NDArray[np.uint8]:
         """Give a small grey picture of a frame, as baselines make it of the whole image."""
-        assert self._thumbnails is not None
-        return np.repeat(self._thumbnails[frame, 0].numpy()[:, :, None], 3, axis=2)
+        picture = first_tensor(self._thumbnails)[frame, 0].numpy()
+        return np.repeat(picture[:, :, None], 3, axis=2)
 
     def geometry(self, frame: int) -> Geometry:
-        """Tell how a frame lies in the network's input."""
+        """Say how a frame lies in the network's input."""
         return self._geometries[frame]
+
+    def detect(
+        self, memory: Memory, frames: Sequence[int], config: StreamConfig
+    ) -> list[Detections]:
+        """
+        Detect on the frame that each stream has just been stepped by.
+
+        :param frames: number of each stream's frame.
+        :returns: detections in pixels of the image, one entry a stream.
+        """
+        found = self.detector.detect(seen(self.detector.network, memory), config)
+        return [to_image(one, self.geometry(frame)) for one, frame in zip(found, frames)]
+
+
+class StoredClip(Clip):
+    """
+    A clip of a store, for what steps frame by frame: nothing is decoded again.
+
+    An image is the small grey picture, and its size that of the real one.
+    """
+
+    def __init__(self, store: FeatureStore, at: int) -> None:
+        """
+        Take a clip.
+
+        :param at: its index in the store.
+        """
+        self._store, self.clip, self._first = store, store.clips[at], store.first[at]
+        self.name, self.fps = self.clip.name, self.clip.fps
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return len(self.clip)
+
+    def read(self, index: int) -> NDArray[np.uint8]:
+        """Give the small grey picture of a frame."""
+        return self._store.thumbnail(self._first + index)
+
+    def truth(self, index: int) -> Truth:
+        """Return a frame's annotated objects."""
+        return self.clip.truth(index)
+
+    def stamp_ns(self, index: int) -> int:
+        """Return a frame's time."""
+        return self.clip.stamp_ns(index)
+
+    def frame(self, index: int) -> Frame:
+        """Give a frame with its size."""
+        number = self._first + index
+        return replace(
+            self._store.frame(number), load=partial(self._store.thumbnail, number),
+            size=self._store.geometry(number).image_size,
+        )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 import math
 from typing import Any
 
@@ -18,8 +17,8 @@ from .oracle import run_oracle_at
 from .points import PERIODS, Point, Scorer, TOLERANCE
 from .policies import BOXES, make_runner
 from .rollout import read_share, run_settings, Setting
-from .run import ClipRun, Latency, latency, Runner, Step
-from .store import FeatureStore, no_progress, Progress
+from .run import ClipRun, Latency, latency, run_clip, Runner, Step
+from .store import FeatureStore, no_progress, Progress, StoredClip
 from .thresholds import sample_shares, ShareCurve
 from .timing import time_steps
 
@@ -179,16 +178,7 @@ def carry(store: FeatureStore, at: int, runner: Runner) -> ClipRun:
     :param at: index of the clip.
     :param runner: answers its frames; what it decodes of one is a thumbnail.
     """
-    clip, first = store.clips[at], store.first[at]
-    runner.start(clip)
-    frames = (
-        replace(
-            store.header(first + i), size=store.geometry(first + i).image_size,
-            load=partial(store.thumbnail, first + i),
-        )
-        for i in range(len(clip))
-    )
-    return ClipRun(clip.name, [runner.step(frame) for frame in frames])
+    return run_clip(runner, StoredClip(store, at))
 
 
 class Replay:

@@ -12,7 +12,7 @@ import math
 from typing import Any
 
 from ..data.base import Clip
-from ..streaming import StreamingDetector
+from ..engine import StreamingDetector
 from ..types import Action
 from .forecast_error import show_errors
 from .oracle import frame_loss

@@ -12,6 +12,7 @@ from ..config import ModelConfig
 from ..preprocess import FILL
 from .anchors import make_anchors
 from .backbone import BackboneNetwork, ConvNormAct, FINE_STAGES, OUT_CHANNELS, SPECS, STRIDE
+from .decoding import AnchorDecoding
 from .encoder import Encoder, LSTMState
 from .head import HeadOutput, SSDLiteHead
 from .peek import Peek, STAGE_STRIDE, STAGES, SURPRISE
@@ -29,30 +30,13 @@ class RecurrentState(NamedTuple):
     converter: LSTMState
 
 
-class StepOutput(NamedTuple):
-    """
-    What one step gives.
-
-    :ivar head: raw detections of this frame.
-    :ivar forecast: Fc, the forecast of the next frame's features, (B, C, H, W).
-    :ivar converted: Ft, (B, C, H, W).
-    :ivar confidence: the scheduler's softmax of FORECAST for the next frame, (B,). Where the
-        network peeks it is NaN: there, :meth:`ForecastNetwork.glance` decides.
-    """
-
-    head: HeadOutput
-    forecast: Tensor
-    converted: Tensor
-    confidence: Tensor
-    state: RecurrentState
-
-
 class ForecastNetwork(nn.Module):
     """
     Joint detection and feature forecast (sections 3.1 and 3.2).
 
     The parts are called one by one, because what runs depends on the frame: :meth:`read` only
-    on a READ, :meth:`step` on every frame.
+    on a READ. The engine puts them together, see :mod:`forecast_detector.engine.recurrence`.
+    F is one map, at stride 32.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -79,7 +63,7 @@ class ForecastNetwork(nn.Module):
         if config.peek:
             cell = STRIDE // config.peek
             self.peek = Peek(
-                channels, self.look_channels - cell**2, cell, config.feature_channels
+                channels, self.preview_channels - cell**2, cell, config.feature_channels
             )
         self.head = SSDLiteHead(
             config.head_channels, config.extra_channels, config.anchors, len(config.labels)
@@ -129,15 +113,25 @@ class ForecastNetwork(nn.Module):
         return fold([self.fine_neck(maps[0], coarse), coarse])
 
     @property
-    def look_channels(self) -> int:
-        """Channels of a look at a thumbnail, which has as many cells as F."""
+    def reduction(self) -> int:
+        """How many times smaller than the input a peek's thumbnail is; 0 without a peek."""
+        return self.config.peek
+
+    @property
+    def forecasts(self) -> bool:
+        """Whether there is a forecast; the paper's recurrent baseline makes none."""
+        return self.config.combination != 'recurrent'
+
+    @property
+    def preview_channels(self) -> int:
+        """Channels of a thumbnail's features, which have as many cells as F."""
         channels = SPECS[self.config.backbone].stages[STAGES - 2][1]
         cell = STRIDE // self.config.peek
         return channels * (cell // STAGE_STRIDE) ** 2 + cell**2
 
-    def look(self, thumbnails: Tensor) -> Tensor:
+    def preview(self, thumbnails: Tensor) -> Tensor:
         """
-        Look at thumbnails: by the first stages of the backbone, and by their grey values.
+        Make features of thumbnails: the first stages of the backbone, and the grey values.
 
         :param thumbnails: (B, 3, H / peek, W / peek), RGB, 0..255.
         :returns: (B, L, H/32, W/32).
@@ -150,21 +144,24 @@ class ForecastNetwork(nn.Module):
             [F.pixel_unshuffle(x, cell // STAGE_STRIDE), F.pixel_unshuffle(grey, cell)], dim=1
         )
 
-    def glance(
-        self, forecast: Tensor, converted: Tensor, now: Tensor, before: Tensor
+    def correct(
+        self, forecast: Tensor, preview: Tensor, previous: Tensor
     ) -> tuple[Tensor, Tensor]:
         """
-        Correct the forecast of a frame by its thumbnail, and judge the result.
+        Correct the forecast of a frame by a peek at its thumbnail.
 
-        The scheduler then decides on this very frame; without a peek it decides one frame ahead.
-
-        :param forecast: Fc of the step before; ``converted``: Ft of it, (B, C, H, W).
-        :param now: :meth:`look` of this frame; ``before``: of the frame before.
-        :returns: F of the frame, if it is a FORECAST, and the scheduler's logits, (B, 2).
+        :param forecast: Fc of the step before, (B, C, H, W).
+        :param preview: :meth:`preview` of this frame; ``previous``: of the frame before.
+        :returns: F of the frame, if it is a FORECAST, and the surprise, (B, 2, H, W).
         """
         assert self.peek is not None
-        features, surprise = self.peek(forecast, now, before)
-        return features, self.scheduler(features, converted, surprise)
+        corrected: tuple[Tensor, Tensor] = self.peek(forecast, preview, previous)
+        return corrected
+
+    def extrapolate(self, forecast: Tensor, preview: Tensor, previous: Tensor) -> Tensor:
+        """Move the forecast of a frame that has not come yet, as the picture last moved."""
+        assert self.peek is not None
+        return self.peek.go_on(forecast, preview, previous)
 
     def zero_state(self, features: Tensor) -> RecurrentState:
         """Return the state before the first frame, for features shaped like F."""
@@ -193,23 +190,29 @@ class ForecastNetwork(nn.Module):
             return (features + converted) / 2
         return features if self.config.combination == 'features' else converted
 
-    def step(self, features: Tensor, state: RecurrentState) -> StepOutput:
+    def schedule(
+        self, features: Tensor, converted: Tensor, surprise: Tensor | None
+    ) -> Tensor:
         """
-        Detect on this frame, forecast the next one, and judge the forecast.
+        Judge a forecast by the scheduler.
 
-        :param features: F: read from the image, or the forecast made one frame earlier.
+        :param features: F of the frame, if it is a FORECAST, (B, C, H, W).
+        :param converted: Ft of the frame before, likewise.
+        :param surprise: of :meth:`correct`, where the network peeks.
+        :returns: logits, (B, 2): READ, FORECAST.
         """
-        forecast, converted, state = self.encode(features, state)
-        if self.peek is not None:
-            confidence = features.new_full((len(features),), torch.nan)
-        elif self.config.combination == 'recurrent':
-            confidence = features.new_zeros(len(features))
-        else:
-            confidence = torch.softmax(self.scheduler(forecast, converted), dim=1)[:, 1]
-        return StepOutput(
-            self.detect(self.combine(features, converted)), forecast, converted, confidence, state
-        )
+        logits: Tensor = self.scheduler(features, converted, surprise)
+        return logits
 
     def detect(self, features: Tensor) -> HeadOutput:
         """Run the head on Fm, or on whatever else is shaped like F."""
         return self.head(unfold(features, self.config.feature_channels))
+
+    def decoding(self, input_size: tuple[int, int]) -> AnchorDecoding:
+        """
+        Prepare for the head's outputs at an input size.
+
+        :param input_size: (height, width) in pixels.
+        """
+        device = next(self.parameters()).device
+        return AnchorDecoding(self.anchors(input_size).to(device))

@@ -10,7 +10,7 @@ from .encoder import separable
 from .motion import move, phase_correlation
 from .strides import fold, unfold
 
-# Backbone stages that look at a thumbnail: those up to stride 8.
+# Backbone stages that run on a thumbnail: those up to stride 8.
 STAGES = 4
 STAGE_STRIDE = 8
 HIDDEN = 128
@@ -25,24 +25,24 @@ class Peek(nn.Module):
     A blind forecast cannot see a new object or a turn of the camera. The correction is added,
     and starts at zero: an untrained peek moves, and no more.
 
-    A look at a thumbnail is what the first stages of the backbone make of it, and its grey
+    The preview of a thumbnail is what the first stages of the backbone make of it, and its grey
     values, both folded into channels of the cells of F.
     """
 
     def __init__(
-        self, channels: int, look_channels: int, cell: int, coarse_channels: int
+        self, channels: int, preview_channels: int, cell: int, coarse_channels: int
     ) -> None:
         """
         Make the layers.
 
         :param channels: of F.
-        :param look_channels: of a look, without its grey values.
+        :param preview_channels: of a preview, without its grey values.
         :param cell: side of a cell of F on the thumbnail, pixels.
         :param coarse_channels: those of F that are no folded finer map.
         """
         super().__init__()
         self.cell, self._coarse = cell, coarse_channels
-        self.reduce = nn.Conv2d(2 * look_channels, HIDDEN, 1)
+        self.reduce = nn.Conv2d(2 * preview_channels, HIDDEN, 1)
         self.mix = separable(channels + HIDDEN, channels)
         self.spread = separable(channels, channels)
         self.project = nn.Conv2d(channels, channels, 1)
@@ -55,7 +55,7 @@ class Peek(nn.Module):
         Correct the forecast of a frame.
 
         :param forecast: Fc of the step before, (B, C, H, W).
-        :param now: look at this frame, (B, L, H, W); ``before``: at the frame before.
+        :param now: preview of this frame, (B, L, H, W); ``before``: of the frame before.
         :returns: F of this frame, if it is a FORECAST, and the surprise: how much of the picture
             the camera's motion does not explain (cuts, new objects, own motion), (B, 2, H, W).
         """
@@ -65,8 +65,8 @@ class Peek(nn.Module):
         moved = self._move(forecast, shift)
         surprise = self._surprise(*pictures, shift)
         now, before = now[:, :-grey], before[:, :-grey]
-        looks = F.relu6(self.reduce(torch.cat([now, now - before], dim=1)))
-        mixed = F.relu6(self.mix(torch.cat([moved, looks], dim=1)))
+        seen = F.relu6(self.reduce(torch.cat([now, now - before], dim=1)))
+        mixed = F.relu6(self.mix(torch.cat([moved, seen], dim=1)))
         corrected: Tensor = moved + self.project(F.relu6(self.spread(mixed)))
         return corrected, surprise
 
@@ -74,7 +74,7 @@ class Peek(nn.Module):
         """
         Move a forecast of the next frame, not seen yet, as the picture last moved.
 
-        :param forecast: Fc, (B, C, H, W); ``now`` and ``before``: looks at the last two frames.
+        :param forecast: Fc, (B, C, H, W); ``now`` and ``before``: previews of the last two frames.
         """
         return self._move(forecast, phase_correlation(*self._pictures(before, now)))
 
@@ -83,9 +83,9 @@ class Peek(nn.Module):
         return fold([move(part, shift) for part in unfold(features, self._coarse)])
 
     def _pictures(self, before: Tensor, now: Tensor) -> tuple[Tensor, Tensor]:
-        """Unfold the grey values of looks, (B, h, w) each."""
+        """Unfold the grey values of previews, (B, h, w) each."""
         first, second = (
-            F.pixel_shuffle(look[:, -self.cell**2:], self.cell)[:, 0] for look in (before, now)
+            F.pixel_shuffle(one[:, -self.cell**2:], self.cell)[:, 0] for one in (before, now)
         )
         return first, second
 

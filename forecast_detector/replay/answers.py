@@ -13,7 +13,7 @@ from ..types import StepFailure, StepResult
 from .recording import Recording
 
 if TYPE_CHECKING:  # the player needs no network
-    from ..streaming import StreamingDetector
+    from ..engine import StreamingDetector
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from vision_msgs.msg import LabelInfo
 
 from ..checkpoint import find_weights, load_checkpoint
 from ..demo.show import DEVICE_MARK, UNCONFIGURED_MARK
+from ..engine import StreamingDetector
 from ..memory import keep_freed_memory
-from ..streaming import StreamingDetector
 from . import parameters
 from .conversions import label_info_message
 from .diagnostics import Diagnostics

@@ -8,7 +8,7 @@ import traceback
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
 
-from ..streaming import StreamingDetector
+from ..engine import StreamingDetector
 from ..topics import camera_topics
 from ..types import Frame, StepFailure, StepResult
 from .camera import Camera, Waiting

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from threading import Thread
 
-from ..streaming import StreamingDetector
+from ..engine import StreamingDetector
 from ..types import StepFailure, StepResult
 from .camera import Waiting
 from .mailbox import Mailbox

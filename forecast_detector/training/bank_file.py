@@ -20,7 +20,7 @@ from .run_facts import data_facts, hash_facts, truth_facts, weights_digest
 
 _logger = logging.getLogger(__name__)
 # Another number for another way to augment or to keep a bank: older files are then no longer read.
-FORMAT = 3
+FORMAT = 4
 
 
 def bank_key(network: ForecastNetwork, dataset: ClipDataset, config: TrainConfig) -> str:
@@ -74,7 +74,7 @@ def _pack(segment: Segment) -> dict[str, Any]:
     return {
         'clip': segment.clip,
         'features': segment.features,
-        'looks': segment.looks,
+        'previews': segment.previews,
         'annotated': [target.annotated for target in segment.targets],
         'counts': torch.tensor([len(target.labels) for target in segment.targets]),
         'boxes': torch.cat([target.boxes for target in segment.targets]),
@@ -90,4 +90,4 @@ def _unpack(values: dict[str, Any]) -> Segment:
             values['boxes'].split(counts), values['labels'].split(counts), values['annotated']
         )
     ]
-    return Segment(values['features'], targets, values['looks'], values['clip'])
+    return Segment(values['features'], targets, values['previews'], values['clip'])

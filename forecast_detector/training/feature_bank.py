@@ -31,13 +31,13 @@ class Segment:
 
     :ivar features: F of every frame, (L, C, H, W), half precision.
     :ivar targets: objects of every frame, input pixels.
-    :ivar looks: features of every thumbnail, (L, C', H, W), where the network peeks.
+    :ivar previews: features of every thumbnail, (L, C', H, W), where the network peeks.
     :ivar clip: name of the clip.
     """
 
     features: Tensor
     targets: list[Target]
-    looks: Tensor | None = None
+    previews: Tensor | None = None
     clip: str = ''
 
     def __len__(self) -> int:
@@ -52,13 +52,13 @@ class SequenceBatch:
 
     :ivar features: (B, n + 1, C, H, W), single precision.
     :ivar targets: of each frame of each sequence.
-    :ivar looks: (B, n + 1, L, H, W), single precision, where the network peeks.
+    :ivar previews: (B, n + 1, L, H, W), single precision, where the network peeks.
     :ivar clips: names of the sequences' clips.
     """
 
     features: Tensor
     targets: list[list[Target]]
-    looks: Tensor | None = None
+    previews: Tensor | None = None
     clips: list[str] = field(default_factory=list)
 
 
@@ -104,7 +104,7 @@ def fill_bank(
                     Segment(
                         in_batches(reader.read, laid, device),
                         [to_target(pair[1]) for pair in pairs],
-                        look_features(reader, laid, device),
+                        preview_features(reader, laid, device),
                         clip.name,
                     )
                 )
@@ -112,18 +112,18 @@ def fill_bank(
     return segments
 
 
-def look_features(
+def preview_features(
     reader: ForecastNetwork, images: list[Image], device: torch.device
 ) -> Tensor | None:
-    """Look at thumbnails of images of the input's size, if the network peeks."""
-    if not reader.config.peek:
+    """Make features of the thumbnails of images of the input's size, if the network peeks."""
+    if not reader.reduction:
         return None
-    height, width = (side // reader.config.peek for side in reader.config.input_size)
+    height, width = (side // reader.reduction for side in reader.config.input_size)
     small = [
         np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
         for image in images
     ]
-    return in_batches(reader.look, small, device)
+    return in_batches(reader.preview, small, device)
 
 
 @torch.inference_mode()
@@ -161,10 +161,10 @@ def draw_sequences(
         # The bank may lie on disk: only what is this process's is read.
         if number in mine:
             drawn.append(_splice([_take(*part) for part in parts], at))
-    looks = [s.looks.float() for s in drawn if s.looks is not None]
+    previews = [s.previews.float() for s in drawn if s.previews is not None]
     return SequenceBatch(
         torch.stack([s.features.float() for s in drawn]), [s.targets for s in drawn],
-        torch.stack(looks) if looks else None, [s.clip for s in drawn],
+        torch.stack(previews) if previews else None, [s.clip for s in drawn],
     )
 
 
@@ -176,9 +176,9 @@ def _draw(
 
 
 def _take(segment: Segment, at: list[int]) -> Segment:
-    looks = None if segment.looks is None else segment.looks[at]
+    previews = None if segment.previews is None else segment.previews[at]
     return Segment(
-        segment.features[at], [segment.targets[i] for i in at], looks, segment.clip
+        segment.features[at], [segment.targets[i] for i in at], previews, segment.clip
     )
 
 
@@ -187,10 +187,10 @@ def _splice(parts: list[Segment], at: int) -> Segment:
     if len(parts) == 1:
         return parts[0]
     first, second = parts
-    looks = None
-    if first.looks is not None and second.looks is not None:
-        looks = torch.cat([first.looks[:at], second.looks[at:]])
+    previews = None
+    if first.previews is not None and second.previews is not None:
+        previews = torch.cat([first.previews[:at], second.previews[at:]])
     return Segment(
         torch.cat([first.features[:at], second.features[at:]]),
-        first.targets[:at] + second.targets[at:], looks, f'{first.clip}, {second.clip}',
+        first.targets[:at] + second.targets[at:], previews, f'{first.clip}, {second.clip}',
     )

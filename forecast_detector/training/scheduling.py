@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..model.network import ForecastNetwork, RecurrentState
+from ..engine.memory import where
+from ..engine.recurrence import advance, LearnedForecast, schedule, seen
+from ..engine.rules import in_run, serves
+from ..model.network import ForecastNetwork
+from ..postprocess import Decoding
 from . import distributed
 from .config import TrainConfig
 from .feature_bank import draw_sequences, Segment
@@ -18,6 +23,7 @@ from .optim import adamw, one_cycle
 from .progress import Phase
 from .recipes import SchedulerRecipe
 from .success import decision_loss, forecast_serves, UNKNOWN
+from .temporal import frame_of
 
 
 def train_scheduler(
@@ -43,7 +49,7 @@ def train_scheduler(
     optimizer = adamw([([network.scheduler], recipe.lr)], recipe.weight_decay)
     schedule = one_cycle(optimizer, recipe.steps)
     phase = Phase(network, optimizer, schedule, recipe.ema, config, state_file)
-    anchors = network.anchors(config.model.input_size).to(device)
+    decoding = network.decoding(config.model.input_size)
     longest = max(len(segment) for segment in bank)
     for step in phase.steps('scheduler', recipe.steps, recipe.batch_size * (recipe.frames + 1)):
         rng = np.random.default_rng((config.seed, 3, step))
@@ -54,9 +60,9 @@ def train_scheduler(
             bank, recipe.batch_size, frames + 1, largest - 1, (config.seed, 2, step), recipe.cut
         )
         p = distributed.own_part(draw_thresholds(recipe, rng).to(device))
-        looks = None if batch.looks is None else batch.looks.to(device)
+        previews = None if batch.previews is None else batch.previews.to(device)
         logits, labels, reads = follow(
-            network, batch.features.to(device), looks, batch.targets, p, anchors, config
+            network, batch.features.to(device), previews, batch.targets, p, decoding, config
         )
         loss = decision_loss(logits, labels)
         phase.update(step, loss, batch.clips)
@@ -77,52 +83,54 @@ def draw_thresholds(recipe: SchedulerRecipe, rng: np.random.Generator) -> Tensor
 def follow(
     network: ForecastNetwork,
     features: Tensor,
-    looks: Tensor | None,
+    previews: Tensor | None,
     targets: list[list[Target]],
     p: Tensor,
-    anchors: Tensor,
+    decoding: Decoding,
     config: TrainConfig,
 ) -> tuple[Tensor, Tensor, float]:
     """
     Run streams as inference would, and judge every forecast, against reading or by the truth.
 
-    p bounds the product of the confidences since the last READ, see ``gating.accumulated``.
+    p bounds the product of the confidences since the last READ, see
+    :func:`~forecast_detector.engine.rules.in_run`.
 
-    :param features: read features, (B, n + 1, C, H, W); ``looks``: as in ``unroll``.
+    :param features: read features, (B, n + 1, C, H, W); ``previews``: as in ``unroll``.
     :param p: threshold of each stream, (B,).
     :returns: scheduler logits, (n B, 2); labels, (n B,); share of READs.
     """
-    state = network.zero_state(features[:, 0])
+    forecaster = LearnedForecast(network)
     read = torch.ones(len(p), dtype=torch.bool, device=p.device)
-    forecast, trust = features[:, 0], torch.ones_like(p)
+    expected, state, trust = features[:, 0], None, torch.ones_like(p)
     logits, labels, reads = [], [], 0.0
     for t in range(features.shape[1] - 1):
         reads += read.float().mean().item()
         with torch.no_grad():
-            current = torch.where(read[:, None, None, None], features[:, t], forecast)
-            forecast, converted, state = network.encode(current, state)
-            surprise = None
-            if network.peek is not None and looks is not None:
-                forecast, surprise = network.peek(forecast, looks[:, t + 1], looks[:, t])
+            current = where(read, features[:, t], expected)
+            memory = advance(network, current, state, frame_of(previews, t))
+            state = memory.state
+            judged = forecaster.expect(memory, frame_of(previews, t + 1))
+            expected = judged.features
             labels.append(
                 forecast_serves(
                     network,
-                    as_seen(network, forecast, state),
+                    as_seen(network, expected, state),
                     as_seen(network, features[:, t + 1], state)
                     if config.temporal.relative else None,
                     [clip[t + 1] for clip in targets],
-                    anchors,
+                    decoding,
                     config.temporal,
                 )
             )
-        logits.append(network.scheduler(forecast, converted, surprise))
-        trust = trust * torch.softmax(logits[-1].detach(), dim=1)[:, 1]
-        read = trust <= p
+        logits.append(schedule(network, judged))
+        trust = in_run(torch.softmax(logits[-1].detach(), dim=1)[:, 1], trust)
+        read = ~serves(trust, p)
         trust = trust.masked_fill(read, 1.0)
     share = reads / (features.shape[1] - 1)
     return torch.cat(logits), torch.cat(labels).to(p.device), share
 
 
-def as_seen(network: ForecastNetwork, features: Tensor, state: RecurrentState) -> Tensor:
+def as_seen(network: ForecastNetwork, features: Tensor, state: Any) -> Tensor:
     """Make what the detector would see of a frame with these features, its state not kept."""
-    return network.combine(features, network.encode(features, state)[1])
+    combined: Tensor = seen(network, advance(network, features, state))
+    return combined

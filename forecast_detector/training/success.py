@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from ..boxes import iou
 from ..model.network import ForecastNetwork
-from ..postprocess import to_detections
+from ..postprocess import Decoding, to_detections
 from ..types import Detections
 from . import distributed
 from .losses import Target
@@ -62,7 +62,7 @@ def forecast_serves(
     forecasts: Tensor,
     reads: Tensor | None,
     targets: list[Target],
-    anchors: Tensor,
+    decoding: Decoding,
     recipe: TemporalRecipe,
 ) -> Tensor:
     """
@@ -71,12 +71,13 @@ def forecast_serves(
     :param forecasts: Fc, (B, C, H, W).
     :param reads: F of the frame after, likewise; without it the objects alone judge.
     :param targets: objects of the frame after, one entry a forecast.
+    :param decoding: of the network, for the size of its input.
     :returns: (B,), int64: 1 where the forecast serves, 0 where not, ``UNKNOWN`` where the frame
         after was not annotated.
     """
     def detect(features: Tensor) -> list[Detections]:
         return to_detections(
-            network.detect(features), anchors, recipe.success_score, nms_iou=0.5,
+            decoding, network.detect(features), recipe.success_score, nms_iou=0.5,
             max_detections=100,
         )
 

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 import torch.nn.functional as F
 
-from ..model.network import ForecastNetwork, RecurrentState
+from ..engine.memory import detach
+from ..engine.recurrence import advance, LearnedForecast, schedule
+from ..model.network import ForecastNetwork
 from . import distributed
 from .config import TrainConfig
 from .detector import hold_norms
@@ -27,77 +29,76 @@ class Unrolled(NamedTuple):
     A batch of sequences run through the encoders, time first.
 
     :ivar seen: what the detector sees, (n, B, C, H, W).
-    :ivar forecasts: Fc, (n, B, C, H, W).
-    :ivar corrected: what a FORECAST of the next frame would start from, (n, B, C, H, W): Fc, or
-        Fc corrected by a peek.
+    :ivar expected: F of the next frame, should it be a FORECAST, (n, B, C, H, W).
     :ivar scheduler_logits: (n, B, 2).
     """
 
     seen: Tensor
-    forecasts: Tensor
-    corrected: Tensor
+    expected: Tensor
     scheduler_logits: Tensor
 
 
 def unroll(
     network: ForecastNetwork,
     features: Tensor,
-    looks: Tensor | None,
+    previews: Tensor | None,
     recipe: TemporalRecipe,
     forecast_share: float,
     generator: torch.Generator,
 ) -> Unrolled:
     """
-    Run the encoders over a batch of sequences, with the draws of training.
+    Run the paper's step over a batch of sequences, with the draws of training.
 
     :param features: read features, (B, n + 1, C, H, W); the last frame is only a target.
-    :param looks: features of the thumbnails, (B, n + 1, L, H, W), for a network that peeks.
+    :param previews: features of the thumbnails, (B, n + 1, L, H, W), for a network that peeks.
     :param forecast_share: probability that a step goes on from its own forecast.
     """
     batch, length = features.shape[:2]
-    state = network.zero_state(features[:, 0])
-    probabilities = torch.tensor(recipe.seen, dtype=torch.float32)
-    # Drawn for the whole batch, also where this process has only its share of it.
-    whole = batch * distributed.world()
-    choices = torch.multinomial(probabilities, whole * (length - 1), True, generator=generator)
-    choices = distributed.own_part(choices.view(length - 1, whole, 1, 1, 1), 1)
-    own = torch.rand(length - 1, whole, 1, 1, 1, generator=generator) < forecast_share
-    own = distributed.own_part(own, 1)
-    choices, own = choices.to(features.device), own.to(features.device)
+    choices, own = _draws(recipe, batch, length - 1, forecast_share, generator, features.device)
+    forecaster = LearnedForecast(network)
+    state, expected = None, None
     seen: list[Tensor] = []
-    forecasts: list[Tensor] = []
-    corrected: list[Tensor] = []
+    followed: list[Tensor] = []
     logits: list[Tensor] = []
     for t in range(length - 1):
         current = features[:, t]
-        if t > 0:
-            current = torch.where(own[t], corrected[-1], current)
+        if expected is not None:
+            current = torch.where(own[t], expected.features, current)
             if recipe.truncate and t % recipe.truncate == 0:
-                state = detached(state)
-        forecast, converted, state = network.encode(current, state)
-        options = torch.stack([current, converted, network.combine(current, converted)])
-        index = choices[t].expand_as(current).unsqueeze(0)
-        seen.append(options.gather(0, index)[0])
-        forecasts.append(forecast)
-        following, surprise = forecast, None
-        if network.peek is not None and looks is not None:
-            following, surprise = network.peek(forecast, looks[:, t + 1], looks[:, t])
-        corrected.append(following)
-        judged = (following.float(), converted.float())
-        if recipe.detach_scheduler:
-            # The scheduler judges features; it must not bend them to its liking.
-            judged = (judged[0].detach(), judged[1].detach())
-        # Its correlation is a sum of small differences, too coarse in 16 bits.
-        with torch.autocast(features.device.type, enabled=False):
-            logits.append(network.scheduler(*judged, surprise))
-    return Unrolled(
-        torch.stack(seen), torch.stack(forecasts), torch.stack(corrected), torch.stack(logits)
-    )
+                state = detach(state)
+        memory = advance(network, current, state, frame_of(previews, t))
+        state = memory.state
+        combined = network.combine(current, memory.converted)
+        options = torch.stack([current, memory.converted, combined])
+        seen.append(options.gather(0, choices[t].expand_as(current).unsqueeze(0))[0])
+        expected = forecaster.expect(memory, frame_of(previews, t + 1))
+        followed.append(expected.features)
+        logits.append(schedule(network, expected, recipe.detach_scheduler))
+    return Unrolled(torch.stack(seen), torch.stack(followed), torch.stack(logits))
 
 
-def detached(state: RecurrentState) -> RecurrentState:
-    """Cut a state off from the steps that made it."""
-    return RecurrentState(*(type(lstm)(*(x.detach() for x in lstm)) for lstm in state))
+def frame_of(sequences: Tensor | None, t: int) -> Tensor | None:
+    """Take a frame of every sequence, where there are any."""
+    return None if sequences is None else sequences[:, t]
+
+
+def _draws(
+    recipe: TemporalRecipe, batch: int, steps: int, forecast_share: float,
+    generator: torch.Generator, device: torch.device,
+) -> tuple[Tensor, Tensor]:
+    """
+    Draw what the detector sees, and which steps go on from their own forecast.
+
+    Drawn for the whole batch, also where this process has only its share of it.
+
+    :returns: (steps, batch, 1, 1, 1) each.
+    """
+    probabilities = torch.tensor(recipe.seen, dtype=torch.float32)
+    whole = batch * distributed.world()
+    choices = torch.multinomial(probabilities, whole * steps, True, generator=generator)
+    choices = distributed.own_part(choices.view(steps, whole, 1, 1, 1), 1)
+    own = torch.rand(steps, whole, 1, 1, 1, generator=generator) < forecast_share
+    return choices.to(device), distributed.own_part(own, 1).to(device)
 
 
 def train_temporal(
@@ -179,10 +180,10 @@ def sequence_losses(
     """
     recipe, weights = config.temporal, config.loss
     features = batch.features.to(device)
-    looks = None if batch.looks is None else batch.looks.to(device)
+    previews = None if batch.previews is None else batch.previews.to(device)
     share = recipe.forecast_share * min(1.0, 2 * progress)
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
-    run = unroll(network, features, looks, recipe, share, generator)
+    run = unroll(network, features, previews, recipe, share, generator)
     length = len(run.seen)
     # Time first, then batch, as the unrolled maps lie.
     now = [targets[t] for t in range(length) for targets in batch.targets]
@@ -193,21 +194,21 @@ def sequence_losses(
     losses = {
         'localisation': (weights.localisation, loc),
         'classification': (weights.classification, cls),
-        'forecast': (weights.forecast, F.mse_loss(run.corrected, following)),
+        'forecast': (weights.forecast, F.mse_loss(run.expected, following)),
     }
     nexts = [targets[t + 1] for t in range(length) for targets in batch.targets]
     if weights.forecast_detection:
         assigned = assign(nexts, anchors, config.detector.match_iou).to(device)
-        on_forecasts = detection_losses(network.detect(run.corrected.flatten(0, 1)), assigned)
+        on_forecasts = detection_losses(network.detect(run.expected.flatten(0, 1)), assigned)
         total = torch.stack(on_forecasts).sum()
         losses['forecast_detection'] = (weights.forecast_detection, total)
     if decides:
         serves = forecast_serves(
             network,
-            run.corrected.detach().flatten(0, 1),
+            run.expected.detach().flatten(0, 1),
             following.flatten(0, 1) if recipe.relative else None,
             nexts,
-            anchors.to(device),
+            network.decoding(config.model.input_size),
             recipe,
         )
         decision = decision_loss(run.scheduler_logits.flatten(0, 1), serves.to(device))

@@ -4,46 +4,63 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
-from .boxes import Geometry
-from .model.network import ForecastNetwork
-from .preprocess import lay_image
-from .types import BadFrameError, Frame
+from ..boxes import Geometry
+from ..preprocess import lay_image
+from ..types import BadFrameError, Frame
+from .memory import Maps
+from .network import Network
+
+
+class Loaded(Protocol):
+    """A frame whose image is at hand: how that lies in the network's input."""
+
+    @property
+    def geometry(self) -> Geometry:
+        """How the image lies in the network's input."""
+
+
+class Reader(Protocol):
+    """Makes features of frames: of live images, or looked up where they were stored earlier."""
+
+    def load(self, frame: Frame) -> Any:
+        """
+        Get hold of a frame's image; returns a :class:`Loaded`.
+
+        :raises BadFrameError: if it cannot be used.
+        """
+
+    def read(self, loaded: Sequence[Any]) -> Maps:
+        """Give F of frames, one row each."""
+
+    def preview(self, loaded: Sequence[Any]) -> Maps:
+        """Give features of the thumbnails of frames, one row each."""
 
 
 @dataclass(frozen=True)
-class LoadedFrame:
+class LoadedImage:
     """
-    A frame with its image.
+    A frame's image.
 
-    :ivar stream: name of the stream that it belongs to.
     :ivar image: (H, W, 3), uint8, RGB.
-    :ivar geometry: how the image lies in the network's input.
+    :ivar geometry: how it lies in the network's input.
     """
 
-    stream: str
-    frame: Frame
     image: NDArray[np.uint8]
     geometry: Geometry
 
 
 class FrameReader:
-    """
-    Decodes frames, and runs what looks at images: backbone and neck, or the peek's stages.
-
-    Measuring puts another in its place, to keep features between passes over the same frames.
-    """
+    """Decodes frames, and runs what sees images: backbone and neck, or the stages of a peek."""
 
     def __init__(
-        self,
-        network: ForecastNetwork,
-        device: torch.device,
-        input_size: tuple[int, int],
+        self, network: Network, device: torch.device, input_size: tuple[int, int],
         letterbox: bool,
     ) -> None:
         """
@@ -53,10 +70,10 @@ class FrameReader:
         """
         self.network, self.device = network, device
         self.input_size, self.letterbox = input_size, letterbox
-        peek = network.config.peek or 1
-        self.thumbnail_size = (input_size[0] // peek, input_size[1] // peek)
+        reduction = network.reduction or 1
+        self.thumbnail_size = (input_size[0] // reduction, input_size[1] // reduction)
 
-    def load(self, stream: str, frame: Frame) -> LoadedFrame:
+    def load(self, frame: Frame) -> LoadedImage:
         """
         Decode a frame and check what came.
 
@@ -64,21 +81,21 @@ class FrameReader:
         """
         image = load_image(frame)
         size = (image.shape[1], image.shape[0])
-        geometry = Geometry.fit(size, self.input_size, self.letterbox)
-        return LoadedFrame(stream, frame, image, geometry)
+        return LoadedImage(image, Geometry.fit(size, self.input_size, self.letterbox))
 
-    def read(self, frames: Sequence[LoadedFrame]) -> Tensor:
-        """Read F of frames, (B, C, h, w)."""
+    def read(self, loaded: Sequence[LoadedImage]) -> Maps:
+        """Read F of frames."""
         return self.network.read(self._batch(
-            [lay_image(f.image, f.geometry, self.input_size) for f in frames]
+            [lay_image(one.image, one.geometry, self.input_size) for one in loaded]
         ))
 
-    def look(self, frames: Sequence[LoadedFrame]) -> Tensor:
-        """Look at thumbnails of frames, (B, L, h, w)."""
+    def preview(self, loaded: Sequence[LoadedImage]) -> Maps:
+        """Run the first stages on thumbnails of frames."""
         size = self.thumbnail_size
-        return self.network.look(self._batch([
-            lay_image(f.image, Geometry.fit(f.geometry.image_size, size, self.letterbox), size)
-            for f in frames
+        return self.network.preview(self._batch([
+            lay_image(
+                one.image, Geometry.fit(one.geometry.image_size, size, self.letterbox), size
+            ) for one in loaded
         ]))
 
     def _batch(self, images: list[NDArray[np.uint8]]) -> Tensor:

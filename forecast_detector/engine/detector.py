@@ -1,0 +1,294 @@
+"""The streaming engine: one model, many streams, READ or FORECAST frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field, replace
+import math
+import time
+
+import torch
+
+from ..checkpoint import Checkpoint
+from ..config import Resize, StreamConfig
+from ..device import select_device
+from ..model.fuse import fuse_norms
+from ..postprocess import to_detections, to_image
+from ..types import BadFrameError, Detections, Frame, Policy, StepFailure, StepResult
+from . import memory as rows_of
+from .memory import Maps, Memory
+from .network import Network
+from .reading import FrameReader, Reader
+from .recurrence import advance, Expected, Forecaster, LearnedForecast, seen
+from .rules import choose
+from .turn import Past, Turn
+
+
+@dataclass
+class _Stream:
+    """A stream: what it remembers, and the resets asked for since the last good frame."""
+
+    past: Past | None = None
+    requests: list[str] = field(default_factory=list)
+
+
+class StreamingDetector:
+    """
+    Step streams of frames through the network, gated by the scheduler.
+
+    Streams are named by the caller and come into being with their first frame. All share one
+    set of weights; the frames of one call are one batched step.
+
+    :ivar labels: class names, by label index.
+    :ivar device: where the network runs; ``device_note``: a sentence that says why.
+    :ivar network: norms folded, ready to run; ``decoding``: of its head's outputs.
+    :ivar reader: turns frames into features; ``forecaster``: gives F of frames that are not read.
+    :ivar config: may be replaced at any time, from any thread; a step takes it up as it starts.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        config: StreamConfig | None = None,
+        device: str = 'auto',
+        input_size: tuple[int, int] | None = None,
+        resize: Resize | None = None,
+    ) -> None:
+        """
+        Prepare the network on a device.
+
+        :param device: see :func:`~forecast_detector.device.select_device`.
+        :param input_size: (height, width) of the network's input, instead of the trained one.
+        :param resize: ``letterbox`` or ``stretch``, instead of the trained way.
+        :raises ValueError: for a device that is missing, or an input size off the grid of 32.
+        """
+        self.config = config or StreamConfig()
+        self.labels = checkpoint.config.labels
+        self.device, self.device_note = select_device(device)
+        shape = replace(
+            checkpoint.config,
+            input_size=input_size or checkpoint.config.input_size,
+            resize=resize or checkpoint.config.resize,
+        )
+        self.input_size = shape.input_size
+        fused = fuse_norms(checkpoint.network).to(self.device)
+        fused.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network: Network = fused
+        self.decoding = self.network.decoding(self.input_size)
+        self.reader: Reader = FrameReader(
+            self.network, self.device, self.input_size, shape.resize == 'letterbox'
+        )
+        self.forecaster: Forecaster = LearnedForecast(self.network)
+        self._judges_all = True
+        self._streams: dict[str, _Stream] = {}
+
+    def variant(
+        self, reader: Reader | None = None, forecaster: Forecaster | None = None,
+        judges_all: bool = True,
+    ) -> StreamingDetector:
+        """
+        Make a detector with the same network, and streams of its own.
+
+        :param reader: another source of features.
+        :param forecaster: another way to get F of frames that are not read.
+        :param judges_all: whether the scheduler is asked under fixed policies, too, where it has
+            no say; its confidence is then NaN.
+        """
+        other = copy(self)
+        other.reader, other.forecaster = reader or self.reader, forecaster or self.forecaster
+        other._judges_all, other._streams = judges_all, {}
+        return other
+
+    def reset(self, stream: str | None = None, detail: str = 'reset requested') -> None:
+        """
+        Forget a stream's past (all streams': None); its next frame is a READ.
+
+        May be called from any thread; it takes effect when the next step starts.
+
+        :param detail: carried by the next decision.
+        """
+        streams: Iterable[_Stream] = list(self._streams.values())
+        if stream is not None:
+            streams = [self._streams[stream]] if stream in self._streams else []
+        for entry in streams:
+            entry.requests.append(detail)
+
+    def forget(self, stream: str) -> None:
+        """Drop a stream that will not come back."""
+        self._streams.pop(stream, None)
+
+    def memory(self, stream: str) -> Memory | None:
+        """Return what a stream remembers, a batch of one; None before its first frame."""
+        past = self._past(stream)
+        return past.memory if past else None
+
+    def _past(self, stream: str) -> Past | None:
+        entry = self._streams.get(stream)
+        return entry.past if entry else None
+
+    @torch.inference_mode()
+    def expect(self, stream: str, frame: Frame) -> Expected | None:
+        """
+        Say what F of a stream's next frame would be, were it a FORECAST; nothing is changed.
+
+        :returns: None before the first frame.
+        :raises BadFrameError: where the network peeks, for a frame that cannot be used.
+        """
+        memory = self.memory(stream)
+        if memory is None:
+            return None
+        peeks = self.forecaster.reduction
+        preview = self.reader.preview([self.reader.load(frame)]) if peeks else None
+        return self.forecaster.expect(memory, preview)
+
+    @torch.inference_mode()
+    def anticipate(self, stream: str) -> Detections:
+        """
+        Detect on the forecast of a stream's next frame, before anything is seen of it.
+
+        :returns: detections in the pixels of the stream's image.
+        :raises RuntimeError: if the stream has seen no frame.
+        """
+        past = self._past(stream)
+        if past is None:
+            raise RuntimeError(f'stream {stream!r} has seen no frame yet: there is no forecast')
+        features = self.forecaster.anticipate(past.memory)
+        return to_image(self.detect(features, self.config)[0], past.geometry)
+
+    @torch.inference_mode()
+    def step(
+        self, frames: Mapping[str, Frame], configs: Mapping[str, StreamConfig] | None = None,
+        detects: bool = True,
+    ) -> dict[str, StepResult | StepFailure]:
+        """
+        Advance each named stream by one frame.
+
+        A frame that cannot be used fails alone: its stream stays as it was, the others go on.
+
+        :param frames: stream name to its next frame.
+        :param configs: stream name to its configuration, instead of ``config``. What detections
+            are given is the same for all: that of the first.
+        :param detects: False only decides; there are no detections then.
+        :returns: stream name to its result, for every frame given.
+        """
+        started = time.perf_counter()
+        config = self.config
+        results: dict[str, StepResult | StepFailure] = {}
+        turns = [
+            Turn(name, frame, (configs or {}).get(name, config), self._past(name))
+            for name, frame in frames.items()
+        ]
+        turns = _keep_good(turns, self._open, results)
+        self._choose(turns)
+        turns = _keep_good(turns, self._settle, results)
+        if not turns:
+            return results
+        # READs first: one batch through the reader.
+        turns.sort(key=lambda turn: turn.choice.action)
+        memory = self._advance(turns)
+        found = [Detections()] * len(turns)
+        if detects:
+            found = self.detect(seen(self.network, memory), turns[0].config)
+        for turn, row in zip(turns, rows_of.split(memory)):
+            self._streams[turn.name].past = turn.remember(row)
+        elapsed_ms = (time.perf_counter() - started) * 1e3
+        results.update(
+            (turn.name, turn.result(one, elapsed_ms)) for turn, one in zip(turns, found)
+        )
+        return {name: results[name] for name in frames}
+
+    def _open(self, turn: Turn) -> None:
+        """
+        See whether a frame continues its stream; where forecasts are corrected, decode it.
+
+        :raises BadFrameError: for a frame that cannot be used. Nothing is changed by then.
+        """
+        stream = self._streams.setdefault(turn.name, _Stream())
+        turn.requests = len(stream.requests)
+        turn.open(stream.requests[-1] if stream.requests else None)
+        if self.forecaster.reduction:
+            turn.load(self.reader)
+
+    def _choose(self, turns: Sequence[Turn]) -> None:
+        """Choose READ or FORECAST for every stream that goes on, by the forecasts of its frame."""
+        if self.forecaster.reduction and turns:
+            previews = self.reader.preview([turn.loaded for turn in turns])
+            for turn, preview in zip(turns, rows_of.split(previews)):
+                turn.preview = preview
+        judged = [
+            turn for turn in turns if turn.past is not None
+            and (self._judges_all or turn.config.policy is Policy.SCHEDULER)
+        ]
+        confidences: dict[str, float] = {}
+        if judged:
+            values = self.forecaster.confidence(self._expect(judged)).tolist()
+            confidences = {turn.name: value for turn, value in zip(judged, values)}
+        for turn in turns:
+            if turn.past is not None:
+                confidence = confidences.get(turn.name, math.nan)
+                turn.choice = choose(turn.past.run, confidence, turn.config)
+
+    def _expect(self, turns: Sequence[Turn]) -> Expected:
+        """Ask what F of frames would be, were they FORECASTs."""
+        memory = rows_of.cat([turn.past.memory for turn in turns if turn.past is not None])
+        expected = self.forecaster.expect(memory, rows_of.cat([turn.preview for turn in turns]))
+        for turn, features in zip(turns, rows_of.split(expected.features)):
+            turn.expected = features
+        return expected
+
+    def _settle(self, turn: Turn) -> None:
+        """
+        Decode the image of a READ.
+
+        :raises BadFrameError: for an image that cannot be used. Nothing is changed by then.
+        """
+        if turn.reads:
+            turn.load(self.reader)
+        del self._streams[turn.name].requests[:turn.requests]
+
+    def _advance(self, turns: Sequence[Turn]) -> Memory:
+        """Step the network on F of every frame; READs come first."""
+        reads = [turn.loaded for turn in turns if turn.reads]
+        unknown = [turn for turn in turns if not turn.reads and turn.expected is None]
+        if unknown:
+            self._expect(unknown)
+        features = rows_of.cat([
+            *([self.reader.read(reads)] if reads else []),
+            *(turn.expected for turn in turns if not turn.reads),
+        ])
+        zero = self.network.zero_state(rows_of.rows(features, [0]))
+        return advance(
+            self.network, features,
+            rows_of.cat([turn.past.memory.state if turn.past else zero for turn in turns]),
+            rows_of.cat([turn.preview for turn in turns]),
+            rows_of.cat([
+                turn.past.memory.preview if turn.past else turn.preview for turn in turns
+            ]),
+        )
+
+    def detect(self, features: Maps, config: StreamConfig) -> list[Detections]:
+        """
+        Run the head on Fm, or on whatever else is shaped like F.
+
+        :returns: detections in pixels of the network's input, one entry a row.
+        """
+        return to_detections(
+            self.decoding, self.network.detect(features),
+            config.score_threshold, config.nms_iou, config.max_detections,
+        )
+
+
+def _keep_good(
+    turns: Sequence[Turn], action: Callable[[Turn], None],
+    results: dict[str, StepResult | StepFailure],
+) -> list[Turn]:
+    """Do something for each frame, and leave out those that turn out not to be usable."""
+    good = []
+    for turn in turns:
+        try:
+            action(turn)
+            good.append(turn)
+        except BadFrameError as error:
+            results[turn.name] = StepFailure(turn.frame.stamp_ns, error)
+    return good

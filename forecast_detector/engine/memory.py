@@ -1,0 +1,98 @@
+"""What streams remember between frames, and how batches of streams are taken apart and joined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+
+# Features of a frame: one map (B, C, h, w), or a tuple of maps at several strides.
+Maps = Any
+T = TypeVar('T')
+
+
+class Memory(NamedTuple):
+    """
+    What a batch of streams remembers of its last frame, one row a stream.
+
+    :ivar features: F of that frame, read or forecast.
+    :ivar forecast: Fc, the forecast of the next frame's features.
+    :ivar converted: Ft, temporally aware features of that frame.
+    :ivar state: the encoders' recurrent state.
+    :ivar preview: features of that frame's thumbnail; None where the network does not peek.
+    :ivar previous: those of the frame before it; on a first frame its own.
+    """
+
+    features: Maps
+    forecast: Maps
+    converted: Maps
+    state: Any
+    preview: Maps = None
+    previous: Maps = None
+
+
+def tree_map(change: Callable[..., Tensor], *trees: T) -> T:
+    """
+    Change tensors that lie in (named) tuples of one shape, side by side.
+
+    :raises ValueError: if one has a part that another lacks. Nothing is left out in silence.
+    """
+    first: Any = trees[0]
+    if any(type(tree) is not type(first) for tree in trees):
+        kinds = sorted({type(tree).__name__ for tree in trees})
+        raise ValueError(f'streams differ in what they remember: {", ".join(kinds)}')
+    if first is None:
+        return trees[0]
+    if isinstance(first, Tensor):
+        return change(*trees)  # type: ignore[return-value]
+    parts = [tree_map(change, *part) for part in zip(*trees, strict=True)]  # type: ignore[call-overload]
+    return type(first)(*parts) if hasattr(first, '_fields') else type(first)(parts)
+
+
+def first_tensor(tree: Any) -> Tensor:
+    """Return a tensor of a tree: all have the same rows and lie on the same device."""
+    while not isinstance(tree, Tensor):
+        tree = tree[0]
+    return tree
+
+
+def count(tree: Any) -> int:
+    """Count the rows, which are streams."""
+    return len(first_tensor(tree))
+
+
+def rows(tree: T, index: Sequence[int]) -> T:
+    """Keep some rows, in the order given."""
+    if list(index) == list(range(count(tree))):
+        return tree
+    at = torch.tensor(list(index), device=first_tensor(tree).device)
+    return tree_map(lambda tensor: tensor[at], tree)
+
+
+def split(tree: T) -> list[T]:
+    """Take rows apart, each a batch of one; views of the whole."""
+    return [
+        tree_map(lambda tensor, row=row: tensor[row:row + 1], tree)  # type: ignore[misc]
+        for row in range(count(tree))
+    ]
+
+
+def cat(trees: Sequence[T]) -> T:
+    """Join batches, row after row."""
+    return trees[0] if len(trees) == 1 else tree_map(lambda *parts: torch.cat(parts), *trees)
+
+
+def where(mask: Tensor | Sequence[bool], yes: T, no: T) -> T:
+    """Take each row of the one or of the other, as the mask (B,) says."""
+    device = first_tensor(yes).device
+    mask = torch.as_tensor(mask, dtype=torch.bool, device=device)
+    return tree_map(
+        lambda a, b: torch.where(mask.view(-1, *[1] * (a.dim() - 1)), a, b), yes, no
+    )
+
+
+def detach(tree: T) -> T:
+    """Cut tensors off from the steps that made them."""
+    return tree_map(Tensor.detach, tree)

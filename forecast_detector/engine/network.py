@@ -1,0 +1,67 @@
+"""The seam between the engine and a family of detectors."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from ..postprocess import Decoding
+from .memory import Maps
+
+
+class Network(Protocol):
+    """
+    What the engine asks of a network; it knows no more of it.
+
+    A reader makes features of images, the temporal parts forecast them, a head makes raw outputs
+    of them, and a decoding makes boxes and scores of those. Features are one map or a tuple of
+    maps at several strides: the engine only cuts and joins them by rows.
+
+    :ivar reduction: how many times smaller than the input the thumbnail is that a FORECAST is
+        corrected by; 0 where a FORECAST does not touch its image.
+    :ivar forecasts: whether there is a forecast at all.
+    """
+
+    @property
+    def reduction(self) -> int:
+        """How many times smaller than the input a thumbnail is, or 0."""
+
+    @property
+    def forecasts(self) -> bool:
+        """Whether there is a forecast."""
+
+    def read(self, images: Tensor) -> Maps:
+        """Make F of images, (B, 3, H, W), RGB, 0..255."""
+
+    def preview(self, thumbnails: Tensor) -> Maps:
+        """Make features of thumbnails, (B, 3, H / reduction, W / reduction), RGB, 0..255."""
+
+    def zero_state(self, features: Maps) -> Any:
+        """Return the recurrent state before the first frame."""
+
+    def encode(self, features: Maps, state: Any) -> tuple[Maps, Maps, Any]:
+        """Return Fc, Ft and the new state."""
+
+    def correct(self, forecast: Maps, preview: Maps, previous: Maps) -> tuple[Maps, Maps]:
+        """
+        Correct Fc by the thumbnail of the frame that it forecasts.
+
+        :returns: F of that frame, if it is a FORECAST, and the surprise: what of the picture the
+            correction does not explain.
+        """
+
+    def extrapolate(self, forecast: Maps, preview: Maps, previous: Maps) -> Maps:
+        """Correct Fc of a frame that has not come yet, by the last two thumbnails."""
+
+    def schedule(self, features: Maps, converted: Maps, surprise: Maps) -> Tensor:
+        """Return the scheduler's logits (B, 2); the second is that the forecast serves."""
+
+    def combine(self, features: Maps, converted: Maps) -> Maps:
+        """Return Fm, what the head is given."""
+
+    def detect(self, features: Maps) -> Any:
+        """Run the head; returns its raw outputs."""
+
+    def decoding(self, input_size: tuple[int, int]) -> Decoding:
+        """Return the decoding for an input of (height, width) pixels, on the network's device."""
