@@ -16,16 +16,16 @@ from tqdm import tqdm
 
 from forecast_detector.checkpoint import load_checkpoint
 from forecast_detector.data.base import Clip, ClipDataset
+from forecast_detector.data.registry import open_dataset, Place
 from forecast_detector.engine import StreamingDetector
-from forecast_detector.evaluation.average_precision import mean_average_precision, Outcomes
-from forecast_detector.evaluation.bootstrap import paired_difference
-from forecast_detector.evaluation.datasets import open_dataset
-from forecast_detector.evaluation.matching import Rule
-from forecast_detector.evaluation.metrics import ALL, outcomes
-from forecast_detector.evaluation.policies import make_runner
-from forecast_detector.evaluation.run import Runner, Step
 from forecast_detector.evaluation.store import FeatureStore, StoredClip
 from forecast_detector.evaluation.streaming_ap import Latencies, stream_clip
+from forecast_detector.policies.registry import make_runner
+from forecast_detector.policies.step import Runner, Step
+from forecast_detector.scoring.average_precision import mean_average_precision, Outcomes
+from forecast_detector.scoring.bootstrap import paired_difference
+from forecast_detector.scoring.matching import Rule
+from forecast_detector.scoring.metrics import ALL, outcomes
 from forecast_detector.types import Action, Frame
 
 # Policy, its p or frames a READ.
@@ -65,7 +65,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     detector = StreamingDetector(load_checkpoint(args.weights), device='cpu')
-    dataset = open_dataset('coco_vid', args.root, 'val', 1, detector.labels)
+    dataset = open_dataset('coco_vid', Place(args.root, 'val', detector.labels))
     dataset = ClipDataset(dataset.labels, dataset.clips[::args.every])
     with tqdm(total=len(dataset), desc='reading') as bar:
         store = FeatureStore(detector, dataset.clips, bar.update)

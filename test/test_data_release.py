@@ -9,10 +9,10 @@ from test_data_coco_vid import content, root  # noqa: F401 (fixtures)
 from test_evaluation_sweep import steered  # noqa: F401 (a fixture)
 
 from forecast_detector.data.coco_vid import load_coco_vid
+from forecast_detector.data.registry import StridedClip
 from forecast_detector.data.rosbag import RosbagClip
-from forecast_detector.diagnosis.splices import SplicedClip
+from forecast_detector.data.views import SplicedClip
 from forecast_detector.evaluation import job
-from forecast_detector.evaluation.datasets import StridedClip
 from forecast_detector.evaluation.job import ClipSource, Worker
 from forecast_detector.evaluation.store import FeatureStore
 from forecast_detector.types import BadFrameError

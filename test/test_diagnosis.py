@@ -13,22 +13,19 @@ import torch
 from forecast_detector.checkpoint import load_checkpoint
 from forecast_detector.cli import diagnose
 from forecast_detector.data import base
+from forecast_detector.data import registry as datasets
+from forecast_detector.data.views import SplicedClip
 from forecast_detector.diagnosis.classifier import auroc, judge, reliability, risk_coverage
 from forecast_detector.diagnosis.forecast_ratio import forecast_ratios
-from forecast_detector.diagnosis.splices import (
-    frames_until_found,
-    LIMIT,
-    run_splices,
-    SplicedClip,
-)
+from forecast_detector.diagnosis.splices import frames_until_found, LIMIT, run_splices
 from forecast_detector.diagnosis.trials import run_trials, Trial
 from forecast_detector.engine import StreamingDetector
-from forecast_detector.evaluation import datasets
-from forecast_detector.evaluation.detector import evaluation_config
-from forecast_detector.evaluation.policies import make_runner
 from forecast_detector.evaluation.rollout import run_settings, Setting
-from forecast_detector.evaluation.run import run_clips, Step
+from forecast_detector.evaluation.run import run_clips
 from forecast_detector.evaluation.store import FeatureStore
+from forecast_detector.policies.detector import evaluation_config
+from forecast_detector.policies.registry import make_runner
+from forecast_detector.policies.step import Step
 from forecast_detector.training.losses import Target
 from forecast_detector.training.recipes import TemporalRecipe
 from forecast_detector.training.scheduling import as_seen

@@ -10,8 +10,8 @@ from test_evaluation_sweep import NoisyClip
 
 from forecast_detector.cli import diagnose
 from forecast_detector.cli.main import main
+from forecast_detector.data import registry as datasets
 from forecast_detector.data.base import ClipDataset, Truth
-from forecast_detector.evaluation import datasets
 
 
 def run(*options):

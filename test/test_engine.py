@@ -21,12 +21,12 @@ from forecast_detector.engine.recurrence import (
     seen,
 )
 from forecast_detector.engine.rules import choose, FIRST, in_run, reset, serves
-from forecast_detector.evaluation.detector import evaluation_config
 from forecast_detector.evaluation.forecast_error import show_errors
-from forecast_detector.evaluation.policies import make_runner
 from forecast_detector.evaluation.rollout import run_settings, Setting
 from forecast_detector.evaluation.run import run_clips
 from forecast_detector.evaluation.store import FeatureStore
+from forecast_detector.policies.detector import evaluation_config
+from forecast_detector.policies.registry import make_runner
 from forecast_detector.types import Action, Frame, Policy, Reason
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from forecast_detector.data.base import Truth
-from forecast_detector.evaluation.average_precision import average_precision
-from forecast_detector.evaluation.matching import match_frame, Rule, thresholds
-from forecast_detector.evaluation.metrics import evaluate, ScoredClip
+from forecast_detector.scoring.average_precision import average_precision
+from forecast_detector.scoring.matching import match_frame, Rule, thresholds
+from forecast_detector.scoring.metrics import evaluate, ScoredClip
 from forecast_detector.types import Detections
 
 

@@ -11,10 +11,11 @@ from test_evaluation_average_precision import found, there
 from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.data.base import Clip
 from forecast_detector.engine import StreamingDetector
-from forecast_detector.evaluation.baselines import BoxBaseline, HoldBoxes, MovedBoxes
-from forecast_detector.evaluation.kalman import KalmanBoxes, KalmanConfig
-from forecast_detector.evaluation.policies import make_runner
-from forecast_detector.evaluation.run import ClipRun, DecodeTimer, latency, run_clips, Step
+from forecast_detector.evaluation.run import ClipRun, latency, run_clips
+from forecast_detector.policies.boxes import BoxBaseline, HoldBoxes, MovedBoxes
+from forecast_detector.policies.kalman import KalmanBoxes, KalmanConfig
+from forecast_detector.policies.registry import make_runner
+from forecast_detector.policies.step import DecodeTimer, Step
 from forecast_detector.types import Action, Detections, Frame
 
 # Nothing is uncertain but the first velocity: two READs tell everything.

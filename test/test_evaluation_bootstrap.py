@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from test_evaluation_average_precision import found, there
 
-from forecast_detector.evaluation.average_precision import mean_average_precision
-from forecast_detector.evaluation.bootstrap import (
+from forecast_detector.scoring.average_precision import mean_average_precision
+from forecast_detector.scoring.bootstrap import (
     clip_weights,
     interval,
     paired_difference,
     resampled_map,
 )
-from forecast_detector.evaluation.matching import Rule
-from forecast_detector.evaluation.metrics import outcomes, ScoredClip
+from forecast_detector.scoring.matching import Rule
+from forecast_detector.scoring.metrics import outcomes, ScoredClip
 
 BOX = (0, 0, 10, 10)
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from test_evaluation_average_precision import found, there
 
-from forecast_detector.evaluation.coco import map50_95
-from forecast_detector.evaluation.dump import read_dump, results, write_dump
-from forecast_detector.evaluation.metrics import ScoredClip
+from forecast_detector.scoring.coco import map50_95
+from forecast_detector.scoring.dump import read_dump, results, write_dump
+from forecast_detector.scoring.metrics import ScoredClip
 from forecast_detector.types import Detections
 
 IDS = {0: 3, 1: 7}

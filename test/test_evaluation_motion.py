@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from test_evaluation_average_precision import found, there
 
-from forecast_detector.evaluation.matching import Pairs, Rule
-from forecast_detector.evaluation.metrics import evaluate, outcomes, ScoredClip
-from forecast_detector.evaluation.motion import false_weights, in_range, motion_iou
+from forecast_detector.scoring.matching import Pairs, Rule
+from forecast_detector.scoring.metrics import evaluate, outcomes, ScoredClip
+from forecast_detector.scoring.motion import false_weights, in_range, motion_iou
 
 SLOW = (0, 0, 10, 10, 0, 0)
 

@@ -11,10 +11,10 @@ from test_evaluation_average_precision import found, there
 
 from forecast_detector.data.base import Truth
 from forecast_detector.data.frames import PackedTruth
-from forecast_detector.evaluation.coco import map50_95
-from forecast_detector.evaluation.matching import in_crowd, Rule
-from forecast_detector.evaluation.metrics import evaluate, ScoredClip
-from forecast_detector.evaluation.oracle import frame_loss
+from forecast_detector.scoring.coco import map50_95
+from forecast_detector.scoring.frame_loss import frame_loss
+from forecast_detector.scoring.matching import in_crowd, Rule
+from forecast_detector.scoring.metrics import evaluate, ScoredClip
 from forecast_detector.training.samples import to_target
 
 CLASSES = 3

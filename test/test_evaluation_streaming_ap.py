@@ -5,9 +5,9 @@ import pytest
 from test_evaluation_average_precision import found
 from test_evaluation_baselines import BoxClip, linear
 
-from forecast_detector.evaluation.metrics import evaluate
-from forecast_detector.evaluation.run import Step
 from forecast_detector.evaluation.streaming_ap import Latencies, pair, stream_clip
+from forecast_detector.policies.step import Step
+from forecast_detector.scoring.metrics import evaluate
 from forecast_detector.types import Action
 
 

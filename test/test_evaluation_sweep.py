@@ -15,19 +15,20 @@ from forecast_detector.cli import sweep as sweep_command
 from forecast_detector.config import ModelConfig
 from forecast_detector.data.base import Clip
 from forecast_detector.engine import StreamingDetector
-from forecast_detector.evaluation.baselines import BoxBaseline, HoldBoxes, ScheduledBoxes
-from forecast_detector.evaluation.detector import DetectorRunner, evaluation_config
-from forecast_detector.evaluation.kalman import KalmanBoxes
-from forecast_detector.evaluation.names import BASELINES
-from forecast_detector.evaluation.oracle import frame_loss, run_oracle
+from forecast_detector.evaluation.oracle import run_oracle
 from forecast_detector.evaluation.points import differences, recommend
-from forecast_detector.evaluation.policies import make_runner
 from forecast_detector.evaluation.rollout import read_share, run_settings, Setting
 from forecast_detector.evaluation.run import run_clips
 from forecast_detector.evaluation.store import FeatureStore
 from forecast_detector.evaluation.sweep import carry, Replay, Sweep
 from forecast_detector.evaluation.thresholds import ShareCurve
 from forecast_detector.model.network import ForecastNetwork
+from forecast_detector.policies.boxes import BoxBaseline, HoldBoxes, ScheduledBoxes
+from forecast_detector.policies.detector import DetectorRunner, evaluation_config
+from forecast_detector.policies.kalman import KalmanBoxes
+from forecast_detector.policies.names import BASELINES
+from forecast_detector.policies.registry import make_runner
+from forecast_detector.scoring.frame_loss import frame_loss
 from forecast_detector.types import Action, Policy, Reason
 
 
@@ -357,7 +358,7 @@ def test_p_lies_between_confidences_and_corrects_itself_by_whole_runs():
 def test_the_command_writes_json_table_and_picture(tmp_path, weights, monkeypatch):  # noqa: F811
     pytest.importorskip('matplotlib')
     from forecast_detector.data import base
-    from forecast_detector.evaluation import datasets
+    from forecast_detector.data import registry as datasets
     clips = [NoisyClip('a', 1, 9), NoisyClip('b', 2, 6)]
     monkeypatch.setattr(
         datasets, '_load', lambda *args, **more: base.ClipDataset(('bolt', 'nut'), clips))

@@ -19,16 +19,16 @@ from forecast_detector.checkpoint import load_checkpoint
 from forecast_detector.cli import sweep as sweep_command
 from forecast_detector.cli.main import main
 from forecast_detector.cli.options import OptionError
+from forecast_detector.data import registry as datasets
 from forecast_detector.data.base import ClipDataset, Truth
 from forecast_detector.data.rosbag import RosbagClip
 from forecast_detector.engine import StreamingDetector
-from forecast_detector.evaluation import datasets
 from forecast_detector.evaluation.points import unmet_shares
-from forecast_detector.evaluation.policies import make_runner
 from forecast_detector.evaluation.rollout import read_share
 from forecast_detector.evaluation.run import run_clips
 from forecast_detector.evaluation.store import FeatureStore
 from forecast_detector.evaluation.sweep import Sweep
+from forecast_detector.policies.registry import make_runner
 
 blind = pytest.mark.parametrize('steered', [0], ids=['blind'], indirect=True)
 

@@ -13,10 +13,11 @@ import torch
 
 from forecast_detector.data.base import Clip, Truth
 from forecast_detector.engine import StreamingDetector
-from forecast_detector.evaluation.detector import DetectorRunner, evaluation_config
 from forecast_detector.evaluation.forecast_error import show_errors
-from forecast_detector.evaluation.run import ClipRun, run_clips, Step
+from forecast_detector.evaluation.run import ClipRun, run_clips
 from forecast_detector.evaluation.trace import make_trace
+from forecast_detector.policies.detector import DetectorRunner, evaluation_config
+from forecast_detector.policies.step import Step
 from forecast_detector.types import Action, BadFrameError, Detections, Policy, Reason
 
 LABELS = ('cat', 'dog')

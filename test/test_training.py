@@ -20,7 +20,7 @@ from forecast_detector.training.detector import train_detector
 from forecast_detector.training.feature_bank import draw_sequences, fill_bank, Segment
 from forecast_detector.training.losses import AnchorTargets, assign, detection_losses, Target
 from forecast_detector.training.matcher import match_anchors, pairwise_iou
-from forecast_detector.training.progress import Phase
+from forecast_detector.training.phase import Phase
 from forecast_detector.training.recipes import (
     DetectorRecipe,
     LossWeights,

@@ -12,7 +12,8 @@ from forecast_detector.boxes import iou
 from forecast_detector.data.base import Clip, ClipDataset, Truth
 from forecast_detector.data.synthetic import load_synthetic
 from forecast_detector.shipped import find
-from forecast_detector.training import progress, ssd_crop
+from forecast_detector.training import phase as progress
+from forecast_detector.training import ssd_crop
 from forecast_detector.training.clip_batches import ClipSampler
 from forecast_detector.training.config import load_train_config, TrainConfig
 from forecast_detector.training.end_to_end import (

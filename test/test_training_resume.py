@@ -21,7 +21,7 @@ from forecast_detector.data.synthetic import load_synthetic
 from forecast_detector.model.network import ForecastNetwork
 from forecast_detector.training import bank_file, interrupt
 from forecast_detector.training import logs as logs_module
-from forecast_detector.training import progress as progress_module
+from forecast_detector.training import phase as progress_module
 from forecast_detector.training import trainer as trainer_module
 from forecast_detector.training.check import checked
 from forecast_detector.training.config import TrainConfig

@@ -9,7 +9,7 @@ from typing import Any, TYPE_CHECKING
 
 from tqdm import tqdm
 
-from ..evaluation.names import DATASETS
+from ..data.registry import VIDEOS
 from . import options
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ SPLIT, TOLERANCE_MS = 'val', 5.0
 
 def add_data(parser: argparse.ArgumentParser) -> None:
     """Add the options that say what is measured on; :func:`check_data` completes them."""
-    parser.add_argument('--dataset', required=True, choices=DATASETS)
+    parser.add_argument('--dataset', required=True, choices=VIDEOS)
     parser.add_argument('--root', help='folder of the data set; for rosbag a bag, or a folder of '
                                        'bags (folders with metadata.yaml, .mcap, .db3)')
     parser.add_argument('--split', help=f'default: {SPLIT}; bags have none')
@@ -89,15 +89,16 @@ def open_data(
     needs_images: bool = True,
 ) -> ClipDataset:
     """
-    Open what the options name, see :func:`~forecast_detector.evaluation.datasets.open_dataset`.
+    Open what the options name, see :func:`~forecast_detector.data.registry.open_dataset`.
 
     :param skipped: takes down the bags that cannot be used.
     :param needs_images: False where only the truth is looked at.
     """
-    from ..evaluation.datasets import open_dataset
+    from ..data.registry import open_dataset, Place
 
-    return open_dataset(args.dataset, args.root, args.split or '', args.stride, labels,
-                        bag_options(args), skipped.add, needs_images)
+    place = Place(args.root, args.split or '', labels, bag_options(args), skipped.add,
+                  needs_images)
+    return open_dataset(args.dataset, place, args.stride)
 
 
 class Skipped:

@@ -10,16 +10,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..data.base import ClipDataset
-    from ..evaluation.bootstrap import Interval
-    from ..evaluation.dump import Dump
-    from ..evaluation.metrics import ScoredClip
     from ..evaluation.run import ClipRun
+    from ..scoring.bootstrap import Interval
+    from ..scoring.dump import Dump
+    from ..scoring.metrics import ScoredClip
 
 
 def dump(args: argparse.Namespace, dataset: ClipDataset, runs: Sequence[ClipRun]) -> None:
     """Write the detections of every frame."""
-    from ..evaluation.datasets import category_ids
-    from ..evaluation.dump import results, write_dump
+    from ..data.registry import category_ids
+    from ..scoring.dump import results, write_dump
 
     # Bags number no classes: which number means what depends on who asks.
     ids, names = category_ids(dataset), dataset.labels if args.dataset == 'rosbag' else None
@@ -33,9 +33,9 @@ def dump(args: argparse.Namespace, dataset: ClipDataset, runs: Sequence[ClipRun]
 
 def read(path: str, dataset: ClipDataset) -> tuple[list[ScoredClip], Dump]:
     """Read detections of any detector and set them beside the truth; tells what was left out."""
-    from ..evaluation.datasets import category_ids
-    from ..evaluation.dump import read_dump
-    from ..evaluation.metrics import ScoredClip
+    from ..data.registry import category_ids
+    from ..scoring.dump import read_dump
+    from ..scoring.metrics import ScoredClip
     from ..types import Detections
 
     images = [[clip.image_id(i) for i in range(len(clip))] for clip in dataset.clips]
@@ -70,18 +70,18 @@ def how_sure(dataset: ClipDataset, scored: list[ScoredClip]) -> Interval:
 
     :raises ValueError: if there is no object to find.
     """
-    from ..evaluation.bootstrap import interval
-    from ..evaluation.matching import Rule
-    from ..evaluation.metrics import ALL, outcomes
+    from ..scoring.bootstrap import interval
+    from ..scoring.matching import Rule
+    from ..scoring.metrics import ALL, outcomes
 
     return interval(outcomes(scored, len(dataset.labels), Rule.PLAIN, ())[ALL])
 
 
 def compare(path: str, dataset: ClipDataset, scored: list[ScoredClip]) -> dict[str, Any]:
     """Compare with other detections of the same frames."""
-    from ..evaluation.bootstrap import paired_difference
-    from ..evaluation.matching import Rule
-    from ..evaluation.metrics import ALL, outcomes
+    from ..scoring.bootstrap import paired_difference
+    from ..scoring.matching import Rule
+    from ..scoring.metrics import ALL, outcomes
 
     classes, others = len(dataset.labels), read(path, dataset)[0]
     result: dict[str, Any] = {'file': path}

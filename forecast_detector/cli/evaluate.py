@@ -16,7 +16,7 @@ import sys
 from typing import Any, TYPE_CHECKING
 
 from ..config import StreamConfig
-from ..evaluation.names import POLICIES
+from ..policies.names import POLICIES
 from . import common, options
 from .data import (
     add_data,
@@ -45,10 +45,10 @@ if TYPE_CHECKING:
     from ..data.base import ClipDataset
     from ..engine import StreamingDetector
     from ..evaluation.job import Job
-    from ..evaluation.metrics import ScoredClip
     from ..evaluation.result import EvaluationResult
     from ..evaluation.run import Latency
     from ..evaluation.streaming_ap import Latencies
+    from ..scoring.metrics import ScoredClip
 
 # What asks for something that scoring a file again cannot give.
 RUN_OPTIONS = (
@@ -118,7 +118,7 @@ def _add_streaming(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run ``evaluate``."""
-    from ..evaluation.dump import check_dump
+    from ..scoring.dump import check_dump
 
     skipped = Skipped()
     check_data(args)
@@ -177,9 +177,9 @@ def _measure(
 
 
 def _sap50(streamed: Sequence[ScoredClip] | None, classes: int) -> float | None:
-    from ..evaluation.average_precision import mean_average_precision
-    from ..evaluation.matching import Rule
-    from ..evaluation.metrics import ALL, outcomes
+    from ..scoring.average_precision import mean_average_precision
+    from ..scoring.matching import Rule
+    from ..scoring.metrics import ALL, outcomes
 
     if streamed is None:
         return None
@@ -236,9 +236,9 @@ def _result(
     timed: Latency | None, provenance: dict[str, Any], skipped: Skipped,
     sap50: float | None = None,
 ) -> EvaluationResult:
-    from ..evaluation.coco import map50_95
-    from ..evaluation.metrics import evaluate
     from ..evaluation.result import EvaluationResult
+    from ..scoring.coco import map50_95
+    from ..scoring.metrics import evaluate
 
     try:
         coco = map50_95(scored, dataset.labels)

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ..data.base import ClipDataset
-    from ..evaluation.job import Done, Job, Outcome, Source
-    from ..evaluation.metrics import ScoredClip
+    from ..evaluation.job import Done, Job, Outcome, PendingClip
     from ..evaluation.run import ClipRun, Latency
+    from ..scoring.metrics import ScoredClip
 
 SCHEDULED = ('scheduler', 'scheduled_kalman')
 # Policies under which the network steps on forecasts.
@@ -130,8 +130,8 @@ def measure(args: argparse.Namespace, job: Job, skipped: Skipped) -> Measured:
     :raises ValueError: if no bag can be used.
     """
     from ..data.base import ClipDataset
-    from ..evaluation.metrics import ScoredClip
     from ..evaluation.run import latency
+    from ..scoring.metrics import ScoredClip
 
     labels = job.checkpoint.config.labels
     sources, whole = _sources(args, labels, skipped)
@@ -156,22 +156,22 @@ def measure(args: argparse.Namespace, job: Job, skipped: Skipped) -> Measured:
 
 def _sources(
     args: argparse.Namespace, labels: tuple[str, ...], skipped: Skipped
-) -> tuple[list[Source], ClipDataset | None]:
+) -> tuple[list[PendingClip], ClipDataset | None]:
     """Name the clips; bags are opened where they are worked on, other data sets here."""
-    from ..evaluation.job import BagSource, ClipSource
+    from ..evaluation.job import BagClip, OpenClip
 
     if args.dataset != 'rosbag':
         dataset = open_data(args, labels, skipped)
-        return [ClipSource(clip) for clip in dataset.clips], dataset
+        return [OpenClip(clip) for clip in dataset.clips], dataset
     from ..data.rosbag import find_bags
     chosen, bags = bag_options(args), find_bags(args.root)
     return [
-        BagSource(bag, number, labels, args.stride, chosen) for number, bag in enumerate(bags)
+        BagClip(bag, number, labels, args.stride, chosen) for number, bag in enumerate(bags)
     ], None
 
 
 def _outcomes(
-    args: argparse.Namespace, job: Job, sources: Sequence[Source], done: Done
+    args: argparse.Namespace, job: Job, sources: Sequence[PendingClip], done: Done
 ) -> Iterator[Outcome]:
     from ..evaluation import many
 
@@ -185,10 +185,10 @@ def _outcomes(
 def run_oracle(args: argparse.Namespace, job: Job, skipped: Skipped) -> Measured:
     """Run the oracle: several passes; single steps are timed apart, on the first frames."""
     from ..evaluation.oracle import run_oracle_at
-    from ..evaluation.policies import make_runner
     from ..evaluation.rollout import read_share
     from ..evaluation.store import FeatureStore
     from ..evaluation.timing import time_steps
+    from ..policies.registry import make_runner
 
     dataset = open_data(args, job.checkpoint.config.labels, skipped)
     detector = job.detector()

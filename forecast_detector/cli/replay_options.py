@@ -71,7 +71,7 @@ def check(args: argparse.Namespace) -> StreamConfig:
     :returns: how streams are stepped; weak detections are kept for the score.
     :raises OptionError: if they do not.
     """
-    from ..evaluation.run import SCORE_THRESHOLD
+    from ..policies.step import SCORE_THRESHOLD
 
     if not args.live:
         options.refuse(args, ('rate', 'lossless'), 'is for --live; offline, every frame is '

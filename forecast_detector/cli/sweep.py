@@ -23,7 +23,7 @@ from typing import Any, TYPE_CHECKING
 
 from tqdm import tqdm
 
-from ..evaluation.names import BASELINES
+from ..policies.names import BASELINES
 from . import common, options
 from .data import add_data, check_data, describe_data, open_data, Skipped, tell_unfinished
 from .evaluate import load_detector
@@ -65,9 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run ``sweep``."""
     from ..evaluation.points import differences, recommend, TOLERANCE, unmet_shares
-    from ..evaluation.policies import check_forecasts
     from ..evaluation.store import FeatureStore
     from ..evaluation.sweep import Sweep
+    from ..policies.registry import check_forecasts
 
     check_data(args)
     if 'oracle' in args.baselines:
@@ -143,12 +143,14 @@ def _time_pass(
     detector: StreamingDetector, clips: Sequence[Clip], labels: Sequence[str]
 ) -> Mapping[str, float]:
     """Do what ``evaluate --policy read`` does, and tell how long it takes."""
-    from ..evaluation.metrics import evaluate
-    from ..evaluation.policies import make_runner
     from ..evaluation.run import run_clips
+    from ..policies.registry import make_runner
+    from ..scoring.metrics import evaluate
 
     watch = Stopwatch()
-    runs = run_clips(make_runner('read', detector), clips, common.progress, 'one pass')
+    total = sum(len(clip) for clip in clips)
+    with tqdm(total=total, desc='one pass', unit='frame', dynamic_ncols=True) as bar:
+        runs = run_clips(make_runner('read', detector), clips, bar.update)
     evaluate([one.scored(clip) for one, clip in zip(runs, clips)], labels)
     return watch.seconds('pass')
 

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .ground import make_ground
 from .sprites import CLASSES, make_sprite, Sprite
+from .texture import make_ground
 
 Matrix = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..data.base import Truth
-from ..evaluation.metrics import evaluate, ScoredClip
+from ..scoring.metrics import evaluate, ScoredClip
 from ..types import Action, Detections, Reason
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from ..evaluation.bootstrap import clip_weights, Interval
+from ..scoring.bootstrap import clip_weights, Interval
 from ..types import Action
 from .trials import Trial
 

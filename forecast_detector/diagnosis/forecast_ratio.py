@@ -12,10 +12,11 @@ from torch import Tensor
 
 from ..engine.memory import Maps, Memory, rows, tree_map
 from ..engine.recurrence import advance
-from ..evaluation.bootstrap import clip_weights
 from ..evaluation.fork import expect, going
 from ..evaluation.rollout import groups
-from ..evaluation.store import FeatureStore, no_progress, Progress
+from ..evaluation.run import Done, ignore
+from ..evaluation.store import FeatureStore
+from ..scoring.bootstrap import clip_weights
 
 RESAMPLES = 2000
 
@@ -38,7 +39,7 @@ class ForecastRatio:
 
 @torch.inference_mode()
 def forecast_ratios(
-    store: FeatureStore, ahead: int, done: Progress = no_progress
+    store: FeatureStore, ahead: int, done: Done = ignore
 ) -> list[ForecastRatio]:
     """
     Forecast up to so many frames in a row after every frame, read all before.

@@ -9,10 +9,11 @@ from typing import Any
 
 from ..boxes import iou
 from ..data.base import Truth
-from ..evaluation.detector import evaluation_config
-from ..evaluation.matching import in_crowd, Rule
 from ..evaluation.rollout import run_settings, Setting
-from ..evaluation.store import FeatureStore, no_progress, Progress
+from ..evaluation.run import Done, ignore
+from ..evaluation.store import FeatureStore
+from ..policies.detector import evaluation_config
+from ..scoring.matching import in_crowd, Rule
 from ..types import Detections, Policy
 from .splices import FOUND_IOU, FOUND_SCORE
 
@@ -44,7 +45,7 @@ class ClassMistakes:
 
 
 def find_mistakes(
-    store: FeatureStore, labels: Sequence[str], done: Progress = no_progress
+    store: FeatureStore, labels: Sequence[str], done: Done = ignore
 ) -> list[ClassMistakes]:
     """
     Count what becomes of all objects.

@@ -11,16 +11,18 @@ from numpy.typing import NDArray
 
 from ..boxes import iou
 from ..data.base import Clip, Truth
-from ..evaluation.baselines import BoxBaseline, ScheduledBoxes
-from ..evaluation.bootstrap import clip_weights, Interval
-from ..evaluation.detector import evaluation_config
-from ..evaluation.kalman import KalmanBoxes
-from ..evaluation.metrics import evaluate, ScoredClip
-from ..evaluation.policies import BOXES, SCHEDULED_KALMAN
+from ..data.views import SplicedClip
 from ..evaluation.rollout import read_share, run_settings, Setting
-from ..evaluation.run import ClipRun, Step
-from ..evaluation.store import FeatureStore, no_progress, Progress
+from ..evaluation.run import ClipRun, Done, ignore
+from ..evaluation.store import FeatureStore
 from ..evaluation.sweep import carry, Replay
+from ..policies.boxes import BoxBaseline, ScheduledBoxes
+from ..policies.detector import evaluation_config
+from ..policies.kalman import KalmanBoxes
+from ..policies.registry import BOXES, SCHEDULED_KALMAN
+from ..policies.step import Step
+from ..scoring.bootstrap import clip_weights, Interval
+from ..scoring.metrics import evaluate, ScoredClip
 from ..types import Policy
 
 # A detection counts from this score and overlap on.
@@ -32,36 +34,6 @@ RESAMPLES = 2000
 
 class NoCutError(ValueError):
     """Raised where clips have no cut that an object could be waited for at."""
-
-
-class SplicedClip(Clip):
-    """Clips end to end, as if one camera had filmed them."""
-
-    name = 'spliced'
-
-    def __init__(self, clips: Sequence[Clip]) -> None:
-        """Put clips after another; stamps go on at the rate of the first."""
-        self.clips, self.fps = clips, clips[0].fps
-        self._places = [(clip, i) for clip in clips for i in range(len(clip))]
-
-    def __len__(self) -> int:
-        """Return the number of frames."""
-        return len(self._places)
-
-    def read(self, index: int) -> NDArray[np.uint8]:
-        """Decode a frame."""
-        clip, at = self._places[index]
-        return clip.read(at)
-
-    def truth(self, index: int) -> Truth:
-        """Return a frame's annotated objects."""
-        clip, at = self._places[index]
-        return clip.truth(at)
-
-    def release(self) -> None:
-        """Let go of the files of every clip."""
-        for clip in self.clips:
-            clip.release()
 
 
 @dataclass(frozen=True)
@@ -96,7 +68,7 @@ class Cuts:
 
 def run_splices(
     store: FeatureStore, labels: Sequence[str], thresholds: Sequence[float], every: Sequence[int],
-    done: Progress = no_progress,
+    done: Done = ignore,
 ) -> list[Cuts]:
     """
     Run every policy over the clips of a store, end to end.
@@ -127,7 +99,7 @@ Row = tuple[str, float | None, int | None, list[Step]]
 
 
 def _run(
-    spliced: FeatureStore, thresholds: Sequence[float], every: Sequence[int], done: Progress
+    spliced: FeatureStore, thresholds: Sequence[float], every: Sequence[int], done: Done
 ) -> list[Row]:
     """Give the steps of each policy; the first reads every frame."""
     def alternate(k: int, copy: bool = False) -> Setting:

@@ -12,10 +12,11 @@ from ..config import StreamConfig
 from ..data.base import Truth
 from ..engine.memory import Memory
 from ..engine.rules import break_in_stream, Choice, choose, FIRST, reset, Run, size_change
-from ..evaluation.detector import evaluation_config
 from ..evaluation.fork import expect, fork, going
 from ..evaluation.rollout import groups
-from ..evaluation.store import FeatureStore, no_progress, Progress
+from ..evaluation.run import Done, ignore
+from ..evaluation.store import FeatureStore
+from ..policies.detector import evaluation_config
 from ..training.losses import Target
 from ..training.recipes import TemporalRecipe
 from ..training.success import serves_as_well
@@ -44,7 +45,7 @@ class Trial:
 
 @torch.inference_mode()
 def run_trials(
-    store: FeatureStore, p: float, success_iou: float, done: Progress = no_progress
+    store: FeatureStore, p: float, success_iou: float, done: Done = ignore
 ) -> list[Trial]:
     """
     Steer streams by the scheduler at p, and try both on each of their frames.

@@ -21,11 +21,11 @@ import torch.nn.functional as F
 from ..boxes import Geometry
 from ..config import StreamConfig
 from ..data.base import Clip
+from ..data.views import ClipView
 from ..engine import StreamingDetector
 from ..engine.memory import Maps, tree_map
+from ..policies.detector import evaluation_config
 from ..types import Action, BadFrameError, Policy, StepFailure
-from .datasets import FirstFrames
-from .detector import evaluation_config
 from .pictures import shrink, spread, to_jpeg
 from .store import FeatureStore
 
@@ -61,7 +61,7 @@ def show_errors(
     long = long or [clip for clip in clips if len(clip) > 1]
     for clip in (long[at] for at in spread(len(long), HEAT_CLIPS)):
         try:
-            store = FeatureStore(detector, [FirstFrames(clip, WINDOW)])
+            store = FeatureStore(detector, [ClipView(clip, range(min(WINDOW, len(clip))))])
         except BadFrameError:
             # Errors need every image of the window; the run itself got on without this one.
             continue

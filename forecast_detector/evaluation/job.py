@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,14 +11,13 @@ from ..checkpoint import Checkpoint
 from ..config import Resize
 from ..data.bag_options import BagOptions
 from ..data.base import Clip
+from ..data.views import strided
 from ..engine import StreamingDetector
+from ..policies.registry import make_runner
+from ..policies.step import Runner
 from ..types import Detections
-from .datasets import strided
-from .policies import make_runner
-from .run import ClipRun, run_clip, Runner
+from .run import ClipRun, Done, ignore, run_clip
 from .streaming_ap import Latencies, stream_clip
-
-Done = Callable[[int], object]
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Job:
         )
 
 
-class Source(Protocol):
+class PendingClip(Protocol):
     """
     A clip that is opened where it is worked on.
 
@@ -86,7 +85,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class ClipSource:
+class OpenClip:
     """A clip of a data set that is open already; all of them count."""
 
     clip: Clip
@@ -103,7 +102,7 @@ class ClipSource:
 
 
 @dataclass(frozen=True)
-class BagSource:
+class BagClip:
     """
     A bag of a folder.
 
@@ -162,7 +161,7 @@ class Worker:
         self.runner = job.runner()
         self.streamer = job.runner(job.anticipates) if job.streams else None
 
-    def __call__(self, source: Source, done: Done = lambda frames: None) -> Outcome:
+    def __call__(self, source: PendingClip, done: Done = ignore) -> Outcome:
         """
         Run one clip; its files are closed afterwards, as an evaluation may have thousands.
 

@@ -10,10 +10,10 @@ import pickle
 from typing import Any
 
 from ..memory import keep_freed_memory
-from .job import Done, Job, Outcome, Source, Worker
+from .job import Done, Job, Outcome, PendingClip, Worker
 
 
-def run_here(job: Job, sources: Sequence[Source], done: Done) -> Iterator[Outcome]:
+def run_here(job: Job, sources: Sequence[PendingClip], done: Done) -> Iterator[Outcome]:
     """
     Do a job in this process.
 
@@ -26,7 +26,7 @@ def run_here(job: Job, sources: Sequence[Source], done: Done) -> Iterator[Outcom
 
 
 def run_in_processes(
-    job: Job, sources: Sequence[Source], done: Done, workers: int
+    job: Job, sources: Sequence[PendingClip], done: Done, workers: int
 ) -> Iterator[Outcome]:
     """
     Do a job in processes of this machine, which share its cores.
@@ -67,7 +67,7 @@ def _start(job: bytes, threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def _work(source: Source) -> Outcome:
+def _work(source: PendingClip) -> Outcome:
     global _worker
     if _worker is None:
         _worker = Worker(pickle.loads(_job))
@@ -84,7 +84,7 @@ def require_ray() -> None:
 
 
 def run_on_ray(
-    job: Job, sources: Sequence[Source], done: Done, address: str | None = None,
+    job: Job, sources: Sequence[PendingClip], done: Done, address: str | None = None,
     workers: int | None = None,
 ) -> Iterator[Outcome]:
     """
@@ -131,7 +131,7 @@ def ray_resource(available: dict[str, float], device: str) -> str:
     return 'GPU' if device != 'cpu' and available.get('GPU', 0) >= 1 else 'CPU'
 
 
-def _submit(actor: Any, source: Source) -> Any:
+def _submit(actor: Any, source: PendingClip) -> Any:
     return actor.run.remote(source)
 
 
@@ -143,7 +143,7 @@ class RayWorker:
         self.job = job
         self.worker: Worker | None = None
 
-    def run(self, source: Source) -> Outcome:
+    def run(self, source: PendingClip) -> Outcome:
         """Run one clip."""
         if self.worker is None:
             self.worker = Worker(pickle.loads(self.job))

@@ -15,16 +15,17 @@ import math
 import numpy as np
 import torch
 
-from ..data.base import Truth
 from ..engine.memory import Memory
 from ..engine.rules import break_in_stream, Choice, FIRST, Run, size_change
-from ..types import Action, Detections, Policy, Reason
-from .detector import evaluation_config
+from ..policies.detector import evaluation_config
+from ..policies.step import Step
+from ..scoring.frame_loss import frame_loss
+from ..scoring.matching import FloatArray
+from ..types import Action, Policy, Reason
 from .fork import expect, fork, going
-from .matching import FloatArray, in_crowd, match_frame, Rule
 from .rollout import groups, read_share
-from .run import ClipRun, Step
-from .store import FeatureStore, no_progress, Progress
+from .run import ClipRun, Done, ignore
+from .store import FeatureStore
 
 CONFIG = evaluation_config(Policy.READ)
 READ, FORECAST = (Choice(action, Reason.POLICY, 'oracle') for action in Action)
@@ -34,27 +35,9 @@ AGE_COST = 1e-6
 TOLERANCE = 0.01
 
 
-def frame_loss(detections: Detections, truth: Truth) -> float:
-    """
-    Count what is wrong in a frame, weighed by confidence.
-
-    1 - score for an object found, 1 for one missed, the score of each false detection (none in
-    a crowd). A frame that was not annotated has no loss. Average precision judges rankings and
-    has no value a frame; this has, and both are better where objects are found with confidence
-    and nothing else is.
-    """
-    if not truth.annotated:
-        return 0.0
-    found, _ = match_frame(detections, truth, Rule.PLAIN)
-    hit = found >= 0
-    false = ~hit & ~in_crowd(detections, truth, Rule.PLAIN)
-    scores = detections.scores
-    return float(len(truth) - scores[hit].sum() + scores[false].sum())
-
-
 @torch.inference_mode()
 def run_oracle(
-    store: FeatureStore, threshold: float, done: Progress = no_progress
+    store: FeatureStore, threshold: float, done: Done = ignore
 ) -> tuple[list[ClipRun], list[float]]:
     """
     Read a frame if forecasting it would cost more loss than ``threshold``.
@@ -116,7 +99,7 @@ def _starts(store: FeatureStore, run: Run | None, frame: int) -> bool:
 
 
 def run_oracle_at(
-    store: FeatureStore, share: float, done: Progress = no_progress
+    store: FeatureStore, share: float, done: Done = ignore
 ) -> list[ClipRun]:
     """Move the threshold until the oracle reads this share, as nearly as a few passes give."""
     threshold, low, high = 0.0, -math.inf, math.inf

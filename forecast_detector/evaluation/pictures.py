@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.base import Clip, Truth
+from ..policies.step import Step
+from ..scoring.matching import in_crowd, match_frame, Rule
 from ..types import BadFrameError, Detections
-from .matching import in_crowd, match_frame, Rule
-from .run import Step
 
 # At most about 25 kB a picture.
 LONG_SIDE = 384

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..data.base import Clip
-from .average_precision import Outcomes
-from .bootstrap import paired_difference
-from .columns import Truths
-from .matching import Rule
-from .metrics import ALL, Metrics, score, summarise
+from ..scoring.average_precision import Outcomes
+from ..scoring.bootstrap import paired_difference
+from ..scoring.columns import Truths
+from ..scoring.matching import Rule
+from ..scoring.metrics import ALL, Metrics, score, summarise
 from .run import ClipRun
 
 # Baselines read every so many frames; the scheduler is brought to the same shares.

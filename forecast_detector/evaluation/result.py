@@ -8,8 +8,8 @@ import os
 import platform
 from typing import Any
 
-from .bootstrap import Interval
-from .metrics import Metrics
+from ..scoring.bootstrap import Interval
+from ..scoring.metrics import Metrics
 from .run import Latency
 
 

@@ -16,9 +16,10 @@ import torch
 from ..config import StreamConfig
 from ..engine import StreamingDetector
 from ..engine.recurrence import CopiedForecast
+from ..policies.step import Step
 from ..types import Action, Policy, StepFailure
-from .run import ClipRun, Step
-from .store import FeatureStore, no_progress, Progress
+from .run import ClipRun, Done, ignore
+from .store import FeatureStore
 
 # More are not faster on a CPU, and take memory.
 WIDTH = {'cpu': 32, 'cuda': 512}
@@ -61,7 +62,7 @@ class Stream:
 @torch.inference_mode()
 def roll(
     store: FeatureStore, streams: Sequence[Stream], detects: bool = True,
-    done: Progress = no_progress,
+    done: Done = ignore,
 ) -> list[list[Step]]:
     """
     Run streams, each from a fresh start.
@@ -90,7 +91,7 @@ def groups(store: FeatureStore, lengths: Sequence[int]) -> Iterator[list[int]]:
 
 def _roll(
     store: FeatureStore, detector: StreamingDetector,
-    streams: Mapping[str, tuple[Stream, list[Step]]], detects: bool, done: Progress,
+    streams: Mapping[str, tuple[Stream, list[Step]]], detects: bool, done: Done,
 ) -> None:
     """Step streams together until the longest ends."""
     configs = {name: stream.setting.config for name, (stream, _) in streams.items()}
@@ -111,7 +112,7 @@ def _roll(
 
 
 def run_settings(
-    store: FeatureStore, settings: Sequence[Setting], done: Progress = no_progress
+    store: FeatureStore, settings: Sequence[Setting], done: Done = ignore
 ) -> list[list[ClipRun]]:
     """
     Run several settings over every clip.

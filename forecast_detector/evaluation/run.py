@@ -2,60 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-import math
-import time
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..data.base import Clip
-from ..types import Action, Detections, Frame, Reason
-from .metrics import ScoredClip
+from ..policies.step import Runner, Step
+from ..scoring.metrics import ScoredClip
+from ..types import Action
 
-T = TypeVar('T')
-Progress = Callable[[Iterable[T], int, str], Iterable[T]]
-
-# Average precision wants the weak detections too.
-SCORE_THRESHOLD = 0.01
+# Called with the number of frames done since the last call.
+Done = Callable[[int], object]
 
 
-@dataclass(frozen=True)
-class Step:
-    """
-    What one frame gave.
-
-    :ivar latency_ms: time of the step, milliseconds. That of a replay holds the decoding of the
-        image, as the node does it within the step; that of :func:`run_clip` does not.
-    :ivar confidence: the scheduler's, for this frame; NaN where there is none.
-    :ivar reason: why it was READ or FORECAST; None where boxes were carried on instead.
-    :ivar anticipated: what was detected on the forecast of the next frame, where asked for.
-    :ivar anticipation_ms: time of that, on top of ``latency_ms``.
-    """
-
-    detections: Detections
-    action: Action
-    latency_ms: float
-    confidence: float = math.nan
-    anticipated: Detections | None = None
-    anticipation_ms: float = 0.0
-    reason: Reason | None = None
-
-
-class Runner(Protocol):
-    """Anything that answers the frames of a clip one by one: a detector, a baseline."""
-
-    def start(self, clip: Clip) -> None:
-        """Forget everything: a new clip begins."""
-
-    def step(self, frame: Frame) -> Step:
-        """
-        Answer the next frame.
-
-        :raises BadFrameError: if it is read and cannot be used.
-        """
+def ignore(frames: int) -> None:
+    """Show no progress."""
 
 
 @dataclass
@@ -74,42 +37,10 @@ class ClipRun:
         )
 
 
-def _no_progress(items: Iterable[T], total: int, description: str) -> Iterable[T]:
-    return items
-
-
-def run_clips(
-    runner: Runner, clips: Sequence[Clip], progress: Progress = _no_progress, description: str = ''
-) -> list[ClipRun]:
-    """
-    Run over every frame of every clip, each clip from a fresh start.
-
-    :param progress: wraps the frames, given their number and the description.
-    :raises BadFrameError: for a frame that cannot be used; names clip and frame.
-    """
-    runs: list[ClipRun] = []
-    total = sum(len(clip) for clip in clips)
-    for clip, index in progress(_frames(clips), total, description):
-        if index == 0:
-            runner.start(clip)
-            runs.append(ClipRun(clip.name))
-        runs[-1].steps.append(runner.step(clip.frame(index)))
-    return runs
-
-
-def _frames(clips: Sequence[Clip]) -> Iterator[tuple[Clip, int]]:
-    for clip in clips:
-        for index in range(len(clip)):
-            yield clip, index
-
-
-def run_clip(
-    runner: Runner, clip: Clip, done: Callable[[int], object] = lambda frames: None
-) -> ClipRun:
+def run_clip(runner: Runner, clip: Clip, done: Done = ignore) -> ClipRun:
     """
     Run over every frame of a clip, from a fresh start.
 
-    :param done: called with the number of frames done since the last call.
     :raises BadFrameError: for a frame that cannot be used; names clip and frame.
     """
     runner.start(clip)
@@ -118,6 +49,11 @@ def run_clip(
         run.steps.append(runner.step(clip.frame(index)))
         done(1)
     return run
+
+
+def run_clips(runner: Runner, clips: Sequence[Clip], done: Done = ignore) -> list[ClipRun]:
+    """Run over every clip, see :func:`run_clip`."""
+    return [run_clip(runner, clip, done) for clip in clips]
 
 
 @dataclass(frozen=True)
@@ -164,30 +100,3 @@ def percentiles(times: Sequence[float] | NDArray[np.float64]) -> tuple[float, fl
         return None
     median, high = np.percentile(times, (50, 95))
     return float(median), float(high)
-
-
-class DecodeTimer:
-    """
-    Watches the decoding of one frame: its time does not belong to the detector.
-
-    Reading a video file decodes skipped frames too, a camera none.
-
-    :ivar frame: the frame, to be stepped instead of the one given.
-    :ivar ms: time spent in decoding so far, milliseconds.
-    :ivar size: (width, height) in pixels, once it was decoded or if the frame knew it.
-    """
-
-    def __init__(self, frame: Frame) -> None:
-        self.ms = 0.0
-        self.size = frame.size
-        self._load = frame.load
-        self.frame = replace(frame, load=self._timed)
-
-    def _timed(self) -> NDArray[np.uint8]:
-        start = time.perf_counter()
-        try:
-            image = self._load()
-        finally:
-            self.ms += 1e3 * (time.perf_counter() - start)
-        self.size = (image.shape[1], image.shape[0])
-        return image

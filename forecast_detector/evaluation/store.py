@@ -22,17 +22,13 @@ from ..data.base import Clip, Truth
 from ..engine import StreamingDetector
 from ..engine.memory import first_tensor, Maps, Memory, tree_map
 from ..engine.recurrence import Forecaster, seen
+from ..policies.boxes import thumbnail
 from ..postprocess import to_image
 from ..types import Detections, Frame
-from .baselines import thumbnail
+from .run import Done, ignore
 
-Progress = Callable[[int], object]
 # On a CPU more are not faster.
 READ_BATCH = {'cpu': 16, 'cuda': 64}
-
-
-def no_progress(frames: int) -> None:
-    """Show nothing."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +73,7 @@ class FeatureStore:
     """
 
     def __init__(
-        self, detector: StreamingDetector, clips: Sequence[Clip], done: Progress = no_progress,
+        self, detector: StreamingDetector, clips: Sequence[Clip], done: Done = ignore,
         limit_bytes: int = 4 << 30, on_bad: Callable[[Clip, Exception], None] | None = None,
     ) -> None:
         """
@@ -104,7 +100,7 @@ class FeatureStore:
         self._frames = sum(lengths)
 
     @torch.inference_mode()
-    def _fill(self, clips: Sequence[Clip], done: Progress) -> Sequence[Clip]:
+    def _fill(self, clips: Sequence[Clip], done: Done) -> Sequence[Clip]:
         """Read clip by clip, a batch of frames at a time; gives the clips that could be used."""
         kept: list[Clip] = []
         waiting: list[tuple[Frame, Any]] = []
@@ -129,7 +125,7 @@ class FeatureStore:
         return kept
 
     def _read(
-        self, clip: Clip, waiting: list[tuple[Frame, Any]], done: Progress
+        self, clip: Clip, waiting: list[tuple[Frame, Any]], done: Done
     ) -> Exception | None:
         """Read a clip up to its end or an error, which it gives; the last frames wait."""
         batch = READ_BATCH.get(self.detector.device.type, 16)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import math
 
 from ..data.base import Clip
+from ..policies.step import Runner, Step
+from ..scoring.metrics import ScoredClip
 from ..types import Action, Detections
-from .metrics import ScoredClip
-from .run import Runner, Step
 
 # Answers of one step, in order: milliseconds of computing, and what they gave.
 Answers = Sequence[tuple[float, Detections]]

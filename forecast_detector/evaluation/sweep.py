@@ -8,17 +8,18 @@ import math
 from typing import Any
 
 from ..data.base import Clip
+from ..policies.boxes import BoxBaseline, ScheduledBoxes
+from ..policies.detector import DetectorRunner, evaluation_config
+from ..policies.kalman import KalmanBoxes
+from ..policies.names import BASELINES, SCHEDULED_KALMAN
+from ..policies.registry import BOXES, make_runner
+from ..policies.step import Runner, Step
 from ..types import Frame, Policy
-from .baselines import BoxBaseline, ScheduledBoxes
-from .detector import DetectorRunner, evaluation_config
-from .kalman import KalmanBoxes
-from .names import BASELINES, SCHEDULED_KALMAN
 from .oracle import run_oracle_at
 from .points import PERIODS, Point, Scorer, TOLERANCE
-from .policies import BOXES, make_runner
 from .rollout import read_share, run_settings, Setting
-from .run import ClipRun, Latency, latency, run_clip, Runner, Step
-from .store import FeatureStore, no_progress, Progress, StoredClip
+from .run import ClipRun, Done, ignore, Latency, latency, run_clip
+from .store import FeatureStore, StoredClip
 from .thresholds import sample_shares, ShareCurve
 from .timing import time_steps
 
@@ -36,7 +37,7 @@ class Sweep:
     """
 
     def __init__(
-        self, store: FeatureStore, labels: Sequence[str], done: Progress = no_progress,
+        self, store: FeatureStore, labels: Sequence[str], done: Done = ignore,
         **changes: Any,
     ) -> None:
         """

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from ..policies.detector import evaluation_config
+from ..policies.step import Step
+from ..scoring.matching import FloatArray
 from ..types import Action, Policy
-from .detector import evaluation_config
-from .matching import FloatArray
 from .rollout import roll, Setting, Stream
-from .run import Step
-from .store import FeatureStore, no_progress, Progress
+from .run import Done, ignore
+from .store import FeatureStore
 
 # A run of n forecasts has about the nth power of one forecast's confidence; these n are tried.
 RUNS = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0)
@@ -91,7 +92,7 @@ def _short(low: float, high: float) -> float:
 
 
 def sample_shares(
-    store: FeatureStore, confidences: Sequence[float], done: Progress = no_progress,
+    store: FeatureStore, confidences: Sequence[float], done: Done = ignore,
     **changes: Any,
 ) -> ShareCurve:
     """

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..data.base import Clip
-from .run import ClipRun, Latency, latency, Runner
+from ..policies.step import Runner
+from .run import ClipRun, Latency, latency
 
 TIMED_FRAMES = 100
 

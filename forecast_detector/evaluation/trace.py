@@ -13,11 +13,12 @@ from typing import Any
 
 from ..data.base import Clip
 from ..engine import StreamingDetector
+from ..policies.step import Step
+from ..scoring.frame_loss import frame_loss
 from ..types import Action
 from .forecast_error import show_errors
-from .oracle import frame_loss
 from .pictures import show_frame, spread
-from .run import ClipRun, Step
+from .run import ClipRun
 
 TIMELINE_CLIPS, TIMELINE_FRAMES = 4, 6
 WORST_FRAMES = 8

@@ -2,58 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..data.base import Clip, Truth
-from ..evaluation.metrics import ScoredClip
+from ..data.base import Clip
+from ..data.views import ClipView
 from ..evaluation.result import EvaluationResult, named
-from ..evaluation.run import ClipRun, latency, percentiles, Step
-from ..types import Detections, Frame, Reason, StepFailure, StepResult
+from ..evaluation.run import ClipRun, latency, percentiles
+from ..policies.step import Step
+from ..scoring.metrics import ScoredClip
+from ..types import Detections, Reason, StepFailure, StepResult
 from .answers import Answer
 from .recording import Recording
 
 NAMED_STAMPS = 20
-
-
-class PartClip(Clip):
-    """The frames of a clip that were answered, in one turn of its bag."""
-
-    def __init__(self, clip: Clip, name: str, indices: Sequence[int]) -> None:
-        self.clip, self.indices = clip, indices
-        self.name, self.fps = name, clip.fps
-
-    def __len__(self) -> int:
-        """Return the number of frames."""
-        return len(self.indices)
-
-    def frame(self, index: int) -> Frame:
-        """Return a frame with the header that it was recorded with."""
-        return self.clip.frame(self.indices[index])
-
-    def read(self, index: int) -> NDArray[np.uint8]:
-        """Decode a frame."""
-        return self.clip.read(self.indices[index])
-
-    def truth(self, index: int) -> Truth:
-        """Return a frame's annotated objects."""
-        return self.clip.truth(self.indices[index])
-
-    def release(self) -> None:
-        """Let go of the clip's files."""
-        self.clip.release()
-
-    def image_id(self, index: int) -> int:
-        """Return the id of the frame in the whole clip."""
-        return self.clip.image_id(self.indices[index])
-
-    def stamp_ns(self, index: int) -> int:
-        """Return the stamp of the frame."""
-        return self.clip.stamp_ns(self.indices[index])
 
 
 @dataclass
@@ -142,7 +104,7 @@ class Collector:
         """Return the answered frames as runs, and the clips that they are of."""
         turns = [turn for turn in self.turns.values() if turn.indices]
         return [turn.run for turn in turns], [
-            PartClip(turn.clip, turn.run.name, turn.indices) for turn in turns
+            ClipView(turn.clip, turn.indices, turn.run.name) for turn in turns
         ]
 
     def scored(self) -> list[ScoredClip]:

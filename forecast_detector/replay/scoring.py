@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..evaluation.coco import map50_95
-from ..evaluation.metrics import evaluate
 from ..evaluation.result import EvaluationResult
 from ..evaluation.run import latency
+from ..scoring.coco import map50_95
+from ..scoring.metrics import evaluate
 from .recording import Recording
 from .report import Collector, ReplayReport
 

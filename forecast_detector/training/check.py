@@ -6,18 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.base import Clip, ClipDataset, Truth
+from ..data.views import ClipView
 
 
-class CheckedClip(Clip):
-    """A clip whose truth is checked whenever it is asked for."""
+class CheckedClip(ClipView):
+    """A clip whose images and truth are checked whenever they are asked for."""
 
     def __init__(self, clip: Clip, classes: int) -> None:
-        self._clip, self._classes = clip, classes
-        self.name, self.fps = clip.name, clip.fps
-
-    def __len__(self) -> int:
-        """Return the number of frames."""
-        return len(self._clip)
+        super().__init__(clip)
+        self._classes = classes
 
     def read(self, index: int) -> NDArray[np.uint8]:
         """
@@ -25,7 +22,7 @@ class CheckedClip(Clip):
 
         :raises ValueError: for an image of another shape or type; names clip and frame.
         """
-        image = self._clip.read(index)
+        image = self.clip.read(index)
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
             raise ValueError(
                 f'{self.name}, frame {index}: an image of shape {image.shape} and type '
@@ -40,7 +37,7 @@ class CheckedClip(Clip):
         :raises ValueError: for boxes that are not finite or have no area, and for labels that
             are no class; names clip and frame.
         """
-        truth = self._clip.truth(index)
+        truth = self.clip.truth(index)
         where = f'{self.name}, frame {index}'
         boxes, labels = truth.boxes, truth.labels
         sides = boxes[:, 2:] - boxes[:, :2]
@@ -57,14 +54,6 @@ class CheckedClip(Clip):
                 'classes of the data set; correct the annotation'
             )
         return truth
-
-    def release(self) -> None:
-        """Let go of open files."""
-        self._clip.release()
-
-    def stamp_ns(self, index: int) -> int:
-        """Return the frame's time in nanoseconds."""
-        return self._clip.stamp_ns(index)
 
 
 def checked(dataset: ClipDataset) -> ClipDataset:

@@ -14,7 +14,7 @@ from .config import TrainConfig
 from .logs import Log
 from .losses import assign, detection_losses
 from .optim import adamw, one_cycle
-from .progress import Phase
+from .phase import Phase
 from .samples import StillSampler
 
 

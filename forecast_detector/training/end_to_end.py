@@ -17,7 +17,7 @@ from .detector import hold_norms
 from .feature_bank import SequenceBatch
 from .logs import Log
 from .optim import epoch_decays, sgd
-from .progress import Phase
+from .phase import Phase
 from .sequence_recipe import SequenceRecipe
 from .temporal import sequence_losses, weighted_sum
 

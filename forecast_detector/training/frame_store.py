@@ -12,7 +12,7 @@ from ..data.base import Clip, ClipDataset, Truth
 QUALITY = 95
 
 
-class StoredClip(Clip):
+class KeptClip(Clip):
     """A clip whose frames are kept in memory and read in any order."""
 
     def __init__(self, clip: Clip, bar: tqdm | None = None) -> None:
@@ -46,5 +46,5 @@ class StoredClip(Clip):
 def store_frames(dataset: ClipDataset) -> ClipDataset:
     """Read a data set once, in order, into memory (about 25 kB a frame of 300x300)."""
     with tqdm(total=len(dataset), desc='reading frames', unit='frame') as bar:
-        clips = [StoredClip(clip, bar) for clip in dataset.clips]
+        clips = [KeptClip(clip, bar) for clip in dataset.clips]
     return ClipDataset(dataset.labels, clips)

@@ -20,7 +20,7 @@ from .feature_bank import draw_sequences, Segment
 from .logs import Log
 from .losses import Target
 from .optim import adamw, one_cycle
-from .progress import Phase
+from .phase import Phase
 from .recipes import SchedulerRecipe
 from .success import decision_loss, forecast_serves, UNKNOWN
 from .temporal import frame_of

@@ -19,7 +19,7 @@ from .feature_bank import draw_sequences, Segment, SequenceBatch
 from .logs import Log
 from .losses import assign, detection_losses
 from .optim import adamw, delayed_cycles
-from .progress import Phase
+from .phase import Phase
 from .recipes import TemporalRecipe
 from .success import decision_loss, forecast_serves
 

@@ -7,11 +7,11 @@ from typing import Any
 from ..engine import StreamingDetector
 from ..engine.recurrence import CopiedForecast
 from ..types import Policy
-from .baselines import BoxBaseline, HoldBoxes, MovedBoxes, ScheduledBoxes
+from .boxes import BoxBaseline, HoldBoxes, MovedBoxes, ScheduledBoxes
 from .detector import DetectorRunner, evaluation_config
 from .kalman import KalmanBoxes
 from .names import POLICIES, SCHEDULED_KALMAN
-from .run import Runner
+from .step import Runner
 
 STREAMING = tuple(policy.value for policy in Policy)
 BOXES = {'hold': HoldBoxes, 'kalman': KalmanBoxes, 'moved': MovedBoxes}

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from ..boxes import iou
+from ..scoring.matching import FloatArray, IntArray
 from ..types import Detections, Frame
-from .matching import FloatArray, IntArray
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from ..data.base import Clip
 from ..model.motion import phase_correlation
 from ..preprocess import FILL
 from ..types import Action, Detections, Frame, Reason
-from .run import DecodeTimer, Runner, Step
+from .step import DecodeTimer, Runner, Step
 
 # Side of the picture that motion is measured on, pixels.
 THUMBNAIL = 80

@@ -10,7 +10,7 @@ from ..config import StreamConfig
 from ..data.base import Clip
 from ..engine import StreamingDetector
 from ..types import Frame, Policy, StepFailure
-from .run import DecodeTimer, SCORE_THRESHOLD, Step
+from .step import DecodeTimer, SCORE_THRESHOLD, Step
 
 STREAM = 'evaluation'
 

@@ -1,0 +1,1 @@
+"""What detections are worth: average precision, motion, intervals; no networks, no running."""
