@@ -13,6 +13,7 @@ from rclpy.parameter import Parameter
 
 from ..config import Resize, StreamConfig
 from ..types import Policy
+from .overrides import declare_all
 
 INT_MAX = 2**31 - 1
 
@@ -160,15 +161,12 @@ def declare(node: Node) -> None:
 
     A whole number is taken where a fraction is expected (``-p p:=1``).
 
-    :raises rclpy.exceptions.ParameterException: for a value of the wrong type or out of range;
-        it names the parameter.
+    :raises ValueError: for a value of the wrong type; it names the parameter and the remedy.
+    :raises rclpy.exceptions.ParameterException: for one out of range; it names the parameter.
     """
-    for name, default in defaults().items():
-        descriptor = describe(name, default)
-        if isinstance(default, float) and type(value := given(node, name)) is int:
-            node.declare_parameter(name, float(value), descriptor, ignore_override=True)
-        else:
-            node.declare_parameter(name, default, descriptor)
+    declare_all(
+        node, {name: (default, describe(name, default)) for name, default in defaults().items()}
+    )
 
 
 def with_fractions(parameters: Iterable[Parameter]) -> list[Parameter]:
