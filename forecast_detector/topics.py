@@ -42,9 +42,10 @@ def camera_topics(
     Name every camera's topics.
 
     :param resolve: expands and remaps a topic name.
-    :raises ValueError: for no topic, an empty name, or two that would publish on the same names.
+    :raises ValueError: for no topic, an empty name, one named twice, or two that would publish on
+        the same names.
     """
-    if not image_topics or not all(image_topics):
+    if not image_topics or not all(topic.strip() for topic in image_topics):
         raise ValueError(
             f'image_topics: {list(image_topics)} names no topic; expected at least one, such as '
             "['/camera/image_raw']"
@@ -54,6 +55,8 @@ def camera_topics(
         image = resolve(topic)
         detections = beside(image, 'detections')
         other = cameras.get(detections)
+        if other and other.image == image:
+            raise ValueError(f'image_topics: {image} is named twice; name each camera once')
         if other:
             raise ValueError(
                 f'image_topics: {other.image} and {image} would both publish {detections}; '

@@ -35,7 +35,8 @@ class DetectorNode(LifecycleNode):
         """
         Declare parameters and services; start by itself where ``autostart`` says so.
 
-        :raises rclpy.exceptions.ParameterException: for a parameter given wrongly at start.
+        :raises ValueError: for a parameter of another type given at start.
+        :raises rclpy.exceptions.ParameterException: for one out of range.
         """
         self._pipeline: Pipeline | None = None
         super().__init__('detector', **kwargs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 import traceback
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..topics import camera_topics
 from ..types import Frame, StepFailure, StepResult
 from .camera import Camera, Waiting
 from .mailbox import Mailbox
+from .names import resolved
 from .parameters import NodeConfig
 from .throttle import Throttle
 from .worker import Worker
@@ -40,9 +42,10 @@ class Pipeline:
         """
         Create mailbox and publishers.
 
-        :raises ValueError: if the image topics cannot be told apart by their results.
+        :raises ValueError: if an image topic has no valid name, or two cannot be told apart by
+            their results.
         """
-        topics = camera_topics(config.image_topics, node.resolve_topic_name)
+        topics = camera_topics(config.image_topics, partial(resolved, node, 'image_topics'))
         self.detector = detector
         self.cameras: dict[str, Camera] = {}
         self._node = node

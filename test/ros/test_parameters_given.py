@@ -16,6 +16,7 @@ import rclpy  # noqa: E402
 
 from forecast_detector.ros import parameters  # noqa: E402
 from forecast_detector.ros.arguments import explain  # noqa: E402
+from forecast_detector.ros.names import resolved  # noqa: E402
 from forecast_detector.ros.overrides import checked, unknown  # noqa: E402
 
 from .graph import Graph, wait_until  # noqa: E402
@@ -41,6 +42,19 @@ def run(node: str, *arguments: str, folder: Path) -> tuple[int, list[str]]:
     done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=100,
                           cwd=folder)
     return done.returncode, (done.stdout + done.stderr).splitlines()
+
+
+@pytest.mark.parametrize('topic', [
+    '/cam/image-raw', '/cam/image raw', ' /cam/image_raw', '/cam/image_raw/', '//cam/image_raw',
+    '/3cam/image_raw', '/', '{camera}/image_raw', '/cam/' + 300 * 'x',
+])
+def test_a_topic_that_cannot_be_is_told_on_one_line(graph: Graph, topic: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        resolved(graph.node, 'image_topics', topic)
+    said = str(caught.value)
+    assert said.startswith(f"image_topics: '{topic}' is no name of a topic (")
+    assert 'such as /camera/image_raw' in said and '\n' not in said and '.c:' not in said
+    assert resolved(graph.node, 'image_topics', '~/image_raw') == '/tester/image_raw'
 
 
 @pytest.mark.parametrize('name', FAULTS)
@@ -88,8 +102,10 @@ def test_a_broken_parameter_file_ends_each_node_with_one_line(node: str, tmp_pat
     ('player', 'image_topics:=[]', 'image_topics: the list is empty'),
     ('camera', "frames:='5'", 'frames: "5" is a text; expected a whole number'),
     ('recorder', 'out:=[a]', 'out: ["a"] is a list of texts; expected a text'),
+    ('camera', 'image_topic:=/cam/image-raw', "image_topic: '/cam/image-raw' is no name of a"),
+    ('recorder', "image_topic:=''", "image_topic: '' is no name of a topic"),
 ])
-def test_a_value_of_another_type_ends_a_node_with_one_line(
+def test_a_wrong_value_ends_a_node_with_one_line(
     node: str, argument: str, expected: str, tmp_path: Path
 ) -> None:
     status, said = run(node, '-p', argument, folder=tmp_path)
