@@ -10,6 +10,7 @@ import time
 import numpy as np
 
 from ..types import Action, Decision
+from .image_types import Offer, RAW
 from .mailbox import Counters
 
 WINDOW = 100
@@ -51,17 +52,28 @@ class CameraHealth:
         self.counters = counters
         self.incompatible_qos = ''
         self.last_error = ''
+        self.offer = Offer(RAW)
         self._answers: deque[Answer] = deque(maxlen=WINDOW)
         self._lock = Lock()
         self._last_seen_s = time.monotonic()
         self._reported_bad = 0
 
-    def start(self) -> None:
-        """Count silence and rates from now on (the camera was just subscribed to)."""
+    def start(self, offer: Offer) -> None:
+        """
+        Count silence and rates from now on (the camera was just subscribed to).
+
+        :param offer: the type that it was subscribed to.
+        """
+        self.offer = offer
         self.incompatible_qos = ''
         self._last_seen_s = time.monotonic()
         with self._lock:
             self._answers.clear()
+
+    def saw_offer(self, offer: Offer) -> None:
+        """Note that publishers of other types are there; silence counts from now on."""
+        self.offer = offer
+        self._last_seen_s = time.monotonic()
 
     def saw_image(self) -> None:
         """Note that an image has come."""
@@ -93,6 +105,9 @@ class CameraHealth:
         self._reported_bad = self.counters.bad
         if publishers == 0 and silence_s > (timeout_s or DISCOVERY_S):
             return Finding('no publisher', f'no publisher on {self.topic}')
+        types = self.offer.trouble(self.topic)
+        if types and not self.offer.is_heard:
+            return Finding(f'types {self.offer.others}', types)
         if self.incompatible_qos:
             return Finding(
                 'incompatible QoS',
@@ -100,11 +115,14 @@ class CameraHealth:
                 f'({self.incompatible_qos}): its images do not arrive',
             )
         if timeout_s and silence_s > timeout_s:
-            return Finding('silence', f'no images on {self.topic} for {silence_s:.1f} s{HINT}')
+            hint = f'; {types}' if types else HINT
+            return Finding('silence', f'no images on {self.topic} for {silence_s:.1f} s{hint}')
         if new_bad:
             return Finding(
                 'bad images', f'{new_bad} unusable images on {self.topic}: {self.last_error}'
             )
+        if types:
+            return Finding(f'types {self.offer.others}', types)
         return Finding('', f'{self.topic} is running')
 
     def figures(self) -> dict[str, str]:
@@ -116,6 +134,7 @@ class CameraHealth:
         }
         with self._lock:
             answers = list(self._answers)
+        figures['type'] = self.offer.taken
         if len(answers) < 2:
             return figures
         latencies = [answer.latency_ms for answer in answers]
