@@ -10,6 +10,7 @@ import time
 import numpy as np
 
 from ..types import Action, Decision
+from .ages import Ages
 from .image_types import Offer, RAW
 from .mailbox import Counters
 
@@ -53,6 +54,7 @@ class CameraHealth:
         self.incompatible_qos = ''
         self.last_error = ''
         self.offer = Offer(RAW)
+        self.ages = Ages()
         self._answers: deque[Answer] = deque(maxlen=WINDOW)
         self._lock = Lock()
         self._last_seen_s = time.monotonic()
@@ -66,6 +68,7 @@ class CameraHealth:
         """
         self.offer = offer
         self.incompatible_qos = ''
+        self.ages.clear()
         self._last_seen_s = time.monotonic()
         with self._lock:
             self._answers.clear()
@@ -93,12 +96,16 @@ class CameraHealth:
         with self._lock:
             self._answers.append(Answer(now_s, (now_s - received_s) * 1e3, age_ms, decision))
 
-    def finding(self, publishers: int, timeout_s: float) -> Finding:
+    def finding(
+        self, publishers: int, timeout_s: float, max_age_s: float = 0.0, is_simulated: bool = False
+    ) -> Finding:
         """
         Say what is wrong with this camera, if anything; the most basic trouble first.
 
         :param publishers: of the image topic, as the graph knows it.
         :param timeout_s: silence that is tolerated; 0 tolerates any.
+        :param max_age_s: older images are dropped; 0 is no limit.
+        :param is_simulated: whether ROS time comes from ``/clock``.
         """
         silence_s = time.monotonic() - self._last_seen_s
         new_bad = self.counters.bad - self._reported_bad
@@ -117,6 +124,8 @@ class CameraHealth:
         if timeout_s and silence_s > timeout_s:
             hint = f'; {types}' if types else HINT
             return Finding('silence', f'no images on {self.topic} for {silence_s:.1f} s{hint}')
+        if stale := self.ages.trouble(max_age_s, is_simulated):
+            return Finding('stamps', f'{self.topic}: {stale}')
         if new_bad:
             return Finding(
                 'bad images', f'{new_bad} unusable images on {self.topic}: {self.last_error}'
@@ -135,6 +144,9 @@ class CameraHealth:
         with self._lock:
             answers = list(self._answers)
         figures['type'] = self.offer.taken
+        offset_s = self.ages.offset_s()
+        if offset_s is not None:
+            figures['stamp_offset_s'] = f'{offset_s:.3f}'
         if len(answers) < 2:
             return figures
         latencies = [answer.latency_ms for answer in answers]
