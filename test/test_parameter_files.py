@@ -67,8 +67,11 @@ def test_a_file_for_other_nodes_is_told_with_their_names(tmp_path: Path) -> None
     said = why_unused(path, '/detector', frozenset({'weights'}))
     assert path in said and '/camera, /detektor' in said and 'this node is /detector' in said
     assert why_unused(path, '/camera', frozenset()) == ''
-    # Whatever ROS takes more than is known here: where all of it arrived, nothing is said.
-    assert why_unused(path, '/detector', frozenset({'p'})) == ''
+    assert why_unused(path, '/detector', frozenset({'p', 'q'})) != ''  # given by something else
+    # What a wildcard stands for is for ROS to say: where all of it arrived, it was for the node.
+    wild = write(tmp_path / 'b.yaml', '/a/*:\n  ros__parameters:\n    p: 0.5\n')
+    assert why_unused(wild, '/detector', frozenset({'p'})) == ''
+    assert why_unused(wild, '/detector', frozenset()) != ''
 
 
 def test_every_document_of_a_file_counts(tmp_path: Path) -> None:

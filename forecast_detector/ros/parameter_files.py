@@ -90,7 +90,7 @@ def why_unused(path: str, node: str, taken: frozenset[str]) -> str:
             f'parameter file {path} gives no parameters; expected {node} (or /** for any node), '
             f'below it {PARAMETERS}, below that the parameters'
         )
-    if any(entry.is_for(node) or entry.names <= taken for entry in found):
+    if any(entry.is_for(node) or '*' in entry.node and entry.names <= taken for entry in found):
         return ''
     others = ', '.join(sorted({entry.node for entry in found})[:4])
     return (
