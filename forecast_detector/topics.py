@@ -15,7 +15,7 @@ class CameraTopics:
 
     :ivar subscribed: image topic as the user gave it; ROS remaps it.
     :ivar image: the image topic's full name; it names the camera in logs and diagnostics.
-    :ivar compressed: whether it carries ``sensor_msgs/CompressedImage``.
+    :ivar compressed: whether its name says that it carries ``sensor_msgs/CompressedImage``.
     """
 
     subscribed: str
@@ -29,7 +29,8 @@ def beside(image_topic: str, name: str) -> str:
     """
     Name a topic beside an image topic: its last token is replaced.
 
-    ``/camera/image_raw`` and ``/camera/image_raw/compressed`` both give ``/camera/NAME``.
+    ``/camera/image_raw`` and ``/camera/image_raw/compressed`` both give ``/camera/NAME``. Only the
+    name counts, not the type of what comes.
     """
     base = image_topic.removesuffix(TRANSPORT)
     return f'{base.rpartition("/")[0]}/{name}' if '/' in base else name

@@ -45,8 +45,8 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         'image_topics',
         default_value='',
-        description='Image topics, one a camera, separated by commas; those that end in '
-        f'/compressed carry compressed images {FROM_FILE}.',
+        description='Image topics, one a camera, raw or compressed, separated by commas '
+        f'{FROM_FILE}.',
     ),
     DeclareLaunchArgument(
         'weights',

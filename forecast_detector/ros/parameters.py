@@ -23,8 +23,9 @@ class NodeConfig:
     """
     What the node needs beside :class:`~forecast_detector.config.StreamConfig`.
 
-    :ivar image_topics: one camera a topic; a name ending in ``/compressed`` is taken as
-        ``sensor_msgs/CompressedImage``, any other as ``sensor_msgs/Image``.
+    :ivar image_topics: one camera a topic; until it has publishers, a name ending in
+        ``/compressed`` is taken as ``sensor_msgs/CompressedImage``, any other as
+        ``sensor_msgs/Image``.
     :ivar input_size: (height, width) of the network's input, pixels, multiples of 32; (0, 0) is
         the trained one.
     :ivar resize: ``letterbox`` or ``stretch``; empty is the trained way.
@@ -80,8 +81,8 @@ DESCRIPTIONS = {
     'weights': 'Shipped weights by name (foda, synthetic) or the path of a .safetensors file. '
     'Read when the node is configured.',
     'device': 'auto, cpu, cuda or cuda:N. Read when the node is configured.',
-    'image_topics': 'Image topics, one a camera; names ending in /compressed carry compressed '
-    'images. Read when the node is configured.',
+    'image_topics': 'Image topics, one a camera, raw or compressed. Read when the node is '
+    'configured.',
     'input_size': "Height and width of the network's input, multiples of 32; [0, 0] is what the "
     'weights were trained with. Read when the node is configured.',
     'resize': 'How an image is laid into the input: letterbox keeps its aspect, stretch does not; '
