@@ -91,6 +91,8 @@ class DetectorNode(LifecycleNode):
 
         Parameter services come through here too, and Humble has no callback for what was set.
         """
+        if reason := parameters.mistaken(self, parameter_list):
+            return SetParametersResult(successful=False, reason=reason)
         old = parameters.current(self) if self._pipeline else {}
         result = super().set_parameters_atomically(parameters.with_fractions(parameter_list))
         if result.successful and self._pipeline:

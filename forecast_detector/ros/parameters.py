@@ -13,7 +13,7 @@ from rclpy.parameter import Parameter
 
 from ..config import Resize, StreamConfig
 from ..types import Policy
-from .overrides import declare_all
+from .overrides import checked, declare_all, unknown
 
 INT_MAX = 2**31 - 1
 
@@ -179,6 +179,20 @@ def with_fractions(parameters: Iterable[Parameter]) -> list[Parameter]:
         else p
         for p in parameters
     ]
+
+
+def mistaken(node: Node, changes: Iterable[Parameter]) -> str:
+    """Say which change names no parameter, or has a value of another type; '' for none."""
+    known = defaults()
+    for change in changes:
+        if not node.has_parameter(change.name):
+            return ' '.join(unknown([change.name], known, node.get_fully_qualified_name()))
+        if change.name in known and change.value is not None:
+            try:
+                checked(change.name, known[change.name], change.value)
+            except ValueError as error:
+                return f'wrong type: {error}'
+    return ''
 
 
 def current(node: Node) -> dict[str, Any]:
