@@ -15,7 +15,7 @@ class CameraTopics:
 
     :ivar subscribed: image topic as the user gave it; ROS remaps it.
     :ivar image: the image topic's full name; it names the camera in logs and diagnostics.
-    :ivar compressed: whether it carries ``sensor_msgs/CompressedImage``.
+    :ivar compressed: whether its name says that it carries ``sensor_msgs/CompressedImage``.
     """
 
     subscribed: str
@@ -29,7 +29,8 @@ def beside(image_topic: str, name: str) -> str:
     """
     Name a topic beside an image topic: its last token is replaced.
 
-    ``/camera/image_raw`` and ``/camera/image_raw/compressed`` both give ``/camera/NAME``.
+    ``/camera/image_raw`` and ``/camera/image_raw/compressed`` both give ``/camera/NAME``. Only the
+    name counts, not the type of what comes.
     """
     base = image_topic.removesuffix(TRANSPORT)
     return f'{base.rpartition("/")[0]}/{name}' if '/' in base else name
@@ -42,9 +43,10 @@ def camera_topics(
     Name every camera's topics.
 
     :param resolve: expands and remaps a topic name.
-    :raises ValueError: for no topic, an empty name, or two that would publish on the same names.
+    :raises ValueError: for no topic, an empty name, one named twice, or two that would publish on
+        the same names.
     """
-    if not image_topics or not all(image_topics):
+    if not image_topics or not all(topic.strip() for topic in image_topics):
         raise ValueError(
             f'image_topics: {list(image_topics)} names no topic; expected at least one, such as '
             "['/camera/image_raw']"
@@ -54,6 +56,8 @@ def camera_topics(
         image = resolve(topic)
         detections = beside(image, 'detections')
         other = cameras.get(detections)
+        if other and other.image == image:
+            raise ValueError(f'image_topics: {image} is named twice; name each camera once')
         if other:
             raise ValueError(
                 f'image_topics: {other.image} and {image} would both publish {detections}; '

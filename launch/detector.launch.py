@@ -1,6 +1,9 @@
 """Start the detector: ``ros2 launch forecast_detector detector.launch.py --show-args``."""
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
+import sys
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
@@ -42,8 +45,8 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         'image_topics',
         default_value='',
-        description='Image topics, one a camera, separated by commas; those that end in '
-        f'/compressed carry compressed images {FROM_FILE}.',
+        description='Image topics, one a camera, raw or compressed, separated by commas '
+        f'{FROM_FILE}.',
     ),
     DeclareLaunchArgument(
         'weights',
@@ -72,9 +75,19 @@ ARGUMENTS = [
 
 
 def split_topics(text: str) -> list[str]:
-    """Split names at commas; the brackets and quotes of a YAML list do no harm."""
+    """
+    Split names at commas; the brackets and quotes of a YAML list do no harm.
+
+    :raises RuntimeError: if there is none.
+    """
     names = (name.strip().strip('\'"') for name in text.strip().strip('[]').split(','))
-    return [name for name in names if name]
+    found = [name for name in names if name]
+    if not found:
+        raise RuntimeError(
+            f'image_topics:={text} names no topic; expected one or more, such as '
+            'image_topics:=/front/image_raw,/rear/image_raw'
+        )
+    return found
 
 
 def fraction(text: str) -> float:
@@ -100,8 +113,48 @@ CONVERSIONS = {
 }
 
 
+def check_file(path: str) -> None:
+    """
+    Check the parameter file: without it, launch would start the node with its defaults.
+
+    :raises RuntimeError: if there is none.
+    """
+    if not Path(path).is_file():
+        what = 'is a folder' if Path(path).is_dir() else 'does not exist'
+        raise RuntimeError(f'params_file:={path} {what}; expected a YAML file with parameters')
+
+
+def unknown_arguments(command_line: Sequence[str]) -> list[str]:
+    """
+    Say of each argument that this file does not have that it is not used.
+
+    Launch passes over them. Where another launch file includes this one, they are that file's.
+    """
+    if not any(Path(word).name == Path(__file__).name for word in command_line):
+        return []
+    known = [argument.name for argument in ARGUMENTS]
+    lines = []
+    for name in dict.fromkeys(w.partition(':=')[0] for w in command_line if ':=' in w):
+        if name not in known:
+            near = get_close_matches(name, known, n=1, cutoff=0.75)
+            advice = f'did you mean {near[0]}?' if near else 'parameters go into params_file'
+            lines.append(f'there is no launch argument {name}: it is not used; {advice}')
+    return lines
+
+
+def warn(lines: Sequence[str]) -> None:
+    """Log warnings as launch does."""
+    if lines:
+        from launch.logging import get_logger
+
+        for line in lines:
+            get_logger('launch.user').warning(line)
+
+
 def start(context: LaunchContext) -> list[Node]:
     """Start the node; only arguments that were given override the parameter file."""
+    warn(unknown_arguments(sys.argv))
+    check_file(LaunchConfiguration('params_file').perform(context))
     given = {name: LaunchConfiguration(name).perform(context) for name in CONVERSIONS}
     overrides = {name: CONVERSIONS[name](text) for name, text in given.items() if text}
     node = Node(

@@ -61,6 +61,30 @@ def test_topics_are_split_at_commas(names: Names, text: str) -> None:
     assert names['split_topics'](text) == ['/front/image_raw', '/rear/image_raw']
 
 
+@pytest.mark.parametrize('text', ['[]', ',', " '' ", '[ , ]'])
+def test_no_topic_is_refused(names: Names, text: str) -> None:
+    with pytest.raises(RuntimeError, match='names no topic; expected one or more'):
+        names['split_topics'](text)
+
+
+def test_a_parameter_file_that_is_not_there_is_refused(names: Names, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match='params_file:=nowhere.yaml does not exist'):
+        overrides(names, params_file='nowhere.yaml')
+    with pytest.raises(RuntimeError, match='is a folder'):
+        overrides(names, params_file=str(tmp_path))
+
+
+def test_arguments_that_there_are_not_are_told(names: Names) -> None:
+    line = ['ros2', 'launch', 'forecast_detector', 'detector.launch.py', 'p:=0.5',
+            'image_topic:=/a', 'score_threshold:=0.1', 'image_topic:=/b']
+    told = names['unknown_arguments'](line)
+    assert len(told) == 2
+    assert 'image_topic:' in told[0] and told[0].endswith('did you mean image_topics?')
+    assert 'score_threshold' in told[1] and told[1].endswith('parameters go into params_file')
+    line[3] = 'robot.launch.py'  # it includes this one, and has arguments of its own
+    assert names['unknown_arguments'](line) == []
+
+
 def test_p_is_a_number(names: Names) -> None:
     assert names['fraction']('1') == 1.0
     with pytest.raises(RuntimeError, match='p:=high is not a number'):

@@ -19,6 +19,7 @@ from ..topics import CameraTopics
 from ..types import BadFrameError, Frame, StepFailure, StepResult
 from .conversions import decision_message, detections_message, frame_from_message
 from .health import CameraHealth
+from .image_types import COMPRESSED, Offer, RAW
 from .mailbox import Mailbox
 from .qos import result_qos
 from .subscription import ImageSubscription
@@ -48,6 +49,7 @@ class Camera:
         """Create the publishers; images are subscribed to by :meth:`open`."""
         self.topics = topics
         self.health = CameraHealth(topics.image, mailbox.counters[topics.image])
+        self._expected = Offer(COMPRESSED if topics.compressed else RAW)
         self._node = node
         self._mailbox = mailbox
         self._lossless = lossless
@@ -66,9 +68,14 @@ class Camera:
 
     def open(self) -> None:
         """Subscribe to the images."""
-        self.health.start()
+        self.health.start(self._expected)
         self._subscription = ImageSubscription(
-            self._node, self.topics, self._lossless, self._on_image, self._on_incompatible_qos
+            self._node,
+            self.topics,
+            self._lossless,
+            self._on_image,
+            self._on_incompatible_qos,
+            self._on_offer,
         )
 
     def close(self) -> None:
@@ -115,6 +122,16 @@ class Camera:
             self.refuse(error)
             return
         self._mailbox.put(self.topics.image, Waiting(frame, message.header, time.monotonic()))
+
+    def _on_offer(self, offer: Offer) -> None:
+        """Say which type is taken where it is another than before."""
+        former = self.health.offer
+        self.health.saw_offer(offer)
+        if offer.taken != former.taken:
+            self._node.get_logger().warning(
+                f'{self.topics.image}: its publishers send {offer.taken}, not {former.taken} as '
+                'expected; subscribed to that'
+            )
 
     def _on_incompatible_qos(self, event: Any) -> None:
         self.health.incompatible_qos = qos_policy_name_from_kind(event.last_policy_kind)

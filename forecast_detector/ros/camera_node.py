@@ -19,6 +19,7 @@ from vision_msgs.msg import Detection2DArray
 
 from ..topics import beside
 from .fixed import declare_fixed
+from .names import resolved
 from .playback import open_source, Source
 from .spin import Done, ending_on_errors, spin
 
@@ -44,12 +45,12 @@ class CameraNode(Node):
         """
         Open the source; playing starts when the subscribers are there.
 
-        :raises ValueError: if the source cannot be played.
+        :raises ValueError: if the source cannot be played, or a parameter is given wrongly.
         :raises FileNotFoundError: if there is no such file.
         """
         super().__init__('camera')
         declare_fixed(self, PARAMETERS)
-        topic = self.resolve_topic_name(self._get('image_topic'))
+        topic = resolved(self, 'image_topic', self._get('image_topic'))
         self._images = self.create_publisher(Image, topic, QoSProfile(depth=IMAGE_DEPTH))
         latched = QoSProfile(
             history=HistoryPolicy.KEEP_ALL, durability=DurabilityPolicy.TRANSIENT_LOCAL

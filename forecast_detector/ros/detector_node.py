@@ -35,7 +35,8 @@ class DetectorNode(LifecycleNode):
         """
         Declare parameters and services; start by itself where ``autostart`` says so.
 
-        :raises rclpy.exceptions.ParameterException: for a parameter given wrongly at start.
+        :raises ValueError: for a parameter of another type given at start.
+        :raises rclpy.exceptions.ParameterException: for one out of range.
         """
         self._pipeline: Pipeline | None = None
         super().__init__('detector', **kwargs)
@@ -90,6 +91,8 @@ class DetectorNode(LifecycleNode):
 
         Parameter services come through here too, and Humble has no callback for what was set.
         """
+        if reason := parameters.mistaken(self, parameter_list):
+            return SetParametersResult(successful=False, reason=reason)
         old = parameters.current(self) if self._pipeline else {}
         result = super().set_parameters_atomically(parameters.with_fractions(parameter_list))
         if result.successful and self._pipeline:

@@ -46,8 +46,13 @@ class Diagnostics:
         self._publisher.publish(array)
 
     def _status(self, name: str, camera: Camera) -> DiagnosticStatus:
-        timeout_s = self._node.get_parameter('image_timeout_s').value
-        finding = camera.health.finding(camera.publishers_in_graph(), timeout_s)
+        timeout_s, max_age_s, is_simulated = (
+            self._node.get_parameter(name).value
+            for name in ('image_timeout_s', 'max_age_s', 'use_sim_time')
+        )
+        finding = camera.health.finding(
+            camera.publishers_in_graph(), timeout_s, max_age_s, is_simulated
+        )
         self._log_change(camera.topics.image, finding)
         return DiagnosticStatus(
             level=DiagnosticStatus.WARN if finding.kind else DiagnosticStatus.OK,

@@ -8,13 +8,20 @@ from typing import Any
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 
+from .overrides import declare_all
+
 
 def declare_fixed(node: Node, parameters: Mapping[str, tuple[Any, str]]) -> None:
     """
     Declare read-only parameters.
 
     :param parameters: name to default and description.
+    :raises ValueError: for a value of another type than the default's.
     """
-    for name, (default, text) in parameters.items():
-        described = ParameterDescriptor(description=text, read_only=True)
-        node.declare_parameter(name, default, described)
+    declare_all(
+        node,
+        {
+            name: (default, ParameterDescriptor(description=text, read_only=True))
+            for name, (default, text) in parameters.items()
+        },
+    )

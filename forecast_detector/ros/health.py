@@ -10,6 +10,8 @@ import time
 import numpy as np
 
 from ..types import Action, Decision
+from .ages import Ages
+from .image_types import Offer, RAW
 from .mailbox import Counters
 
 WINDOW = 100
@@ -51,17 +53,30 @@ class CameraHealth:
         self.counters = counters
         self.incompatible_qos = ''
         self.last_error = ''
+        self.offer = Offer(RAW)
+        self.ages = Ages()
         self._answers: deque[Answer] = deque(maxlen=WINDOW)
         self._lock = Lock()
         self._last_seen_s = time.monotonic()
         self._reported_bad = 0
 
-    def start(self) -> None:
-        """Count silence and rates from now on (the camera was just subscribed to)."""
+    def start(self, offer: Offer) -> None:
+        """
+        Count silence and rates from now on (the camera was just subscribed to).
+
+        :param offer: the type that it was subscribed to.
+        """
+        self.offer = offer
         self.incompatible_qos = ''
+        self.ages.clear()
         self._last_seen_s = time.monotonic()
         with self._lock:
             self._answers.clear()
+
+    def saw_offer(self, offer: Offer) -> None:
+        """Note that publishers of other types are there; silence counts from now on."""
+        self.offer = offer
+        self._last_seen_s = time.monotonic()
 
     def saw_image(self) -> None:
         """Note that an image has come."""
@@ -81,18 +96,25 @@ class CameraHealth:
         with self._lock:
             self._answers.append(Answer(now_s, (now_s - received_s) * 1e3, age_ms, decision))
 
-    def finding(self, publishers: int, timeout_s: float) -> Finding:
+    def finding(
+        self, publishers: int, timeout_s: float, max_age_s: float = 0.0, is_simulated: bool = False
+    ) -> Finding:
         """
         Say what is wrong with this camera, if anything; the most basic trouble first.
 
         :param publishers: of the image topic, as the graph knows it.
         :param timeout_s: silence that is tolerated; 0 tolerates any.
+        :param max_age_s: older images are dropped; 0 is no limit.
+        :param is_simulated: whether ROS time comes from ``/clock``.
         """
         silence_s = time.monotonic() - self._last_seen_s
         new_bad = self.counters.bad - self._reported_bad
         self._reported_bad = self.counters.bad
         if publishers == 0 and silence_s > (timeout_s or DISCOVERY_S):
             return Finding('no publisher', f'no publisher on {self.topic}')
+        types = self.offer.trouble(self.topic)
+        if types and not self.offer.is_heard:
+            return Finding(f'types {self.offer.others}', types)
         if self.incompatible_qos:
             return Finding(
                 'incompatible QoS',
@@ -100,11 +122,16 @@ class CameraHealth:
                 f'({self.incompatible_qos}): its images do not arrive',
             )
         if timeout_s and silence_s > timeout_s:
-            return Finding('silence', f'no images on {self.topic} for {silence_s:.1f} s{HINT}')
+            hint = f'; {types}' if types else HINT
+            return Finding('silence', f'no images on {self.topic} for {silence_s:.1f} s{hint}')
+        if stale := self.ages.trouble(max_age_s, is_simulated):
+            return Finding('stamps', f'{self.topic}: {stale}')
         if new_bad:
             return Finding(
                 'bad images', f'{new_bad} unusable images on {self.topic}: {self.last_error}'
             )
+        if types:
+            return Finding(f'types {self.offer.others}', types)
         return Finding('', f'{self.topic} is running')
 
     def figures(self) -> dict[str, str]:
@@ -116,6 +143,10 @@ class CameraHealth:
         }
         with self._lock:
             answers = list(self._answers)
+        figures['type'] = self.offer.taken
+        offset_s = self.ages.offset_s()
+        if offset_s is not None:
+            figures['stamp_offset_s'] = f'{offset_s:.3f}'
         if len(answers) < 2:
             return figures
         latencies = [answer.latency_ms for answer in answers]

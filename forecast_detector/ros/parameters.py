@@ -13,6 +13,7 @@ from rclpy.parameter import Parameter
 
 from ..config import Resize, StreamConfig
 from ..types import Policy
+from .overrides import checked, declare_all, unknown
 
 INT_MAX = 2**31 - 1
 
@@ -22,8 +23,9 @@ class NodeConfig:
     """
     What the node needs beside :class:`~forecast_detector.config.StreamConfig`.
 
-    :ivar image_topics: one camera a topic; a name ending in ``/compressed`` is taken as
-        ``sensor_msgs/CompressedImage``, any other as ``sensor_msgs/Image``.
+    :ivar image_topics: one camera a topic; until it has publishers, a name ending in
+        ``/compressed`` is taken as ``sensor_msgs/CompressedImage``, any other as
+        ``sensor_msgs/Image``.
     :ivar input_size: (height, width) of the network's input, pixels, multiples of 32; (0, 0) is
         the trained one.
     :ivar resize: ``letterbox`` or ``stretch``; empty is the trained way.
@@ -79,8 +81,8 @@ DESCRIPTIONS = {
     'weights': 'Shipped weights by name (foda, synthetic) or the path of a .safetensors file. '
     'Read when the node is configured.',
     'device': 'auto, cpu, cuda or cuda:N. Read when the node is configured.',
-    'image_topics': 'Image topics, one a camera; names ending in /compressed carry compressed '
-    'images. Read when the node is configured.',
+    'image_topics': 'Image topics, one a camera, raw or compressed. Read when the node is '
+    'configured.',
     'input_size': "Height and width of the network's input, multiples of 32; [0, 0] is what the "
     'weights were trained with. Read when the node is configured.',
     'resize': 'How an image is laid into the input: letterbox keeps its aspect, stretch does not; '
@@ -160,15 +162,12 @@ def declare(node: Node) -> None:
 
     A whole number is taken where a fraction is expected (``-p p:=1``).
 
-    :raises rclpy.exceptions.ParameterException: for a value of the wrong type or out of range;
-        it names the parameter.
+    :raises ValueError: for a value of the wrong type; it names the parameter and the remedy.
+    :raises rclpy.exceptions.ParameterException: for one out of range; it names the parameter.
     """
-    for name, default in defaults().items():
-        descriptor = describe(name, default)
-        if isinstance(default, float) and type(value := given(node, name)) is int:
-            node.declare_parameter(name, float(value), descriptor, ignore_override=True)
-        else:
-            node.declare_parameter(name, default, descriptor)
+    declare_all(
+        node, {name: (default, describe(name, default)) for name, default in defaults().items()}
+    )
 
 
 def with_fractions(parameters: Iterable[Parameter]) -> list[Parameter]:
@@ -180,6 +179,20 @@ def with_fractions(parameters: Iterable[Parameter]) -> list[Parameter]:
         else p
         for p in parameters
     ]
+
+
+def mistaken(node: Node, changes: Iterable[Parameter]) -> str:
+    """Say which change names no parameter, or has a value of another type; '' for none."""
+    known = defaults()
+    for change in changes:
+        if not node.has_parameter(change.name):
+            return ' '.join(unknown([change.name], known, node.get_fully_qualified_name()))
+        if change.name in known and change.value is not None:
+            try:
+                checked(change.name, known[change.name], change.value)
+            except ValueError as error:
+                return f'wrong type: {error}'
+    return ''
 
 
 def current(node: Node) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+import time
 import traceback
 
 import numpy as np
@@ -11,8 +13,10 @@ from rclpy.lifecycle import LifecycleNode
 from ..engine import StreamingDetector
 from ..topics import camera_topics
 from ..types import Frame, StepFailure, StepResult
+from .ages import Age
 from .camera import Camera, Waiting
 from .mailbox import Mailbox
+from .names import resolved
 from .parameters import NodeConfig
 from .throttle import Throttle
 from .worker import Worker
@@ -40,9 +44,10 @@ class Pipeline:
         """
         Create mailbox and publishers.
 
-        :raises ValueError: if the image topics cannot be told apart by their results.
+        :raises ValueError: if an image topic has no valid name, or two cannot be told apart by
+            their results.
         """
-        topics = camera_topics(config.image_topics, node.resolve_topic_name)
+        topics = camera_topics(config.image_topics, partial(resolved, node, 'image_topics'))
         self.detector = detector
         self.cameras: dict[str, Camera] = {}
         self._node = node
@@ -79,10 +84,15 @@ class Pipeline:
             camera.destroy()
         self.cameras = {}
 
-    def _is_stale(self, waiting: Waiting) -> bool:
+    def _is_stale(self, camera: str, waiting: Waiting) -> bool:
         max_age_s = self._node.get_parameter('max_age_s').value
-        age_ns = self._node.get_clock().now().nanoseconds - waiting.frame.stamp_ns
-        return bool(max_age_s) and age_ns > max_age_s * 1e9
+        ages = self.cameras[camera].health.ages
+        if not max_age_s:
+            ages.clear()
+            return False
+        now_ns, stamp_ns = self._node.get_clock().now().nanoseconds, waiting.frame.stamp_ns
+        ages.saw(Age(stamp_ns / 1e9, now_ns / 1e9, time.monotonic() - waiting.received_s))
+        return bool(now_ns - stamp_ns > max_age_s * 1e9)
 
     def _deliver(self, camera: str, waiting: Waiting, outcome: StepResult | StepFailure) -> None:
         self.cameras[camera].deliver(waiting, outcome, self.detector.labels)

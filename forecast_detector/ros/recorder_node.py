@@ -26,6 +26,7 @@ from ..bags.reader import frame_from_message
 from ..topics import beside
 from ..types import Action, BadFrameError
 from .fixed import declare_fixed
+from .names import resolved
 from .qos import keep_all
 from .recording import Answered, Joiner, numbers_of
 from .spin import ending_on_errors, spin
@@ -50,12 +51,13 @@ class RecorderNode(Node):
         Open the files; images are subscribed to once the detector is there.
 
         :raises OSError: if the folder cannot be written.
+        :raises ValueError: if a parameter is given wrongly.
         """
         super().__init__('recorder')
         declare_fixed(self, PARAMETERS)
         self._out = Path(self.get_parameter('out').value)
         self._shown_score = self.get_parameter('shown_score').value
-        self._topic = self.resolve_topic_name(self.get_parameter('image_topic').value)
+        self._topic = resolved(self, 'image_topic', self.get_parameter('image_topic').value)
         self._bag = BagWriter(self._out / 'bag')
         self._video = VideoWriter(self._out / 'annotated.mp4', self.get_parameter('fps').value)
         self._joiner = Joiner()

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+import sys
 from typing import Protocol
 
 import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
 from rclpy.logging import get_logger
+from rclpy.node import Node
+
+from .arguments import init, warn_of_unused_files
 
 
 class Closable(Protocol):
@@ -48,15 +52,19 @@ def spin(create: Callable[[], Closable], args: Sequence[str] | None = None) -> i
     Run one node until it is done, interrupted or shut down.
 
     :param create: makes the node; a ValueError, OSError or parameter error in it ends the process
-        with one line, as :class:`Failed` does later.
+        with one line, as :class:`Failed` does later. So does a command line, or a parameter file
+        on it, that ROS does not take.
     :returns: exit status.
     """
-    rclpy.init(args=list(args) if args is not None else None)
+    arguments = sys.argv if args is None else args
     try:
         try:
+            init(arguments)
             node = create()
         except (ParameterException, ValueError, OSError) as error:
             return _fatal(error)
+        if isinstance(node, Node):
+            warn_of_unused_files(node, arguments)
         return _run(node)
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0

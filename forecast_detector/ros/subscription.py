@@ -1,4 +1,4 @@
-"""An image subscription whose reliability follows the publishers'."""
+"""An image subscription whose type and reliability follow the publishers'."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from ..topics import CameraTopics
 from .conversions import to_ns
+from .image_types import choose, COMPRESSED, KINDS, Offer, RAW
 from .parameters import given
 from .qos import image_qos, keep_all, subscription_events
+from .throttle import Throttle
 
 FOLLOW_S = 0.1
 # For so long after a hand-over images may be known already; a bag may loop in that time.
@@ -34,6 +36,9 @@ class ImageSubscription:
     reliable, it is reliable too, and it goes back when one is not. Lossless, or where a parameter
     overrides the reliability, it stays as it is.
 
+    Its type is the one that the topic's name suggests, until the publishers in the graph send
+    the other type of image only; then it is theirs.
+
     It is replaced by a subscription beside it, and ends when the new one brings its first image.
     What the new one then repeats, because the former was ahead of it, is known by its stamp.
     """
@@ -45,12 +50,21 @@ class ImageSubscription:
         lossless: bool,
         on_image: Callable[[Image | CompressedImage], None],
         on_incompatible_qos: Callable[[Any], None],
+        on_offer: Callable[[Offer], None],
     ) -> None:
-        """Subscribe."""
+        """
+        Subscribe.
+
+        :param on_offer: called when the publishers' types change.
+        """
         self._node = node
         self._topics = topics
         self._on_image = on_image
         self._on_incompatible_qos = on_incompatible_qos
+        self._on_offer = on_offer
+        self._offer = Offer(COMPRESSED if topics.compressed else RAW)
+        self._lossless = lossless
+        self._complaints = Throttle()
         name = f'qos_overrides.{topics.image}.subscription.reliability'
         self._is_fixed = lossless or node.has_parameter(name) or given(node, name) is not None
         self._is_reliable = False
@@ -58,29 +72,25 @@ class ImageSubscription:
         self._replaced: Any = None
         self._known_ns: int | None = None
         self._catch_up_until_s = 0.0
-        self._subscription = self._create(lossless)
-        self._timer: Any = None
-        if not self._is_fixed:
-            self._clock = Clock(clock_type=ClockType.STEADY_TIME)
-            self._timer = node.create_timer(FOLLOW_S, self._follow, clock=self._clock)
-            self._follow()
+        self._subscription: Any = self._create()
+        self._clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = node.create_timer(FOLLOW_S, self._follow, clock=self._clock)
+        self._follow()
 
     def destroy(self) -> None:
         """Unsubscribe."""
-        if self._timer is not None:
-            self._node.destroy_timer(self._timer)
-        self._node.destroy_subscription(self._subscription)
-        self._drop_replaced()
+        self._node.destroy_timer(self._timer)
+        self._drop_all()
 
-    def _create(self, lossless: bool = False) -> Any:
+    def _create(self) -> Any:
         options = QoSOverridingOptions.with_default_policies()
         if not self._is_fixed:
             options = QoSOverridingOptions(HISTORY)
-        profile = keep_all() if lossless else image_qos(self._is_reliable)
+        profile = keep_all() if self._lossless else image_qos(self._is_reliable)
         self._created += 1
         return subscription_events(
             lambda **events: self._node.create_subscription(
-                CompressedImage if self._topics.compressed else Image,
+                KINDS[self._offer.taken],
                 self._topics.subscribed,
                 partial(self._receive, self._created),
                 profile,
@@ -91,16 +101,41 @@ class ImageSubscription:
         )
 
     def _follow(self) -> None:
-        """Replace the subscription if the publishers' reliability asks for another one."""
+        """Replace the subscription if the publishers' type or reliability asks for another."""
         # Asked with the name as given: rclpy remaps it here too, whatever its docstring says.
         publishers = self._node.get_publishers_info_by_topic(self._topics.subscribed)
-        if not publishers:
+        self._follow_type(choose((p.topic_type for p in publishers), self._offer.taken))
+        heard = [p for p in publishers if p.topic_type == self._offer.taken]
+        if self._is_fixed or not heard:
             return
-        wanted = all(p.qos_profile.reliability == ReliabilityPolicy.RELIABLE for p in publishers)
+        wanted = all(p.qos_profile.reliability == ReliabilityPolicy.RELIABLE for p in heard)
         if wanted != self._is_reliable:
             self._drop_replaced()
             self._is_reliable, self._known_ns = wanted, None
             self._replaced, self._subscription = self._subscription, self._create()
+
+    def _follow_type(self, offer: Offer) -> None:
+        """Subscribe to the other type of image where that is the one that comes."""
+        if offer == self._offer:
+            return
+        former, self._offer = self._offer, offer
+        if offer.taken != former.taken:
+            self._drop_all()  # first: a participant of Fast DDS knows a topic by one type
+            self._is_reliable, self._known_ns = False, None
+            try:
+                self._subscription = self._create()
+            except RuntimeError as error:  # another node of this process may hold the former one
+                self._offer = former  # tried again in a moment
+                self._complain(offer, error)
+                return
+        self._on_offer(offer)
+
+    def _complain(self, offer: Offer, error: Exception) -> None:
+        more = self._complaints.due()
+        if more is not None:
+            self._node.get_logger().error(
+                f'{self._topics.image}: cannot subscribe to {offer.taken}: {error}{more}'
+            )
 
     def _receive(self, number: int, message: Image | CompressedImage) -> None:
         """
@@ -131,6 +166,11 @@ class ImageSubscription:
         if stamp_ns < known_ns:
             self._known_ns = known_ns  # the next one may be known, too
         return True
+
+    def _drop_all(self) -> None:
+        """Let go of the subscription and of the former one."""
+        self._node.destroy_subscription(self._subscription)
+        self._drop_replaced()
 
     def _drop_replaced(self) -> None:
         """Let go of the former subscription."""

@@ -18,14 +18,14 @@ class Worker:
         self,
         detector: StreamingDetector,
         mailbox: Mailbox[Waiting],
-        is_stale: Callable[[Waiting], bool],
+        is_stale: Callable[[str, Waiting], bool],
         deliver: Callable[[str, Waiting, StepResult | StepFailure], None],
         fail: Callable[[Mapping[str, Waiting], Exception], None],
     ) -> None:
         """
         Prepare; :meth:`start` begins.
 
-        :param is_stale: whether a frame is too old to be worth a step.
+        :param is_stale: whether a camera's frame is too old to be worth a step.
         :param deliver: given the camera, its frame and the outcome; called in the thread.
         :param fail: given the frames that a step or a delivery failed for; called in the thread.
         """
@@ -66,7 +66,7 @@ class Worker:
     def _fresh(self, taken: Mapping[str, Waiting]) -> dict[str, Waiting]:
         fresh = {}
         for camera, waiting in taken.items():
-            if self._is_stale(waiting):
+            if self._is_stale(camera, waiting):
                 self._mailbox.counters[camera].count('stale')
             else:
                 fresh[camera] = waiting

@@ -10,6 +10,7 @@ from threading import Thread
 import time
 from typing import Any
 
+import cv2
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 import numpy as np
@@ -31,6 +32,7 @@ TRANSITIONS = {
     'cleanup': Transition.TRANSITION_CLEANUP,
     'activate': Transition.TRANSITION_ACTIVATE,
     'deactivate': Transition.TRANSITION_DEACTIVATE,
+    'shutdown': Transition.TRANSITION_UNCONFIGURED_SHUTDOWN,
 }
 
 
@@ -56,6 +58,13 @@ def make_image(stamp_ns: int, size: tuple[int, int] = (64, 48), frame_id: str = 
     return image
 
 
+def compress(image: Image) -> CompressedImage:
+    """Make a JPEG of an image."""
+    pixels = np.frombuffer(image.data, np.uint8).reshape(image.height, image.width, 3)
+    data = cv2.imencode('.jpg', pixels)[1].tobytes()
+    return CompressedImage(header=image.header, format='jpeg', data=array('B', data))
+
+
 def keep_all() -> QoSProfile:
     """Build a profile that loses nothing (reliable is rclpy's default)."""
     return QoSProfile(history=HistoryPolicy.KEEP_ALL)
@@ -64,16 +73,30 @@ def keep_all() -> QoSProfile:
 class Camera:
     """Publishes on one image topic and hears the answers beside it."""
 
-    def __init__(self, graph: Graph, topic: str, qos: QoSProfile | int = 10) -> None:
-        kind = CompressedImage if topic.endswith('/compressed') else Image
+    def __init__(
+        self,
+        graph: Graph,
+        topic: str,
+        qos: QoSProfile | int = 10,
+        kind: type | None = None,
+        publisher: Any = None,
+    ) -> None:
+        """
+        Publish and listen.
+
+        :param kind: type of the images; by default as the topic's name says.
+        :param publisher: made elsewhere: in one context a topic has one type.
+        """
+        kind = kind or (CompressedImage if topic.endswith('/compressed') else Image)
         base = topic.removesuffix('/compressed').rpartition('/')[0]
         node = graph.node
         self.detections: dict[int, Detection2DArray] = {}
         self.decisions: dict[int, ForecastDecision] = {}
         self.order: list[int] = []
         self.stamp_ns = 1_000_000_000
+        self._kind = kind
         self._graph = graph
-        self._publisher = node.create_publisher(kind, topic, qos)
+        self._publisher = publisher or node.create_publisher(kind, topic, qos)
         many = QoSProfile(depth=1000)
         node.create_subscription(Detection2DArray, f'{base}/detections', self._on_detections, many)
         node.create_subscription(ForecastDecision, f'{base}/decision', self._on_decision, many)
@@ -100,10 +123,11 @@ class Camera:
     def _has(self, stamp_ns: int) -> bool:
         return stamp_ns in self.decisions and stamp_ns in self.detections
 
-    def next_image(self, size: tuple[int, int] = (64, 48)) -> Image:
+    def next_image(self, size: tuple[int, int] = (64, 48)) -> Any:
         """Make an image a tenth of a second after the last one."""
         self.stamp_ns += 100_000_000
-        return make_image(self.stamp_ns, size)
+        image = make_image(self.stamp_ns, size)
+        return compress(image) if self._kind is CompressedImage else image
 
     def send(self, image: Any = None) -> int:
         """Publish an image (default: the next one); return its stamp."""

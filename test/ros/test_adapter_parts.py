@@ -83,7 +83,6 @@ def test_results_are_named_beside_the_images(image: str, result: str) -> None:
 
 @pytest.mark.parametrize('topics', [
     ['/cam/left', '/cam/right'],
-    ['/cam/image_raw', '/cam/image_raw'],
     ['/cam/image_raw', '/cam/image_raw/compressed'],
 ])
 def test_results_of_one_name_are_refused(topics: list[str]) -> None:
@@ -92,7 +91,14 @@ def test_results_of_one_name_are_refused(topics: list[str]) -> None:
     assert all(topic in str(caught.value) for topic in topics)
 
 
-@pytest.mark.parametrize('topics', [[], ['']])
+def test_a_camera_named_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match='/cam/image_raw is named twice'):
+        camera_topics(['image', '/cam/image_raw'], lambda topic: '/cam/image_raw')
+    with pytest.raises(ValueError, match='/cam/image_raw is named twice'):
+        camera_topics(['/cam/image_raw', '/cam/image_raw'])
+
+
+@pytest.mark.parametrize('topics', [[], [''], [' '], ['/cam/image_raw', '\t'], ['', '']])
 def test_no_topic_is_refused(topics: list[str]) -> None:
     with pytest.raises(ValueError, match='names no topic'):
         camera_topics(topics)

@@ -84,6 +84,29 @@ def test_without_autostart_it_waits_and_ctrl_c_ends_it_cleanly(
     assert 'Traceback' not in child.log.read_text()
 
 
+def test_a_manager_takes_it_through_all_states(graph: Graph, tiny_weights: Path) -> None:
+    topic = '/managed/image_raw'
+    child = graph.detector(
+        'managed', weights=str(tiny_weights), image_topics=[topic], autostart=False
+    )
+    for _ in range(2):  # start up, reset, start up
+        assert graph.change('configure', 'managed') and graph.change('activate', 'managed')
+        Camera(graph, topic).wait_for_detector()
+        assert graph.change('deactivate', 'managed') and graph.change('cleanup', 'managed')
+    assert graph.change('shutdown', 'managed')
+    assert graph.state('managed') == 'finalized'
+    assert child.stop() == 0
+    assert '[ERROR]' not in child.log.read_text()
+
+
+def test_a_manager_beside_autostart_is_refused_and_does_no_harm(
+    graph: Graph, live: list[str]
+) -> None:
+    wait_until(lambda: graph.state('live') == 'active', 'autostart')
+    assert not graph.change('configure', 'live')
+    assert graph.state('live') == 'active'
+
+
 def test_lossless_answers_every_frame_in_order(graph: Graph, tiny_weights: Path) -> None:
     topic = '/lossless/image_raw'
     graph.detector('lossless', weights=str(tiny_weights), image_topics=[topic], lossless=True)

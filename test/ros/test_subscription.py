@@ -11,9 +11,11 @@ import pytest
 pytest.importorskip('rclpy', reason='needs ROS 2: run `make test`')
 pytest.importorskip('forecast_detector.msg', reason='messages not built: run `make test`')
 
-from rclpy.qos import ReliabilityPolicy  # noqa: E402
+from rclpy.qos import HistoryPolicy, ReliabilityPolicy  # noqa: E402
+from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 
 from forecast_detector.ros import subscription  # noqa: E402
+from forecast_detector.ros.image_types import choose, COMPRESSED, Offer, RAW  # noqa: E402
 from forecast_detector.ros.subscription import ImageSubscription  # noqa: E402
 from forecast_detector.topics import camera_topics  # noqa: E402
 
@@ -29,6 +31,9 @@ class Node:
         self.reliability = reliability
         self.subscriptions: list[Any] = []
         self.asked: list[str] = []
+        self.types: list[str] = [RAW]
+        self.errors: list[str] = []
+        self.fails = False
         self.follow: Callable[[], None] = lambda: None
 
     def has_parameter(self, name: str) -> bool:
@@ -40,33 +45,46 @@ class Node:
     def undeclare_parameter(self, name: str) -> None:
         pass
 
+    def destroy_timer(self, timer: Any) -> None:
+        pass
+
     def create_timer(self, period_s: float, callback: Callable[[], None], clock: Any) -> None:
         self.follow = callback
 
     def create_subscription(
         self, kind: type, topic: str, callback: Callable[[Any], None], qos: Any, **_: Any
     ) -> Any:
-        self.subscriptions.append(SimpleNamespace(callback=callback, qos=qos))
+        if self.fails:
+            raise RuntimeError('held by another node')
+        self.subscriptions.append(SimpleNamespace(kind=kind, callback=callback, qos=qos))
         return self.subscriptions[-1]
 
     def destroy_subscription(self, entity: Any) -> None:
-        self.subscriptions.remove(entity)
+        if entity in self.subscriptions:
+            self.subscriptions.remove(entity)
 
     def get_publishers_info_by_topic(self, topic: str) -> list[Any]:
         self.asked.append(topic)
-        return [SimpleNamespace(qos_profile=SimpleNamespace(reliability=self.reliability))]
+        qos = SimpleNamespace(reliability=self.reliability)
+        return [SimpleNamespace(qos_profile=qos, topic_type=kind) for kind in self.types]
+
+    def get_logger(self) -> Any:
+        return SimpleNamespace(error=self.errors.append)
 
 
 class Bench:
     """An image subscription in the middle of its hand-over from best effort to reliable."""
 
-    def __init__(self) -> None:
+    def __init__(self, topic: str = '/front/image_raw', lossless: bool = False) -> None:
         self.node = Node(RELIABLE)
         self.stamps: list[int] = []
-        topics, = camera_topics(['image'], {'image': '/front/image_raw'}.__getitem__)
+        topics, = camera_topics(['image'], {'image': topic}.__getitem__)
+        self.offers: list[Offer] = []
         node: Any = self.node
-        self.subject = ImageSubscription(node, topics, False, self._take, lambda event: None)
-        self.old, self.new = self.node.subscriptions
+        self.subject = ImageSubscription(
+            node, topics, lossless, self._take, lambda event: None, self.offers.append
+        )
+        self.old, self.new = self.node.subscriptions[0], self.node.subscriptions[-1]
 
     def _take(self, message: Any) -> None:
         self.stamps.append(message.header.stamp.sec)
@@ -157,3 +175,94 @@ def test_it_goes_back_when_a_publisher_is_not_reliable() -> None:
     bring(best_effort, 2, 3)
     assert bench.stamps == [1, 2, 3]
     assert bench.node.subscriptions == [best_effort]
+
+
+CLOUD, TEXT = 'sensor_msgs/msg/PointCloud2', 'std_msgs/msg/String'
+
+
+@pytest.mark.parametrize(('offered', 'current', 'taken', 'others', 'is_heard'), [
+    ([], RAW, RAW, (), True),
+    ([RAW, RAW], RAW, RAW, (), True),
+    ([COMPRESSED], RAW, COMPRESSED, (), True),
+    ([RAW], COMPRESSED, RAW, (), True),
+    ([RAW, COMPRESSED], COMPRESSED, COMPRESSED, (RAW,), True),
+    ([RAW, COMPRESSED], RAW, RAW, (COMPRESSED,), True),
+    ([CLOUD], RAW, RAW, (CLOUD,), False),
+    ([TEXT, CLOUD, TEXT], COMPRESSED, COMPRESSED, (CLOUD, TEXT), False),
+    ([CLOUD, COMPRESSED], RAW, COMPRESSED, (CLOUD,), True),
+])
+def test_the_type_that_is_sent_is_taken(
+    offered: list[str], current: str, taken: str, others: tuple[str, ...], is_heard: bool
+) -> None:
+    assert choose(offered, current) == Offer(taken, others, is_heard)
+
+
+def test_what_is_not_heard_is_named_with_what_to_do() -> None:
+    assert Offer(RAW).trouble('/cam') == ''
+    said = Offer(RAW, (CLOUD,), False).trouble('/cam')
+    assert '/cam' in said and CLOUD in said and RAW in said and COMPRESSED in said
+    said = Offer(RAW, (TEXT,)).trouble('/cam')
+    assert f'{RAW} is taken' in said and f'{TEXT} is not heard' in said
+
+
+@pytest.mark.parametrize('lossless', [False, True])
+@pytest.mark.parametrize(('topic', 'first', 'sent', 'then'), [
+    ('/front/image_jpeg', Image, COMPRESSED, CompressedImage),
+    ('/front/image_raw/compressed', CompressedImage, RAW, Image),
+])
+def test_the_subscription_is_of_the_type_that_comes(
+    topic: str, first: type, sent: str, then: type, lossless: bool
+) -> None:
+    bench = Bench(topic, lossless)
+    bench.node.types = []
+    bench.node.follow()
+    assert bench.new.kind in (first, then)
+    bench.node.types = [sent]
+    bench.node.follow()
+    kinds = {entity.kind for entity in bench.node.subscriptions}
+    assert kinds == {then}  # of the other type none is left
+    newest = bench.node.subscriptions[-1]
+    assert newest.qos.reliability == RELIABLE
+    assert (newest.qos.history == HistoryPolicy.KEEP_ALL) == lossless
+    bring(newest, 1)
+    assert bench.stamps == [1]
+    assert [offer.taken for offer in bench.offers] == [sent]
+    bench.node.follow()
+    assert bench.node.subscriptions == [newest] and len(bench.offers) == 1
+
+
+def test_a_camera_that_comes_back_with_another_type_is_followed() -> None:
+    bench = Bench()
+    for types in ([], [COMPRESSED], [], [RAW], [CLOUD], [COMPRESSED]):
+        bench.node.types = types
+        bench.node.follow()
+    assert [offer.taken for offer in bench.offers] == [COMPRESSED, RAW, RAW, COMPRESSED]
+    assert {entity.kind for entity in bench.node.subscriptions} == {CompressedImage}
+
+
+def test_the_reliability_is_that_of_the_publishers_that_are_heard() -> None:
+    bench = Bench()
+    bring(bench.new, 1)
+    qos = [SimpleNamespace(reliability=r) for r in (RELIABLE, BEST_EFFORT)]
+    bench.node.get_publishers_info_by_topic = lambda topic: [  # type: ignore[method-assign]
+        SimpleNamespace(qos_profile=qos[0], topic_type=RAW),
+        SimpleNamespace(qos_profile=qos[1], topic_type=TEXT),
+    ]
+    bench.node.follow()
+    assert bench.node.subscriptions == [bench.new]
+
+
+def test_a_type_that_the_middleware_refuses_is_told_once_and_tried_again() -> None:
+    bench = Bench()
+    bench.node.types, bench.node.fails = [COMPRESSED], True
+    bench.node.follow()
+    bench.node.follow()
+    line, = bench.node.errors
+    assert COMPRESSED in line and 'held by another node' in line
+    assert bench.offers == []
+    bench.node.fails = False
+    bench.node.follow()
+    assert {entity.kind for entity in bench.node.subscriptions} == {CompressedImage}
+    assert [offer.taken for offer in bench.offers] == [COMPRESSED]
+    bench.subject.destroy()
+    assert bench.node.subscriptions == []

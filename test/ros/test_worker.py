@@ -42,7 +42,7 @@ def run(step: Any, deliver: Any, rounds: int) -> list[tuple]:
     worker = Worker(
         SimpleNamespace(step=step),  # type: ignore[arg-type]
         mailbox,
-        lambda waiting: False,
+        lambda camera, waiting: False,
         deliver,
         lambda taken, error: failures.append((*taken, str(error))),
     )

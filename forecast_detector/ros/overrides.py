@@ -1,0 +1,151 @@
+"""What the command line and parameter files give to a node: checked, each fault one line."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+import json
+import math
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+KINDS = {bool: 'a switch (true or false)', int: 'a whole number', float: 'a number', str: 'a text'}
+MANY = {bool: 'switches', int: 'whole numbers', float: 'numbers', str: 'texts'}
+# What the default of a list does not show.
+EXAMPLES: dict[str, Any] = {'image_topics': ['/camera/image_raw'], 'input_size': [320, 320]}
+# Those of ROS itself. Some a node only has in later releases, or declares when it uses them.
+OF_ROS = ('use_sim_time', 'start_type_description_service', 'qos_overrides')
+
+
+def overrides(node: Node) -> dict[str, Parameter]:
+    """
+    List what a node was given at start, declared or not.
+
+    rclpy tells what is given to a name, but not which names are given, and not an empty list
+    from nothing; so its own table is read (the same from Humble on).
+    """
+    return dict(getattr(node, '_parameter_overrides', {}))
+
+
+def declared_value(node: Node, name: str, default: Any) -> Any:
+    """
+    Choose the value to declare a parameter with: the given one, or the default.
+
+    A whole number is taken where a fraction is expected (``-p p:=1``).
+
+    :raises ValueError: for a value of another type; names the parameter and the remedy.
+    """
+    given = overrides(node).get(name)
+    return default if given is None else checked(name, default, given.value)
+
+
+def checked(name: str, default: Any, value: Any) -> Any:
+    """
+    Check a parameter's type by its default; whole numbers become fractions.
+
+    :param value: None for an empty list: that is what rcl makes of it.
+    :raises ValueError: for another type.
+    """
+    value = list(value) if isinstance(value, (array, tuple)) else value
+    if type(default) is float and type(value) is int:
+        return float(value)
+    example: Any = EXAMPLES.get(name, default)
+    if value is None or value == []:
+        if isinstance(default, list):
+            raise ValueError(f'{name}: the list is empty; expected {_kind(default)}, such as '
+                             f'{name}: {json.dumps(example)}')
+        raise ValueError(f'{name}: an empty list; expected {_kind(default)}, such as '
+                         f'{json.dumps(default)}')
+    if _shape(value) == _shape(default):
+        return value
+    wanted = _read_as(default, value)
+    if isinstance(default, list) and wanted and len(wanted) < len(example):
+        wanted = None
+    raise ValueError(
+        f'{name}: {json.dumps(value)} is {_kind(value)}; expected {_kind(default)}, such as '
+        f'{name}: {json.dumps(example if wanted is None else wanted)}'
+    )
+
+
+def _shape(value: Any) -> tuple[bool, type]:
+    """Say whether it is a list, and of what."""
+    return isinstance(value, list), type(value[0] if isinstance(value, list) else value)
+
+
+def _kind(value: Any) -> str:
+    is_list, kind = _shape(value)
+    return f'a list of {MANY.get(kind, "bytes")}' if is_list else KINDS.get(kind, 'bytes')
+
+
+def _read_as(default: Any, value: Any) -> Any:
+    """Read a value as one of the default's type where that has one meaning; None elsewhere."""
+    if isinstance(default, list):
+        parts = [_read_as(default[0], part) for part in
+                 (value if isinstance(value, list) else [value])]
+        return None if None in parts else parts
+    if isinstance(value, list):
+        return _read_as(default, value[0]) if len(value) == 1 else None
+    kind = type(default)
+    if type(value) is kind:
+        return value
+    try:
+        if kind is bool:
+            return {'true': True, '1': True, 'false': False, '0': False}.get(str(value).lower())
+        if type(value) is bool:  # yes, on, true: which was written is not known any more
+            return None
+        read = kind(value)
+        is_same = kind is str or (math.isfinite(read) and read == float(value))
+    except (ValueError, OverflowError):
+        return None
+    return read if is_same else None
+
+
+def warn_of_unknown(node: Node, known: Iterable[str]) -> None:
+    """Warn of each name that a node was given and does not have, with the nearest that it has."""
+    for text in unknown(overrides(node), known, node.get_fully_qualified_name()):
+        node.get_logger().warning(text)
+
+
+def unknown(given: Iterable[str], known: Iterable[str], node: str) -> list[str]:
+    """
+    Say of each name that it does not exist, and which was meant.
+
+    :param known: names of the node's parameters; those of ROS need not be among them.
+    :param node: full name.
+    """
+    names = [*known, *OF_ROS]
+    lines = []
+    for name in given:
+        if name in names or name.startswith('qos_overrides.'):
+            continue
+        near = nearest(name, names)
+        advice = f'did you mean {near}?' if near else f'`ros2 param list {node}` lists them all'
+        lines.append(f'there is no parameter {name}: what is given for it is not used; {advice}')
+    return lines
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Find the name that was meant; '' where none is near. Nested ones go by either end too."""
+    plain = {n.replace('_', ''): n for n in names}
+    for part in (name, name.rpartition('.')[2], name.partition('.')[0]):
+        key = part.lower().replace('-', '').replace('_', '')
+        if near := get_close_matches(key, plain, n=1, cutoff=0.75):
+            return plain[near[0]]
+    return ''
+
+
+def declare_all(node: Node, parameters: Mapping[str, tuple[Any, Any]]) -> None:
+    """
+    Declare parameters with what was given for them, and warn of names that there are not.
+
+    :param parameters: name to default and descriptor.
+    :raises ValueError: for a value of another type.
+    :raises rclpy.exceptions.ParameterException: for a value out of range.
+    """
+    for name, (default, descriptor) in parameters.items():
+        value = declared_value(node, name, default)
+        node.declare_parameter(name, value, descriptor, ignore_override=True)
+    warn_of_unknown(node, parameters)
