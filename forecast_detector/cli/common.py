@@ -98,3 +98,8 @@ def write_json(path: str, values: Any) -> None:
 def progress(iterable: Iterable[T], total: int | None = None, desc: str = '') -> Iterator[T]:
     """Show progress on stderr."""
     return iter(tqdm(iterable, total=total, desc=desc, unit='frame', dynamic_ncols=True))
+
+
+def note(text: str) -> None:
+    """Say something on stderr, on a line of its own even while progress is shown."""
+    tqdm.write(text, file=sys.stderr)

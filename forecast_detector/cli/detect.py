@@ -11,7 +11,6 @@ import argparse
 from contextlib import nullcontext
 import math
 from pathlib import Path
-import sys
 from typing import Any, TYPE_CHECKING
 
 from ..config import StreamConfig
@@ -124,7 +123,7 @@ def detect(
         result = detector.step({STREAM: frame})[STREAM]
         if isinstance(result, StepFailure):
             skipped += 1
-            print(f'frame {index} is passed over: {result.error}', file=sys.stderr)
+            common.note(f'frame {index} is passed over: {result.error}')
             continue
         frames.append(describe(index, result, detector.labels))
         if writer is not None:
@@ -132,7 +131,7 @@ def detect(
             try:
                 image = frame.load()
             except BadFrameError as error:
-                print(f'frame {index} is not drawn: {error}', file=sys.stderr)
+                common.note(f'frame {index} is not drawn: {error}')
                 continue
             writer.write(annotate(image, result.detections, detector.labels, result.decision))
     return frames, skipped
