@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..types import BadFrameError
 from .base import Clip, ClipDataset, Truth
 from .coco_json import (
     by_id,
@@ -19,7 +20,15 @@ from .coco_json import (
     read_annotations,
     value_of,
 )
-from .frames import PackedTruth, read_encoded, read_image
+from .frames import (
+    fits,
+    PackedTruth,
+    read_encoded,
+    read_image,
+    Size,
+    size_mismatch,
+    stated_size,
+)
 from .video import VideoReader
 
 _logger = logging.getLogger(__name__)
@@ -46,7 +55,7 @@ class CocoVidClip(Clip):
     def __init__(
         self, name: str, fps: float, files: Sequence[Path], frame_ids: Sequence[int],
         image_ids: Sequence[int], truth: PackedTruth, stride: int = 1,
-        stamps_ns: Sequence[int] | None = None,
+        stamps_ns: Sequence[int] | None = None, sizes: Sequence[Size | None] | None = None,
     ) -> None:
         """
         Take the frames, in order.
@@ -56,8 +65,9 @@ class CocoVidClip(Clip):
         :param frame_ids: of each frame: its number in the video, from which its stamp follows.
         :param stride: the frames are every so many of the video.
         :param stamps_ns: of each frame, where they do not follow from its number.
+        :param sizes: (width, height) of each frame in the file, where it says.
         """
-        self._stamps_ns = stamps_ns
+        self._stamps_ns, self._sizes = stamps_ns, sizes
         self.name, self.fps, self._video_fps = name, fps / stride, fps
         self._files, self._frame_ids, self._image_ids = files, frame_ids, image_ids
         self._truth = truth
@@ -69,12 +79,15 @@ class CocoVidClip(Clip):
 
     def read(self, index: int) -> NDArray[np.uint8]:
         """Decode a frame: an image file, or a frame of a video file."""
-        path = self._files[index]
+        path, size = self._files[index], self._sizes[index] if self._sizes else None
         if path.suffix.lower() not in VIDEO_SUFFIXES:
-            return read_image(path)
+            return read_image(path, size)
         if self._video is None or self._video.path != path:
             self._video = VideoReader(path)
-        return self._video.read(self._frame_ids[index])
+        image = self._video.read(self._frame_ids[index])
+        if not fits(image, size):
+            raise BadFrameError(f'{path}: {size_mismatch(image, size)}')
+        return image
 
     def encoded(self, index: int) -> tuple[str, bytes] | None:
         """Return a frame's image file as it is; frames of a video have none."""
@@ -188,6 +201,7 @@ def load_coco_vid(
             [image['frame_id'] for image in images], [image['id'] for image in images],
             PackedTruth.pack(truths.of(image) for image in images), stride,
             _stamps(images, path),
+            [stated_size(image.get('width'), image.get('height')) for image in images],
         ))
     if truths.dropped:
         _logger.warning('%s: %d boxes without area, or outside of their image, are left out',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 
 from ..types import BadFrameError
 from .base import Clip, ClipDataset, Truth
-from .frames import PackedTruth, read_image
-from .still import StillClip
+from .frames import PackedTruth, read_image, Size
+from .still import StillClip, voc_size
 from .voc_xml import read_voc
 
 WNIDS = {
@@ -82,7 +83,13 @@ class ImageNetVidClip(Clip):
         """Decode a frame."""
         if not 0 <= index < len(self):
             raise BadFrameError(f'{self.name}: frame {index} asked for; there are {len(self)}')
-        return read_image(self._file('Data', index, '.JPEG'))
+        return read_image(
+            self._file('Data', index, '.JPEG'), self._size(index), size_binds=False)
+
+    def _size(self, index: int) -> Size | None:
+        with suppress(ValueError, OSError):  # truth() says what is wrong with an annotation
+            return voc_size(self._file('Annotations', index, '.xml'))
+        return None
 
     def truth(self, index: int) -> Truth:
         """Return a frame's objects, boxes as they stand in the file."""
@@ -175,6 +182,7 @@ def load_imagenet_det(root: str | Path, length: int = 11) -> ClipDataset:
         clips.append(StillClip(
             root / 'Data' / 'DET' / f'{name}.JPEG', length, name=name, seed=number,
             truth=partial(read_truth, root / 'Annotations' / 'DET' / f'{name}.xml', strict=False),
-            image_id=number,
+            size=partial(voc_size, root / 'Annotations' / 'DET' / f'{name}.xml'),
+            size_binds=False, image_id=number,
         ))
     return ClipDataset(LABELS, clips)
