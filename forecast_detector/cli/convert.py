@@ -14,6 +14,7 @@ Bags that cannot be used are named and skipped, the rest is converted, and the e
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 import sys
@@ -83,25 +84,28 @@ def run(args: argparse.Namespace) -> int:
     from ..data.convert import write_coco_vid
 
     _check(args)
-    skipped = Skipped()
+    skipped, passed_over = Skipped(), common.PassedOver()
+
+    def pass_over(error: BadFrameError) -> None:
+        passed_over.say(f'note: passed over: {options.one_line(error)}')
+
     for split, dataset in _splits(args, skipped).items():
         dataset = _chosen(dataset, args.clip)
         if args.to == 'rosbag':
             folder = args.out / split if args.val_share is not None else args.out
-            _write_bags(args, dataset, folder)
-            print(f'{folder}: {len(dataset.clips)} bags, {len(dataset)} images')
+            before = passed_over.count
+            _write_bags(args, dataset, folder, pass_over)
+            images = len(dataset) - passed_over.count + before
+            print(f'{folder}: {len(dataset.clips)} bags, {images} images')
             continue
         suffix = '.png' if args.png else '.jpg'
         path, clips, images = write_coco_vid(
-            dataset, args.out, split, suffix, _pass_over,
+            dataset, args.out, split, suffix, pass_over,
             lambda clip: skipped.add(clip.source, 'none of its images can be used'),
         )
         print(f'{path}: {clips} clips, {images} images, {len(dataset.labels)} classes')
+    passed_over.finish()
     return skipped.status
-
-
-def _pass_over(error: BadFrameError) -> None:
-    print(f'note: passed over: {options.one_line(error)}', file=sys.stderr)
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -194,7 +198,11 @@ def _chosen(dataset: ClipDataset, names: list[str]) -> ClipDataset:
     return ClipDataset(dataset.labels, clips)
 
 
-def _write_bags(args: argparse.Namespace, dataset: ClipDataset, folder: Path) -> None:
+def _write_bags(
+    args: argparse.Namespace, dataset: ClipDataset, folder: Path,
+    pass_over: Callable[[BadFrameError], None],
+) -> None:
+    """Write a bag a clip."""
     from ..data.convert import clip_to_bag, folder_name
     from ..topics import beside, TRANSPORT
 
@@ -205,6 +213,7 @@ def _write_bags(args: argparse.Namespace, dataset: ClipDataset, folder: Path) ->
         crowds += clip_to_bag(
             clip, dataset.labels, folder / folder_name(clip), topic, truth_topic,
             args.jpeg_quality, args.storage, start_ns=round(args.start * 1e9),
+            on_bad=pass_over,
         )
     if crowds:
         print(f'note: {crowds} crowd regions have no form in a Detection2DArray: left out',

@@ -117,13 +117,12 @@ def detect(
     from ..types import BadFrameError, StepFailure
 
     frames: list[dict[str, Any]] = []
-    skipped = 0
+    skipped = common.PassedOver()
     for index in common.progress(range(len(clip)), len(clip), 'detecting'):
         frame = clip.frame(index)
         result = detector.step({STREAM: frame})[STREAM]
         if isinstance(result, StepFailure):
-            skipped += 1
-            common.note(f'frame {index} is passed over: {result.error}')
+            skipped.say(f'frame {index} is passed over: {result.error}')
             continue
         frames.append(describe(index, result, detector.labels))
         if writer is not None:
@@ -134,7 +133,8 @@ def detect(
                 common.note(f'frame {index} is not drawn: {error}')
                 continue
             writer.write(annotate(image, result.detections, detector.labels, result.decision))
-    return frames, skipped
+    skipped.finish()
+    return frames, skipped.count
 
 
 def describe(index: int, result: StepResult, labels: tuple[str, ...]) -> dict[str, Any]:

@@ -130,6 +130,7 @@ def clip_to_bag(
     clip: Clip, labels: tuple[str, ...], path: str | Path, image_topic: str = '/camera/image_raw',
     truth_topic: str = '/camera/truth', jpeg_quality: int | None = None,
     storage: Storage = 'mcap', frame_id: str = 'camera', start_ns: int = 0,
+    on_bad: Callable[[BadFrameError], None] | None = None,
 ) -> int:
     """
     Write a clip and its truth as a bag, and the class names as latched ``/label_info``.
@@ -140,6 +141,8 @@ def clip_to_bag(
     :param jpeg_quality: compress the images (name the topic ``…/compressed`` then); those that
         are JPEG or PNG files already are taken as they are. None is raw.
     :param start_ns: added to the clip's stamps.
+    :param on_bad: told of each frame that cannot be used, which is then left out; without it
+        the first such frame raises.
     :returns: number of crowd regions, which a ``Detection2DArray`` has no form for; left out.
     :raises FileExistsError: if there is something at ``path``.
     """
@@ -148,12 +151,19 @@ def clip_to_bag(
         bag.label_info(LABEL_INFO_TOPIC, labels, 0.0, 0, log_ns=start_ns + clip.stamp_ns(0))
         for k in range(len(clip)):
             stamp_ns, truth = start_ns + clip.stamp_ns(k), clip.truth(k)
+            try:
+                image = clip.read(k)  # a file that is copied has to be whole, too
+            except BadFrameError as error:
+                if on_bad is None:
+                    raise
+                on_bad(error)
+                continue
             encoded = clip.encoded(k) if jpeg_quality is not None else None
             if encoded is not None:
                 kind, data = encoded
                 bag.compressed(image_topic, data, kind, stamp_ns, frame_id)
             else:
-                bag.image(image_topic, clip.read(k), stamp_ns, frame_id, jpeg_quality)
+                bag.image(image_topic, image, stamp_ns, frame_id, jpeg_quality)
             crowds += len(truth.crowd_labels)
             if truth.annotated:
                 objects = Detections(truth.boxes, np.ones(len(truth), np.float32), truth.labels)

@@ -16,6 +16,7 @@ from ..bags import BagError, BagReader
 from ..bags.finding import find_bags
 from ..bags.messages import COMPRESSED_IMAGE, stamp_to_ns
 from ..bags.reader import frame_from_message
+from ..images import CompressedFormat
 from ..types import BadFrameError, Frame
 from .base import Clip, ClipDataset, Truth
 from .frames import file_kind, PackedTruth
@@ -191,10 +192,13 @@ class RosbagClip(Clip):
         return self.frame(index).load()
 
     def encoded(self, index: int) -> tuple[str, bytes] | None:
-        """Return a compressed image as it is in the bag."""
+        """Return a compressed image as it is in the bag, if it needs no ``format`` beside it."""
         if self._image_type != COMPRESSED_IMAGE:
             return None
-        data = bytes(self._message(index).data)
+        message = self._message(index)
+        if not CompressedFormat.parse(message.format).is_plain:
+            return None
+        data = bytes(message.data)
         kind = file_kind(data)
         return (kind, data) if kind else None
 
