@@ -13,7 +13,7 @@ from forecast_detector.cli.main import main
 from forecast_detector.data.base import Truth
 from forecast_detector.data.coco_vid import load_coco_vid
 from forecast_detector.data.convert import clip_to_bag
-from forecast_detector.data.frames import file_kind, read_image
+from forecast_detector.data.image_files import file_kind, read_image
 from forecast_detector.data.imagenet_vid import load_imagenet_vid
 from forecast_detector.data.rosbag import RosbagClip
 from forecast_detector.data.still import load_still_coco, load_still_voc, StillClip

@@ -20,15 +20,8 @@ from .coco_json import (
     read_annotations,
     value_of,
 )
-from .frames import (
-    fits,
-    PackedTruth,
-    read_encoded,
-    read_image,
-    Size,
-    size_mismatch,
-    stated_size,
-)
+from .frames import PackedTruth
+from .image_files import fits, read_encoded, read_image, Size, size_mismatch, stated_size
 from .video import VideoReader
 
 _logger = logging.getLogger(__name__)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ..types import BadFrameError
 from .base import Clip, ClipDataset, Truth
-from .frames import PackedTruth, read_image, Size
+from .frames import PackedTruth
+from .image_files import read_image, Size
 from .still import StillClip, voc_size
 from .voc_xml import read_voc
 

@@ -19,7 +19,8 @@ from ..bags.reader import frame_from_message
 from ..images import CompressedFormat
 from ..types import BadFrameError, Frame
 from .base import Clip, ClipDataset, Truth
-from .frames import file_kind, PackedTruth
+from .frames import PackedTruth
+from .image_files import file_kind
 from .labels import label_indices
 from .rosbag_truth import choose_truth_topic, truth_candidates, TruthMessages
 

@@ -14,7 +14,8 @@ from ..boxes import area
 from ..types import BadFrameError
 from .base import Clip, ClipDataset, Truth
 from .coco_json import by_id, ImageTruths, number_categories, read_annotations, value_of
-from .frames import clip_boxes, read_image, Size, stated_size
+from .frames import clip_boxes
+from .image_files import read_image, Size, stated_size
 from .labels import label_indices
 from .voc_xml import read_voc, VocImage
 
@@ -44,7 +45,7 @@ class StillClip(Clip):
         :param seed: settles the motion.
         :param image_id: of the picture; its frames have ``image_id * length`` and on.
         :param size: (width, height) that the annotations state, or what reads them.
-        :param size_binds: see :func:`~.frames.read_image`.
+        :param size_binds: see :func:`~.image_files.read_image`.
         """
         if length < 1:
             raise ValueError(f'length: {length} is below 1')

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from ..boxes import iou
 from ..types import BadFrameError
 from .base import Clip, ClipDataset, Truth
-from .frames import PackedTruth, read_encoded, read_image, Size, stated_size
+from .frames import PackedTruth
+from .image_files import read_encoded, read_image, Size, stated_size
 from .labels import label_indices
 from .still import voc_truth
 from .voc_xml import read_voc
