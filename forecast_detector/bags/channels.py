@@ -8,7 +8,7 @@ import re
 from typing import Protocol
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Channel:
     """
     Messages of one topic in one file; a file may have several channels of a topic.

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from typing import BinaryIO
 
+# It comes with rosbags and mcap.
 import zstandard
 
 ZSTD = b'\x28\xb5\x2f\xfd'

@@ -99,6 +99,10 @@ class Clip(ABC):
         """Return the frame's time in nanoseconds."""
         return round(index * 1e9 / self.fps)
 
+    def recorded_ns(self, index: int) -> int | None:
+        """Return when the frame was recorded, in nanoseconds; None where nobody took that down."""
+        return None
+
     def frame(self, index: int) -> Frame:
         """Wrap a frame for streaming; it is decoded only if it is READ."""
         return Frame(self.stamp_ns(index), lambda: self.read(index), frame_id=self.name)

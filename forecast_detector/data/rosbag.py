@@ -235,6 +235,10 @@ class RosbagClip(Clip):
         """Return the stamp in the image's header."""
         return int(self._stamps_ns[index])
 
+    def recorded_ns(self, index: int) -> int:
+        """Return the time of recording."""
+        return int(self._log_ns[index])
+
 
 def _pass_over(record: Record, error: MessageError) -> None:
     """Say nothing: the clip told of it when it was opened."""

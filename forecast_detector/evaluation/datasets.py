@@ -51,6 +51,10 @@ class StridedClip(Clip):
         """Return the time of the frame in the whole clip."""
         return self.clip.stamp_ns(index * self.stride)
 
+    def recorded_ns(self, index: int) -> int | None:
+        """Return when the frame of the whole clip was recorded."""
+        return self.clip.recorded_ns(index * self.stride)
+
     def frame(self, index: int) -> Frame:
         """Return the frame as the whole clip has it, with its own header."""
         return self.clip.frame(index * self.stride)

@@ -16,7 +16,7 @@ from ..types import Detections
 from .datasets import strided
 from .policies import make_runner
 from .run import ClipRun, run_clip, Runner
-from .streaming_ap import Latencies, stream_clip
+from .streaming_ap import arrivals, Latencies, stream_clip
 
 Done = Callable[[int], object]
 
@@ -172,6 +172,8 @@ class Worker:
         clip: Clip | None = None
         try:
             clip = source.open()
+            if self.streamer is not None:
+                arrivals(clip)  # raises before anything is stepped
             run = run_clip(self.runner, clip, done)
             streamed = None
             if self.streamer is not None:
