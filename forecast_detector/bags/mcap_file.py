@@ -8,12 +8,15 @@ import os
 from pathlib import Path
 
 from mcap.opcode import Opcode
+from mcap.stream_reader import CRCValidationError
 
 from .channels import Channel, type_name
 from .kinds import MCAP_MAGIC
 from .mcap_index import read_summary, walk
 from .mcap_records import Contents, MESSAGE, read_chunk, records_in, Stretch
 from .merging import merge, Place
+
+NAMED = 3
 
 
 class McapFile:
@@ -36,6 +39,7 @@ class McapFile:
         """
         self._file = path.open('rb')
         self._faults: list[str] = []
+        self._damage: dict[int, str] = {}
         try:
             self._open(name)
         except BaseException:
@@ -75,7 +79,9 @@ class McapFile:
     @property
     def missing(self) -> list[str]:
         """Say what the file lacks, as far as it is known by now."""
-        return self._faults
+        more = len(self._damage) - NAMED
+        return [*self._faults, *list(self._damage.values())[:NAMED],
+                *([f'{more} more chunks are damaged'] if more > 0 else [])]
 
     def close(self) -> None:
         """Let go of the file."""
@@ -123,11 +129,14 @@ class McapFile:
             yield wanted[place.channel], place.time_ns, data
 
     def _load(self, stretch: Stretch) -> bytes:
-        """Read a stretch; one that is damaged is named once, and empty."""
+        """Read a stretch; damage is named once, and what can be unpacked is used."""
         if not stretch.is_chunk:
             self._file.seek(stretch.start)
             return self._file.read(stretch.end - stretch.start)
         try:
+            return read_chunk(self._file, stretch.start, validate=True)
+        except CRCValidationError as error:
+            self._tell_damage(stretch, error)
             return read_chunk(self._file, stretch.start)
         except (OSError, MemoryError):
             raise
@@ -138,20 +147,23 @@ class McapFile:
     def _places(self, stretch: Stretch, number: int, data: bytes) -> Iterator[Place]:
         try:
             for opcode, at, until in records_in(data):
-                if opcode == Opcode.MESSAGE:
-                    channel, _, time_ns, _ = MESSAGE.unpack_from(data, at)
+                if opcode != Opcode.MESSAGE:
+                    continue
+                channel, _, time_ns, _ = MESSAGE.unpack_from(data, at)
+                # Chance bytes have any time.
+                if stretch.start not in self._damage or (
+                    stretch.first_ns <= time_ns <= stretch.last_ns
+                ):
                     yield Place(time_ns, number, at + MESSAGE.size, until, channel)
         except Exception as error:
             self._tell_damage(stretch, error)
 
     def _tell_damage(self, stretch: Stretch, error: Exception) -> None:
         text = ' '.join(str(error).split()) or type(error).__name__
-        fault = (
-            f'the chunk at byte {stretch.start} is damaged ({text}): its messages from '
-            f'{stretch.first_ns} to {stretch.last_ns} ns are not read, or not all'
-        )
-        if fault not in self._faults:
-            self._faults.append(fault)
+        self._damage.setdefault(stretch.start, (
+            f'the chunk at byte {stretch.start} is damaged ({text}): of its messages, from '
+            f'{stretch.first_ns} to {stretch.last_ns} ns, only what looks whole is read'
+        ))
 
 
 def _channel(contents: Contents, number: int) -> Channel:

@@ -48,6 +48,13 @@ _DEFINITIONS = {
         'float32 inference_ms',
 }
 
+# What is read of these, whoever defined them.
+_NEEDED = {
+    IMAGE: {'header', 'height', 'width', 'encoding', 'is_bigendian', 'step', 'data'},
+    COMPRESSED_IMAGE: {'header', 'format', 'data'},
+    DETECTIONS: {'header', 'detections'},
+}
+
 
 @lru_cache(maxsize=1)
 def default_typestore() -> Typestore:
@@ -69,13 +76,12 @@ def typestore_of(msgtype: str, schema: str, definition: str) -> Typestore | None
     :param schema: how the definition is written, ``ros2msg`` or ``ros2idl``.
     :returns: None for an unknown type without a definition.
     """
-    known = default_typestore()
-    expected = _fields(known, msgtype) if msgtype in known.fielddefs else set()
     with suppress(Exception):  # foreign text fails anywhere in the parsers
         embedded = _parse_definition(msgtype, schema, definition)
-        if expected <= _fields(embedded, msgtype):
+        if _NEEDED.get(msgtype, set()) <= _fields(embedded, msgtype):
             return embedded
-    return known if expected else None
+    known = default_typestore()
+    return known if msgtype in known.fielddefs else None
 
 
 def _fields(store: Typestore, msgtype: str) -> set[str]:
