@@ -13,12 +13,12 @@ TOPIC = '/cam/image_raw'
 
 
 def image(k, stamp_ns=None, size=(32, 24)):
-    """Serialize a flat image of value 10 k."""
+    """Serialize a flat image of value 10 k, modulo 256."""
     width, height = size
     stamp_ns = FIRST_NS + k * STEP_NS if stamp_ns is None else stamp_ns
     message = default_typestore().types[IMAGE](
         header=make_header(stamp_ns, 'lens'), height=height, width=width, encoding='rgb8',
-        is_bigendian=0, step=3 * width, data=np.full(3 * width * height, 10 * k, np.uint8),
+        is_bigendian=0, step=3 * width, data=np.full(3 * width * height, 10 * k % 256, np.uint8),
     )
     return bytes(default_typestore().serialize_cdr(message, IMAGE))
 
