@@ -78,7 +78,7 @@ def test_compressed_files_that_are_cut_are_read_as_far_as_they_go(tmp_path, scra
     path = packed(write_mcap(tmp_path / 'whole', 40), tmp_path / 'b.mcap.zst', 8)
     path.write_bytes(path.read_bytes()[:-2000])
     clip = RosbagClip(path)
-    assert 10 < len(clip) < 40 and values(clip) == [10 * k % 256 for k in range(len(clip))]
+    assert 5 < len(clip) < 40 and values(clip) == [10 * k % 256 for k in range(len(clip))]
     assert 'b.mcap.zst has no end' in clip.lacks
     path.write_bytes(b'\x28\xb5\x2f\xfdnonsense')
     with pytest.raises(BagError, match='b.mcap.zst: broken.*zstd'):

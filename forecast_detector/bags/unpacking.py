@@ -71,7 +71,10 @@ def unpack_file(path: Path) -> tuple[Path, str | None]:
     :raises ValueError: if nothing can be unpacked, or the disk has no room for it.
     """
     with path.open('rb') as source:
-        size = zstandard.frame_content_size(source.read(18))
+        try:
+            size = zstandard.frame_content_size(source.read(18))
+        except zstandard.ZstdError as error:
+            raise ValueError(f'compressed with zstd, and damaged: {error}') from error
         source.seek(0)
         _check_room(path, max(size, 0))
         handle, name = tempfile.mkstemp(prefix='forecast-detector-')
