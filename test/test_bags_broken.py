@@ -164,3 +164,17 @@ def test_a_bag_written_by_us_may_be_damaged_as_well(tmp_path):
         for k, time_ns in enumerate(times(3)):
             bag.write_raw(TOPIC, IMAGE, b'' if k == 1 else image(k), time_ns)
     assert len(RosbagClip(tmp_path / 'b')) == 2
+
+
+def test_what_cameras_of_one_bag_lack_is_told_together(weights, tmp_path, capsys):  # noqa: F811
+    with Mcap(tmp_path / 'b.mcap') as file:
+        for number, topic in enumerate(('/left/image', '/right/image')):
+            channel = file.channel(topic)
+            for k, time_ns in enumerate(times(4)):
+                file.write(channel, b'' if k == number else image(k, size=SIZE), time_ns)
+    assert main(['replay', '--bag', str(tmp_path / 'b.mcap'), '--weights', str(weights),
+                 '--device', 'cpu', '--image-topic', '/left/image', '/right/image', '--out',
+                 str(tmp_path / 'r')]) == 0
+    said = capsys.readouterr().err
+    for topic in ('/left/image', '/right/image'):
+        assert said.count(f'1 of 4 messages of {topic} cannot be read') == 1

@@ -59,7 +59,7 @@ class Clip(ABC):
 
     @property
     def lacks(self) -> str | None:
-        """Say what a recording lacks that was not finished; None of anything else."""
+        """Say what a recording lacks, and what is odd about it; None of anything else."""
         return None
 
     @abstractmethod
