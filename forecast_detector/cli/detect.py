@@ -15,6 +15,7 @@ from typing import Any, TYPE_CHECKING
 
 from ..config import StreamConfig
 from . import common, options
+from .data import tell_unfinished
 
 if TYPE_CHECKING:
     from ..annotate import VideoWriter
@@ -27,7 +28,7 @@ STREAM = 'detect'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``detect``."""
-    parser.add_argument('source', help='video file, or folder or .mcap file of a bag')
+    parser.add_argument('source', help='video file, or folder or file of a bag')
     parser.add_argument('--weights', default='foda', help='file or shipped name; default: foda')
     parser.add_argument('--topic', help='image topic of the bag; default: the only one')
     parser.add_argument(
@@ -55,13 +56,14 @@ def open_clip(source: str, topic: str | None) -> Clip:
     :raises FileNotFoundError: if there is neither.
     :raises OptionError: for a topic of a video.
     """
+    from ..bags.finding import is_bag
     from ..data.rosbag import RosbagClip
     from ..data.video import VideoClip
 
     path = Path(source)
     if not path.exists():
         raise FileNotFoundError(f'{source}: no such video or bag')
-    if path.is_dir() or path.suffix in ('.mcap', '.db3'):
+    if is_bag(path):
         return RosbagClip(path, topic)
     if topic is not None:
         raise options.OptionError(f'{source}: a video has no topics; --topic is for bags')
@@ -82,11 +84,13 @@ def run(args: argparse.Namespace) -> int:
         max_consecutive_forecasts=args.max_consecutive_forecasts,
     )
     clip = open_clip(args.source, args.topic)
+    tell_unfinished([clip])
     detector, checkpoint = common.make_detector(args, config)
     with VideoWriter(args.video, clip.fps) if args.video else nullcontext() as writer:
         frames, skipped = detect(clip, detector, writer)
         if not frames:
             raise ValueError(f'{args.source}: none of {len(clip)} frames could be used')
+    skipped += getattr(clip, 'broken', 0)
     reads = sum(frame['action'] == 'READ' for frame in frames)
     report = {
         'source': args.source, 'weights': str(args.weights), 'sha256': checkpoint.sha256,

@@ -59,7 +59,7 @@ class Clip(ABC):
 
     @property
     def lacks(self) -> str | None:
-        """Say what a recording lacks that was not finished; None of anything else."""
+        """Say what a recording lacks, and what is odd about it; None of anything else."""
         return None
 
     @abstractmethod
@@ -98,6 +98,10 @@ class Clip(ABC):
     def stamp_ns(self, index: int) -> int:
         """Return the frame's time in nanoseconds."""
         return round(index * 1e9 / self.fps)
+
+    def recorded_ns(self, index: int) -> int | None:
+        """Return when the frame was recorded, in nanoseconds; None where nobody took that down."""
+        return None
 
     def frame(self, index: int) -> Frame:
         """Wrap a frame for streaming; it is decoded only if it is READ."""

@@ -146,9 +146,9 @@ def clip_to_bag(
     :returns: number of crowd regions, which a ``Detection2DArray`` has no form for; left out.
     :raises FileExistsError: if there is something at ``path``.
     """
-    crowds = 0
+    crowds, times_ns = 0, _times(clip)
     with BagWriter(path, storage) as bag:
-        bag.label_info(LABEL_INFO_TOPIC, labels, 0.0, 0, log_ns=start_ns + clip.stamp_ns(0))
+        bag.label_info(LABEL_INFO_TOPIC, labels, 0.0, 0, log_ns=start_ns + times_ns[0])
         for k in range(len(clip)):
             stamp_ns, truth = start_ns + clip.stamp_ns(k), clip.truth(k)
             try:
@@ -158,18 +158,27 @@ def clip_to_bag(
                     raise
                 on_bad(error)
                 continue
+            log_ns = start_ns + times_ns[k]
             encoded = clip.encoded(k) if jpeg_quality is not None else None
             if encoded is not None:
                 kind, data = encoded
-                bag.compressed(image_topic, data, kind, stamp_ns, frame_id)
+                bag.compressed(image_topic, data, kind, stamp_ns, frame_id, log_ns)
             else:
-                bag.image(image_topic, image, stamp_ns, frame_id, jpeg_quality)
+                bag.image(image_topic, image, stamp_ns, frame_id, jpeg_quality, log_ns)
             crowds += len(truth.crowd_labels)
             if truth.annotated:
                 objects = Detections(truth.boxes, np.ones(len(truth), np.float32), truth.labels)
                 bag.detections(truth_topic, objects, labels, stamp_ns, frame_id,
-                               tracks=truth.tracks.tolist())
+                               tracks=truth.tracks.tolist(), log_ns=log_ns)
     return crowds
+
+
+def _times(clip: Clip) -> list[int]:
+    """Give times of recording that rise: the stamps, or else by the number of the frame."""
+    stamps = [clip.stamp_ns(k) for k in range(len(clip))]
+    if all(a < b for a, b in zip(stamps, stamps[1:])):
+        return stamps
+    return [round(k * 1e9 / clip.fps) for k in range(len(clip))]
 
 
 def read_labels(path: Path) -> tuple[str, ...] | None:
@@ -181,6 +190,6 @@ def read_labels(path: Path) -> tuple[str, ...] | None:
     with BagReader(path) as bag:
         if bag.topics.get(LABEL_INFO_TOPIC) != LABEL_INFO:
             return None
-        for _, message in bag.messages(LABEL_INFO_TOPIC):
+        for _, message in bag.messages(LABEL_INFO_TOPIC, on_broken=lambda *_: None):
             return tuple(entry.class_name for entry in message.class_map)
     return None

@@ -88,6 +88,31 @@ def pair(
     return [answers[bisect_right(finished_ns, stamp) - 1] for stamp in stamps_ns]
 
 
+def arrivals(clip: Clip) -> tuple[Sequence[int], str | None]:
+    """
+    Say when the frames of a clip came.
+
+    :returns: nanoseconds, rising: the stamps, or the times of recording where stamps do not rise;
+        and a word on the latter.
+    :raises ValueError: if neither rise.
+    """
+    stamps = [clip.stamp_ns(index) for index in range(len(clip))]
+    still = next((k for k in range(1, len(stamps)) if stamps[k] <= stamps[k - 1]), None)
+    if still is None:
+        return stamps, None
+    step_ns = stamps[still] - stamps[still - 1]
+    how = f'goes back by {-step_ns / 1e6:g} ms' if step_ns else 'is that of the frame before'
+    what = f'{clip.source}: the stamp of frame {still} {how}'
+    times = [clip.recorded_ns(index) for index in range(len(clip))]
+    recorded = [time for time in times if time is not None]
+    if len(recorded) == len(stamps) and all(a < b for a, b in zip(recorded, recorded[1:])):
+        return recorded, f'{what}: streaming AP goes by the times of recording'
+    raise ValueError(
+        f'{what}: streaming AP needs the times at which frames came; leave --sap out, or cut the '
+        'recording there'
+    )
+
+
 def stream_clip(
     runner: Runner, clip: Clip, latencies: Latencies | None = None
 ) -> ScoredClip:
@@ -103,9 +128,8 @@ def stream_clip(
     def step(index: int) -> Answers:
         return _answers(runner.step(clip.frame(index)), latencies)
 
-    stamps = [clip.stamp_ns(index) for index in range(len(clip))]
     return ScoredClip(
-        clip.name, pair(stamps, step, clip.source),
+        clip.name, pair(arrivals(clip)[0], step, clip.source),
         [clip.truth(index) for index in range(len(clip))],
     )
 

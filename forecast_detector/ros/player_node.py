@@ -21,8 +21,9 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from forecast_detector.msg import ForecastDecision
 
-from ..bags import BagReader, Record
+from ..bags import BagReader, MessageError, Record
 from ..bags.messages import COMPRESSED_IMAGE, default_typestore, stamp_to_ns
+from ..bags.reader import parsed
 from ..replay.heard import HeardWriter, played_topic, write_live
 from ..replay.matching import Matcher, Shot
 from ..topics import camera_topics
@@ -39,13 +40,12 @@ PARAMETERS = {
     'rate': (1.0, 'Times the recorded speed; 0 is as fast as the answers come (lossless).'),
     'loop': (1, 'How often the bag is played.'),
     'lossless': (False, 'Wait for answers, so that none is lost.'),
+    'window': (8, 'Images of a camera that may be on their way, lossless.'),
     'quiet_s': (5.0, 'Silence after the last image that ends the waiting for answers.'),
 }
 CLOCK_S = 0.025
 SETTLE_S = 1.0
 LIVE_S = 0.2
-# Images of a camera that may be on their way, lossless.
-WINDOW = 8
 IMAGE_DEPTH = 30
 
 
@@ -153,7 +153,8 @@ class PlayerNode(Node):
         counts: Counter[str] = Counter()
         begin_s, first_ns = time.monotonic(), None
         with BagReader(self._get('bag')) as bag:
-            for record in bag.records(self._topics):
+            records = parsed(bag.records(self._topics), self._tell_broken)
+            for record, message in records:
                 first_ns = record.log_ns if first_ns is None else first_ns
                 after_s = (record.log_ns - first_ns) / 1e9 / self._rate if self._rate else 0.0
                 self._wait_for_room(record.topic)
@@ -161,12 +162,13 @@ class PlayerNode(Node):
                 begin_s += late_s  # a late image delays the rest: a camera does not rush
                 if self._stop.is_set():
                     return
-                self._publish(record, turn, counts[record.topic])
+                stamp_ns = stamp_to_ns(message.header.stamp)
+                self._publish(record, turn, counts[record.topic], stamp_ns)
                 counts[record.topic] += 1
 
     def _wait_for_room(self, topic: str) -> None:
         """Lossless, let the answers catch up; the clock stands meanwhile."""
-        while self._lossless and self._matcher.open(topic) >= WINDOW:
+        while self._lossless and self._matcher.open(topic) >= self._get('window'):
             if self._stop.wait(0.001):
                 return
 
@@ -186,8 +188,11 @@ class PlayerNode(Node):
     def _tell_time(self, time_ns: int) -> None:
         self._time.publish(ClockMessage(clock=from_ns(max(0, time_ns))))
 
-    def _publish(self, record: Record, turn: int, index: int) -> None:
-        stamp_ns = stamp_to_ns(record.message().header.stamp)
+    def _tell_broken(self, record: Record, error: MessageError) -> None:
+        """Tell of a message that cannot be read; it is not played."""
+        self.get_logger().warning(f'passed over: {error}')
+
+    def _publish(self, record: Record, turn: int, index: int, stamp_ns: int) -> None:
         self._matcher.send(Shot(record.topic, turn, index, record.log_ns, stamp_ns))
         self._cameras[record.topic].publish(record.data)
         self._changed_s = time.monotonic()
