@@ -13,6 +13,7 @@ from ..types import BadFrameError
 from .base import Clip, ClipDataset, Truth
 from .frames import PackedTruth, read_image
 from .still import StillClip
+from .text import read_text
 from .voc_xml import read_voc
 
 WNIDS = {
@@ -102,7 +103,7 @@ def _read_list(path: Path, columns: int) -> list[list[str]]:
         raise FileNotFoundError(
             f'{path}: no such list; the lists of the field belong into ROOT/ImageSets'
         )
-    rows = [line.split() for line in path.read_text().splitlines() if line.strip()]
+    rows = [line.split() for line in read_text(path).splitlines() if line.strip()]
     for number, row in enumerate(rows):
         if len(row) != columns or not all(field.isdigit() for field in row[1:]):
             raise ValueError(

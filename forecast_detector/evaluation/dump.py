@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..boxes import xywh_to_xyxy, xyxy_to_xywh
+from ..data.text import read_text
 from ..types import Detections
 
 FORM = "a COCO results file is a list of {'image_id', 'category_id', 'bbox', 'score'}"
@@ -134,8 +135,8 @@ def _read_rows(path: Path) -> list[Any]:
     if not os.path.isfile(path):  # also of a link that leads to itself
         raise FileNotFoundError(f'{path}: no such file; name one as --dump writes it: {FORM}')
     try:
-        rows = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
+        rows = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
         raise ValueError(f'{path}: not JSON ({error}); {FORM}') from error
     if isinstance(rows, dict) and 'annotations' in rows:
         raise ValueError(f'{path}: holds annotations, not results; {FORM}')
