@@ -11,14 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .base import Clip, ClipDataset, Truth
-from .coco_json import (
-    by_id,
-    Entry,
-    ImageTruths,
-    number_categories,
-    read_annotations,
-    value_of,
-)
+from .coco_fields import Entry, matching, value_of
+from .coco_json import by_id, ImageTruths, number_categories, read_annotations
 from .frames import PackedTruth, read_encoded, read_image
 from .video import VideoReader
 
@@ -36,7 +30,7 @@ class CocoVidDataset(ClipDataset):
     :ivar dropped_boxes: boxes left out of the truth: without area, or outside their image.
     """
 
-    category_ids: Mapping[int, int] = field(default_factory=dict)
+    category_ids: Mapping[int, int | str] = field(default_factory=dict)
     dropped_boxes: int = 0
 
 
@@ -117,10 +111,12 @@ def _frames_by_video(
 ) -> list[tuple[Entry, list[Entry]]]:
     videos = by_id(content['videos'], 'video', path)
     by_id(content['images'], 'image', path)
-    frames: dict[int, dict[int, Entry]] = {i: {} for i in videos}
+    frames: dict[int | str, dict[int, Entry]] = {i: {} for i in videos}
     for image in content['images']:
-        video_id = value_of(image, 'video_id', 'image', path)
-        frame_id = value_of(image, 'frame_id', 'image', path)
+        video_id = matching(value_of(image, 'video_id', 'image', path), videos)
+        # TAO's name for it.
+        key = 'frame_index' if 'frame_id' not in image and 'frame_index' in image else 'frame_id'
+        frame_id = image['frame_id'] = value_of(image, key, 'image', path)
         if video_id not in frames:
             raise ValueError(
                 f'{path}: image {image["id"]} names video {video_id}, which is not in '
@@ -185,13 +181,16 @@ def load_coco_vid(
             )
         clips.append(CocoVidClip(
             str(video.get('name', video['id'])), _fps(video, path), files,
-            [image['frame_id'] for image in images], [image['id'] for image in images],
+            [image['frame_id'] for image in images],
+            [value_of(image, 'id', 'image', path) for image in images],
             PackedTruth.pack(truths.of(image) for image in images), stride,
             _stamps(images, path),
         ))
     if truths.dropped:
         _logger.warning('%s: %d boxes without area, or outside of their image, are left out',
                         path, truths.dropped)
+    for note in truths.tracks.notes():
+        _logger.warning('%s: %s', path, note)
     if not clips:
         raise ValueError(f"{path}: 'videos' is empty; there is nothing to read")
     category_ids = {index: category for category, index in label_of.items()}

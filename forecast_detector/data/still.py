@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from ..boxes import area
 from ..types import BadFrameError
 from .base import Clip, ClipDataset, Truth
-from .coco_json import by_id, ImageTruths, number_categories, read_annotations, value_of
+from .coco_fields import value_of
+from .coco_json import by_id, ImageTruths, number_categories, read_annotations
 from .frames import clip_boxes, read_image
 from .labels import label_indices
 from .text import read_text
