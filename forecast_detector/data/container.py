@@ -116,7 +116,7 @@ def _video_codecs(file: BinaryIO, size: int) -> list[str] | None:
     elif kind == 'avi':
         found = list(re.finditer(rb'strh.{4}vids(.{4})', head, re.DOTALL))
     elif kind == 'matroska':
-        found = list(re.finditer(rb'\x86[\x81-\xbf](V_[\w/]+)', head))
+        found = list(re.finditer(rb'\x86(?:[\x81-\xbf]|\x01\0{6}.)(V_[\w/]+)', head))
     else:
         return None
     return [match[1].decode('latin-1') for match in found if match]
