@@ -42,7 +42,9 @@ class VideoFaultError(BadFrameError):
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep OpenCV from writing that a reader does not know a file, unless the user wants that."""
-    set_level = getattr(cv2, 'setLogLevel', None)
+    # It moved to cv2.utils.logging after 4.11.
+    home = cv2 if hasattr(cv2, 'setLogLevel') else getattr(cv2.utils, 'logging', None)
+    set_level = getattr(home, 'setLogLevel', None)
     if set_level is None or 'OPENCV_LOG_LEVEL' in os.environ:
         yield
         return

@@ -122,6 +122,12 @@ def _video_codecs(file: BinaryIO, size: int) -> list[str] | None:
     return [match[1].decode('latin-1') for match in found if match]
 
 
+def codec_code(path: Path) -> str:
+    """Return the code of the codec that a container names; '' if it names none."""
+    with path.open('rb') as file:
+        return (_video_codecs(file, path.stat().st_size) or [''])[0]
+
+
 def why_not_opened(path: Path) -> str:
     """Say why OpenCV could not open a file, and what to do."""
     size = path.stat().st_size

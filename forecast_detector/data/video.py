@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..types import BadFrameError
 from .base import Clip, Truth
 from .capture import frame_rate, grab, open_capture, picture_size, VideoFaultError
-from .container import bytes_missing, codec_name, convert_to_h264, fourcc, has_index
+from .container import bytes_missing, codec_code, codec_name, convert_to_h264, fourcc, has_index
 from .stamps import Stamps
 
 
@@ -186,6 +186,7 @@ class VideoReader:
         capture = self._opened()
         code = fourcc(capture.get(cv2.CAP_PROP_FOURCC))
         if not self.reaches(0):
+            code = code or codec_code(self.path)
             named = f'its codec is {codec_name(code)}' if code else 'its codec has no name'
             raise VideoFaultError(
                 f'{self.path}: no frame can be decoded: {named}, for which OpenCV has no decoder '
