@@ -91,6 +91,12 @@ def test_two_keys_that_agree_need_no_word_and_two_that_do_not_get_one(tmp_path, 
     assert 'instance_id is taken' in caplog.text and len(caplog.records) == 1
 
 
+def test_what_a_second_key_has_that_is_no_track_does_no_harm(tmp_path, content, caplog):
+    for row in content['annotations']:
+        row.update(track_id={'of': 'another tool'}, attributes={'track_id': 1.5})
+    assert tracks(load(tmp_path, content)) == [5, 5, 5] and caplog.text == ''
+
+
 def test_numbers_of_objects_may_begin_again_in_each_video(tmp_path, content, caplog):
     content['videos'].append({'id': 2, 'name': 'b'})
     content['images'].append({**content['images'][0], 'id': 99, 'video_id': 2})

@@ -57,9 +57,19 @@ class Tracks:
         attributes = row.get('attributes')
         places = ((row, 'instance_id'), (row, 'track_id'),
                   (attributes if isinstance(attributes, dict) else {}, 'track_id'))
-        values = [value_of(place, key, 'annotation', self._path)
-                  for place, key in places if place.get(key) not in (None, '')]
-        return [int(v) if isinstance(v, str) and v.strip().isdecimal() else v for v in values]
+        found: list[int | str] = []
+        for place, key in places:
+            if place.get(key) in (None, ''):
+                continue
+            try:
+                value = value_of(place, key, 'annotation', self._path)
+            except ValueError:
+                if found:  # that one counts
+                    continue
+                raise
+            numeric = isinstance(value, str) and value.strip().isdecimal()
+            found.append(int(value) if numeric else value)
+        return found
 
     def of(self, row: Entry) -> int:
         """Give an annotation's track; -1 where it has none."""
