@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from ..types import StepResult
 
 STREAM = 'detect'
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``detect``."""
-    parser.add_argument('source', help='video file, or folder or file of a bag')
+    parser.add_argument('source', help='video or image file, or folder or file of a bag')
     parser.add_argument('--weights', default='foda', help='file or shipped name; default: foda')
     parser.add_argument('--topic', help='image topic of the bag; default: the only one')
     parser.add_argument(
@@ -51,14 +52,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def open_clip(source: str, topic: str | None) -> Clip:
     """
-    Open a video file or a bag.
+    Open a video file, an image file or a bag.
 
     :raises FileNotFoundError: if there is neither.
     :raises OptionError: for a topic of a video.
     """
+    import cv2
+
     from ..bags.finding import is_bag
+    from ..data.base import Truth
+    from ..data.frames import PackedTruth
     from ..data.rosbag import RosbagClip
     from ..data.video import VideoClip
+    from ..data.voc_video import ImageFilesClip
 
     path = Path(source)
     if not path.exists():
@@ -67,6 +73,8 @@ def open_clip(source: str, topic: str | None) -> Clip:
         return RosbagClip(path, topic)
     if topic is not None:
         raise options.OptionError(f'{source}: a video has no topics; --topic is for bags')
+    if path.suffix.lower() in IMAGE_SUFFIXES and cv2.haveImageReader(str(path)):
+        return ImageFilesClip(path.stem, [path], PackedTruth.pack([Truth(annotated=False)]))
     return VideoClip(path)
 
 
@@ -91,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
         if not frames:
             raise ValueError(f'{args.source}: none of {len(clip)} frames could be used')
     skipped += getattr(clip, 'broken', 0)
+    tell_unfinished([clip])
     reads = sum(frame['action'] == 'READ' for frame in frames)
     report = {
         'source': args.source, 'weights': str(args.weights), 'sha256': checkpoint.sha256,
@@ -122,7 +131,7 @@ def detect(
 
     frames: list[dict[str, Any]] = []
     skipped = common.PassedOver()
-    for index in common.progress(range(len(clip)), len(clip), 'detecting'):
+    for index in common.progress(clip.walk(), clip.expected, 'detecting'):
         frame = clip.frame(index)
         result = detector.step({STREAM: frame})[STREAM]
         if isinstance(result, StepFailure):

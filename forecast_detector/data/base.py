@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -65,6 +65,19 @@ class Clip(ABC):
     @abstractmethod
     def __len__(self) -> int:
         """Return the number of frames."""
+
+    @property
+    def expected(self) -> int | None:
+        """Say about how many frames there are, for a progress bar; None where nobody knows."""
+        return len(self)
+
+    def walk(self) -> Iterator[int]:
+        """
+        Count through the frames, in order.
+
+        A video is then read but once: how long it is shows only at its end.
+        """
+        yield from range(len(self))
 
     @abstractmethod
     def read(self, index: int) -> NDArray[np.uint8]:

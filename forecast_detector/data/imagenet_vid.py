@@ -15,6 +15,7 @@ from .base import Clip, ClipDataset, Truth
 from .frames import PackedTruth
 from .image_files import read_image, Size
 from .still import StillClip, voc_size
+from .text import read_text
 from .voc_xml import read_voc
 
 WNIDS = {
@@ -110,7 +111,7 @@ def _read_list(path: Path, columns: int) -> list[list[str]]:
         raise FileNotFoundError(
             f'{path}: no such list; the lists of the field belong into ROOT/ImageSets'
         )
-    rows = [line.split() for line in path.read_text().splitlines() if line.strip()]
+    rows = [line.split() for line in read_text(path).splitlines() if line.strip()]
     for number, row in enumerate(rows):
         if len(row) != columns or not all(field.isdigit() for field in row[1:]):
             raise ValueError(

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from ..boxes import area
 from ..types import BadFrameError
 from .base import Clip, ClipDataset, Truth
-from .coco_json import by_id, ImageTruths, number_categories, read_annotations, value_of
+from .coco_fields import value_of
+from .coco_json import by_id, ImageTruths, number_categories, read_annotations
 from .frames import clip_boxes
 from .image_files import read_image, Size, stated_size
 from .labels import label_indices
+from .text import read_text
 from .voc_xml import read_voc, VocImage
 
 # A clip is read frame after frame; a few pictures suffice, and a large set must not stay decoded.
@@ -172,7 +174,7 @@ def load_still_voc(
     listing = root / 'ImageSets' / 'Main' / f'{split}.txt'
     if not listing.is_file():
         raise FileNotFoundError(f'{listing}: no such list of images; check root and split')
-    names = [line.split()[0] for line in listing.read_text().splitlines() if line.strip()]
+    names = [line.split()[0] for line in read_text(listing).splitlines() if line.strip()]
     files = {name: root / 'Annotations' / f'{name}.xml' for name in names}
     classes = sorted({o.name for file in files.values() for o in read_voc(file).objects})
     in_force, index = label_indices(classes, labels, listing)

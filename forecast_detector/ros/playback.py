@@ -78,16 +78,17 @@ class ClipSource:
     rate_hz: float = 0.0
 
     def shots(self, start_ns: int) -> Iterator[Shot]:
-        """Play; the stamps follow from the rate."""
-        for index in range(len(self.clip)):
-            after_s = index / (self.rate_hz or self.clip.fps)
+        """Play; the stamps follow from the rate, or keep the distances of the clip's own."""
+        for index in self.clip.walk():
+            after_s = index / self.rate_hz if self.rate_hz else (
+                self.clip.stamp_ns(index) - self.clip.stamp_ns(0)) / 1e9
             header = Header(stamp=from_ns(start_ns + round(after_s * 1e9)), frame_id=self.frame_id)
             try:
                 image = image_message(header, self.clip.read(index))
             except BadFrameError:
                 if index == 0:
                     raise
-                return  # containers claim more frames than they hold
+                continue  # a frame that cannot be decoded
             truth = None
             if self.labels:
                 truth = truth_message(header, self.clip.truth(index), self.labels)
