@@ -14,8 +14,9 @@ ALLOWED = {
     # What everything speaks.
     'types': set(),
     'settings': set(),
+    'parameter': set(),
     'boxes': set(),
-    'config': {'settings', 'types'},
+    'config': {'parameter', 'settings', 'types'},
     'device': set(),
     'memory': set(),
     'shipped': set(),
