@@ -6,6 +6,7 @@ Checks, ROS descriptors, options of commands, the parameter file and the table o
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
@@ -18,6 +19,9 @@ T = TypeVar('T')
 Fixed = Literal['start', 'configure']
 KINDS = {bool: 'a switch (true or false)', int: 'a whole number', float: 'a number', str: 'a text'}
 MANY = {bool: 'switches', int: 'whole numbers', float: 'numbers', str: 'texts'}
+EFFECTIVE = {
+    None: 'at the next frame', 'configure': 'when the node is configured', 'start': 'at start',
+}
 SWITCH = {'true': True, 'false': False}
 
 
@@ -25,7 +29,7 @@ def plain(value: Any) -> Any:
     """Turn a value into one that YAML, JSON and ROS have."""
     if isinstance(value, Enum):
         return value.value
-    return list(value) if isinstance(value, tuple) else value
+    return list(value) if isinstance(value, (tuple, array)) else value
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Parameter:
     :ivar choices: all values that it may have, as :func:`plain` gives them; empty is any.
     :ivar fixed: from when on it does not change: ``start`` of the node, or while it is
         ``configure``-d. None: a change takes effect at the next frame.
+    :ivar example: a value, as the field has it, where the default is none that teaches.
     """
 
     name: str
@@ -48,6 +53,7 @@ class Parameter:
     most: float | None = None
     choices: tuple[Any, ...] = ()
     fixed: Fixed | None = None
+    example: Any = None
 
     @property
     def is_list(self) -> bool:
@@ -71,10 +77,17 @@ class Parameter:
     @property
     def expected(self) -> str:
         """What a value has to be."""
-        if self.choices:
-            return self.range
-        what = f'a list of {MANY[self.kind]}' if self.is_list else KINDS[self.kind]
-        return f'{what} {self.range}'.strip()
+        return self.range if self.choices else f'{self.type_name} {self.range}'.strip()
+
+    @property
+    def type_name(self) -> str:
+        """What its values are, with an article."""
+        return f'a list of {MANY[self.kind]}' if self.is_list else KINDS[self.kind]
+
+    @property
+    def effective(self) -> str:
+        """When a value takes effect, in the detector node."""
+        return EFFECTIVE[self.fixed]
 
     def allows(self, value: Any) -> bool:
         """Say whether a value of the right type is a choice, or within bounds."""
@@ -121,10 +134,10 @@ class Parameter:
 
 def parameter(
     default: T, help: str, *, least: float | None = None, most: float | None = None,
-    choices: tuple[Any, ...] = (), fixed: Fixed | None = None,
+    choices: tuple[Any, ...] = (), fixed: Fixed | None = None, example: T | None = None,
 ) -> T:
     """Describe a field of a configuration; what the arguments are says :class:`Parameter`."""
-    described = Parameter('', default, help, least, most, choices, fixed)
+    described = Parameter('', default, help, least, most, choices, fixed, example)
     made: T = field(default=default, metadata={'parameter': described})
     return made
 
