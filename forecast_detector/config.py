@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, get_args, Literal, TypeVar
 
+from .parameter import check, parameter
 from .settings import check_types
 from .types import Policy
 
@@ -197,49 +198,48 @@ def preset_config(name: str, labels: tuple[str, ...]) -> ModelConfig:
 
 @dataclass(frozen=True)
 class StreamConfig:
-    """
-    How streams are stepped: gating, post-processing, resets.
+    """How streams are stepped: gating, post-processing, resets."""
 
-    :ivar p: threshold of the scheduler, [0, 1]: the next frame is a FORECAST if the confidence
-        is strictly greater. 1 never forecasts.
-    :ivar accumulate: whether that is the confidence in all forecasts since the last READ, the
-        product of the scheduler's outputs; otherwise in the next one alone (the paper).
-    :ivar policy: who decides, see :class:`~forecast_detector.types.Policy`.
-    :ivar read_every: with policy ``alternate``, every ``read_every``-th frame is a READ.
-    :ivar max_consecutive_forecasts: a READ is forced after that many; 0 is no limit.
-    :ivar commit_on_forecast: whether a FORECAST step keeps the LSTM state that it computed.
-    :ivar score_threshold: detections below it are not given, [0, 1].
-    :ivar nms_iou: overlap above which the weaker box of a class is dropped, [0, 1].
-    :ivar max_detections: at most so many detections a frame.
-    :ivar reset_on_time_jump: a stamp earlier than the last one resets the stream (bag loops);
-        otherwise such a frame is refused.
-    :ivar max_gap_s: a longer gap between stamps resets the stream, seconds; 0 is no limit.
-    """
-
-    p: float = 0.8
-    accumulate: bool = True
-    policy: Policy = Policy.SCHEDULER
-    read_every: int = 2
-    max_consecutive_forecasts: int = 0
-    commit_on_forecast: bool = True
-    score_threshold: float = 0.3
-    nms_iou: float = 0.5
-    max_detections: int = 100
-    reset_on_time_jump: bool = True
-    max_gap_s: float = 2.0
+    p: float = parameter(
+        0.8, 'Threshold of the scheduler: the next frame is a FORECAST if the confidence is '
+        'strictly greater. 1 reads every frame; a lower p reads fewer.', least=0, most=1,
+    )
+    accumulate: bool = parameter(
+        True, 'Whether p bounds the confidence in all forecasts since the last READ together (the '
+        "product of the scheduler's outputs), or that in the next one alone, as in the paper.",
+    )
+    policy: Policy = parameter(
+        Policy.SCHEDULER, 'Who decides: scheduler (the network), read (every frame is a READ) or '
+        'alternate (every read_every-th frame is a READ).',
+        choices=tuple(policy.value for policy in Policy),
+    )
+    read_every: int = parameter(
+        2, 'With policy alternate, every read_every-th frame is a READ.', least=1,
+    )
+    max_consecutive_forecasts: int = parameter(
+        0, 'A READ is forced after so many forecasts in a row; 0 is no limit.', least=0,
+    )
+    commit_on_forecast: bool = parameter(
+        True, 'Whether a FORECAST keeps the LSTM state that it computed.',
+    )
+    score_threshold: float = parameter(
+        0.3, 'Detections with a lower score are left out.', least=0, most=1,
+    )
+    nms_iou: float = parameter(
+        0.5, 'Overlap (IoU) above which the weaker box of a class is dropped.', least=0, most=1,
+    )
+    max_detections: int = parameter(100, 'At most so many detections a frame.', least=1)
+    reset_on_time_jump: bool = parameter(
+        True, 'A stamp earlier than the last one resets the stream, as when a bag loops; '
+        'otherwise that frame is refused.',
+    )
+    max_gap_s: float = parameter(
+        2.0, 'A longer gap between stamps resets the stream, seconds; 0 is no limit.', least=0,
+    )
 
     def __post_init__(self) -> None:
         """:raises ValueError: for a value outside its range."""
-        for name in ('p', 'score_threshold', 'nms_iou'):
-            value = getattr(self, name)
-            _require(0.0 <= value <= 1.0, f'{name}: {value} is outside [0, 1]')
-        _require(self.read_every >= 1, f'read_every: {self.read_every} is below 1')
-        _require(
-            self.max_consecutive_forecasts >= 0,
-            f'max_consecutive_forecasts: {self.max_consecutive_forecasts} is below 0',
-        )
-        _require(self.max_detections >= 1, f'max_detections: {self.max_detections} is below 1')
-        _require(self.max_gap_s >= 0, f'max_gap_s: {self.max_gap_s} is below 0')
+        check(self)
 
     def replace(self, **changes: Any) -> StreamConfig:
         """Copy with changes, checked again."""

@@ -9,33 +9,33 @@ from __future__ import annotations
 from importlib import import_module
 import sys
 
-from .demo.processes import require_ros
+from .node import require_ros
 
 
-def _start(name: str) -> int:
+def _start(room: str, name: str) -> int:
     try:
         require_ros()
     except RuntimeError as error:
         print(f'{name}: error: {error}', file=sys.stderr)
         return 1
-    return int(import_module(f'.ros.{name}', __package__).main())
+    return int(import_module(f'.{room}.{name}', __package__).main())
 
 
 def detector_node() -> int:
     """Run the detector node."""
-    return _start('detector_node')
+    return _start('ros', 'detector_node')
 
 
 def camera_node() -> int:
     """Run the camera node."""
-    return _start('camera_node')
+    return _start('graph', 'camera_node')
 
 
 def player_node() -> int:
     """Run the player node."""
-    return _start('player_node')
+    return _start('graph', 'player_node')
 
 
 def recorder_node() -> int:
     """Run the recorder node."""
-    return _start('recorder_node')
+    return _start('graph', 'recorder_node')

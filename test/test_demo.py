@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from forecast_detector import node
 from forecast_detector.cli.demo import add_arguments, choose
-from forecast_detector.demo import processes
-from forecast_detector.demo.processes import Children, parameter_arguments, require_ros
+from forecast_detector.demo.processes import Children, parameter_arguments
 from forecast_detector.demo.show import check_answered, live_line
 from forecast_detector.demo.source import check_source
 from forecast_detector.demo.summary import summarise, table
@@ -95,9 +95,9 @@ def test_a_demo_without_answers_fails_with_the_last_words(
 
 
 def test_missing_ros_is_one_line_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, 'find_spec', lambda name: None)
+    monkeypatch.setattr(node, 'find_spec', lambda name: None)
     with pytest.raises(RuntimeError, match='make demo') as caught:
-        require_ros()
+        node.require_ros()
     assert '\n' not in str(caught.value)
 
 

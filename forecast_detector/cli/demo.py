@@ -9,12 +9,12 @@ import signal
 
 from ..checkpoint import load_checkpoint
 from ..config import StreamConfig
-from ..demo.processes import require_ros
 from ..demo.show import run as run_show
 from ..demo.show import Show
 from ..demo.source import check_source, SYNTHETIC
 from ..demo.summary import read_numbers, summarise, table
 from ..device import select_device
+from ..node import require_ros
 from . import options
 from .common import add_device, clear_results
 from .live_line import LiveLine

@@ -62,8 +62,8 @@ def _offline(args: argparse.Namespace, config: StreamConfig) -> int:
 
 def _live(args: argparse.Namespace, config: StreamConfig) -> int:
     from ..checkpoint import load_checkpoint
-    from ..demo.processes import require_ros
     from ..device import select_device
+    from ..node import require_ros
     from ..replay.live import LiveReplay
 
     require_ros()

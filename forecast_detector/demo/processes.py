@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 import os
 from pathlib import Path
 import signal
@@ -17,32 +16,6 @@ import yaml
 STOP_S = 60.0
 HASTY_STOP_S = 10.0
 TAIL_LINES = 15
-
-
-def _is_there(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except (ImportError, ValueError):  # its package is missing, or blocked
-        return False
-
-
-def require_ros() -> None:
-    """
-    Make sure that the executables can run.
-
-    :raises RuntimeError: if this Python has no ROS 2, or lacks the package's messages.
-    """
-    missing = [
-        name
-        for name in ('rclpy', 'vision_msgs', 'forecast_detector.msg')
-        if not _is_there(name)
-    ]
-    if missing:
-        raise RuntimeError(
-            f'ROS 2 is not complete here (no {", ".join(missing)}): source a ROS 2 workspace in '
-            'which this package is built; in its source tree, run `make setup` and then this '
-            'command behind `scripts/ros_env`, or `make demo`'
-        )
 
 
 def graph_environment(log_folder: Path) -> dict[str, str]:

@@ -9,16 +9,12 @@ from pathlib import Path
 import time
 from typing import Any
 
+from ..node import DETECTOR, DEVICE_MARK, UNCONFIGURED_MARK
 from .processes import Child, Children
 
-CAMERA = 'forecast_detector.ros.camera_node'
-DETECTOR = 'forecast_detector.ros.detector_node'
-RECORDER = 'forecast_detector.ros.recorder_node'
+CAMERA = 'forecast_detector.graph.camera_node'
+RECORDER = 'forecast_detector.graph.recorder_node'
 IMAGE_TOPIC = '/camera/image_raw'
-# In the detector's log, before the sentence that says where it runs and why.
-DEVICE_MARK = 'device: '
-# In its log, where it cannot load its weights or use its device.
-UNCONFIGURED_MARK = 'waiting unconfigured'
 POLL_S = 0.2
 # Weak detections count in average precision; only those with SHOWN_SCORE are drawn.
 SCORE_THRESHOLD = 0.05

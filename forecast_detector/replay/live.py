@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
-from enum import Enum
+from dataclasses import dataclass
 import json
 from pathlib import Path
 import time
@@ -13,13 +12,14 @@ from typing import Any
 from ..bags import BagReader
 from ..config import StreamConfig
 from ..demo.processes import Child, Children
-from ..demo.show import DETECTOR, DEVICE_MARK, UNCONFIGURED_MARK
+from ..node import DETECTOR, DEVICE_MARK, UNCONFIGURED_MARK
+from ..parameter import describe, plain
 from .answers import Answer
 from .heard import played_topic, read_counters, read_heard
 from .matching import stands_still
 from .recording import Recording
 
-PLAYER = 'forecast_detector.ros.player_node'
+PLAYER = 'forecast_detector.graph.player_node'
 POLL_S = 0.1
 # Images of a camera that may be on their way, lossless.
 WINDOW = 8
@@ -58,9 +58,8 @@ class LiveReplay:
 
     def detector(self) -> dict[str, Any]:
         """Parameters of the detector node: the streams are configured as offline."""
-        config = {f.name: getattr(self.config, f.name) for f in fields(self.config)}
         return {
-            **{n: v.value if isinstance(v, Enum) else v for n, v in config.items()},
+            **{name: plain(getattr(self.config, name)) for name in describe(StreamConfig)},
             'weights': str(self.weights.resolve()),
             'device': self.device,
             'image_topics': list(self.topics().values()),

@@ -16,9 +16,10 @@ import torch
 from vision_msgs.msg import LabelInfo
 
 from ..checkpoint import find_weights, load_checkpoint
-from ..demo.show import DEVICE_MARK, UNCONFIGURED_MARK
+from ..config import StreamConfig
 from ..engine import StreamingDetector
 from ..memory import keep_freed_memory
+from ..node import DEVICE_MARK, NodeConfig, UNCONFIGURED_MARK
 from . import parameters
 from .conversions import label_info_message
 from .diagnostics import Diagnostics
@@ -28,6 +29,7 @@ from .spin import spin
 
 TransitionPart = Callable[[LifecycleState], TransitionCallbackReturn]
 
+
 class DetectorNode(LifecycleNode):
     """Detects objects in the images of one or several cameras."""
 
@@ -35,12 +37,11 @@ class DetectorNode(LifecycleNode):
         """
         Declare parameters and services; start by itself where ``autostart`` says so.
 
-        :raises ValueError: for a parameter of another type given at start.
-        :raises rclpy.exceptions.ParameterException: for one out of range.
+        :raises ValueError: for a parameter of another type or out of range given at start.
         """
         self._pipeline: Pipeline | None = None
         super().__init__('detector', **kwargs)
-        parameters.declare(self)
+        parameters.declare(self, parameters.PARAMETERS)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._label_info: Any = None
         self._diagnostics = Diagnostics(self)
@@ -93,12 +94,11 @@ class DetectorNode(LifecycleNode):
         """
         if reason := parameters.mistaken(self, parameter_list):
             return SetParametersResult(successful=False, reason=reason)
-        old = parameters.current(self) if self._pipeline else {}
         result = super().set_parameters_atomically(parameters.with_fractions(parameter_list))
         if result.successful and self._pipeline:
-            values = parameters.current(self)
-            self._pipeline.detector.config = parameters.stream_config(values)
-            if values['score_threshold'] != old['score_threshold']:
+            detector, config = self._pipeline.detector, parameters.read(self, StreamConfig)
+            former, detector.config = detector.config, config
+            if config.score_threshold != former.score_threshold:
                 self._publish_label_info()
         return result
 
@@ -141,17 +141,16 @@ class DetectorNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def _configure(self, _state: LifecycleState) -> TransitionCallbackReturn:
-        values = parameters.current(self)
-        config = parameters.node_config(values)
+        config = parameters.read(self, NodeConfig)
         checkpoint = load_checkpoint(find_weights(config.weights))
         if config.cpu_threads:
             torch.set_num_threads(config.cpu_threads)
         detector = StreamingDetector(
             checkpoint,
-            parameters.stream_config(values),
+            parameters.read(self, StreamConfig),
             config.device,
-            parameters.given_size(config),
-            parameters.given_resize(config),
+            config.given_size,
+            config.given_resize,
         )
         warm_up(detector)
         self._pipeline = Pipeline(self, detector, config)
@@ -214,8 +213,9 @@ class DetectorNode(LifecycleNode):
 
     def _publish_label_info(self) -> None:
         assert self._pipeline
-        threshold = self.get_parameter('score_threshold').value
-        self._label_info.publish(label_info_message(self._pipeline.detector.labels, threshold))
+        detector = self._pipeline.detector
+        message = label_info_message(detector.labels, detector.config.score_threshold)
+        self._label_info.publish(message)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from difflib import get_close_matches
 import json
 import math
 from typing import Any
 
 from rclpy.node import Node
-from rclpy.parameter import Parameter
+from rclpy.parameter import Parameter as RosParameter
 
-KINDS = {bool: 'a switch (true or false)', int: 'a whole number', float: 'a number', str: 'a text'}
-MANY = {bool: 'switches', int: 'whole numbers', float: 'numbers', str: 'texts'}
-# What the default of a list does not show.
-EXAMPLES: dict[str, Any] = {'image_topics': ['/camera/image_raw'], 'input_size': [320, 320]}
+from ..parameter import KINDS, MANY, Parameter, plain
+
 # Those of ROS itself. Some a node only has in later releases, or declares when it uses them.
 OF_ROS = ('use_sim_time', 'start_type_description_service', 'qos_overrides')
 
 
-def overrides(node: Node) -> dict[str, Parameter]:
+def overrides(node: Node) -> dict[str, RosParameter]:
     """
     List what a node was given at start, declared or not.
 
@@ -30,49 +27,52 @@ def overrides(node: Node) -> dict[str, Parameter]:
     return dict(getattr(node, '_parameter_overrides', {}))
 
 
-def declared_value(node: Node, name: str, default: Any) -> Any:
+def declared_value(node: Node, parameter: Parameter) -> Any:
     """
     Choose the value to declare a parameter with: the given one, or the default.
 
     A whole number is taken where a fraction is expected (``-p p:=1``).
 
-    :raises ValueError: for a value of another type; names the parameter and the remedy.
+    :raises ValueError: for a value that it cannot have; names the parameter and the remedy.
     """
-    given = overrides(node).get(name)
-    return default if given is None else checked(name, default, given.value)
+    given = overrides(node).get(parameter.name)
+    return plain(parameter.default) if given is None else checked(parameter, given.value)
 
 
-def checked(name: str, default: Any, value: Any) -> Any:
+def checked(parameter: Parameter, value: Any) -> Any:
     """
-    Check a parameter's type by its default; whole numbers become fractions.
+    Check a value's type and range; whole numbers become fractions.
 
     :param value: None for an empty list: that is what rcl makes of it.
-    :raises ValueError: for another type.
+    :raises ValueError: for one that the parameter cannot have.
     """
-    value = list(value) if isinstance(value, (array, tuple)) else value
+    name, default, value = parameter.name, plain(parameter.default), plain(value)
     if type(default) is float and type(value) is int:
-        return float(value)
-    example: Any = EXAMPLES.get(name, default)
+        value = float(value)
+    if _shape(value) != _shape(default):
+        raise ValueError(f'{name}: {_wrong_type(parameter, default, value)}')
+    parameter.check(value)
+    return value
+
+
+def _wrong_type(parameter: Parameter, default: Any, value: Any) -> str:
+    """Say what a value is and what to write instead."""
+    example = default if parameter.example is None else plain(parameter.example)
+    wanted, what = example, f'{json.dumps(value, default=str)} is {_kind(value)}'
     if value is None or value == []:
-        if isinstance(default, list):
-            raise ValueError(f'{name}: the list is empty; expected {_kind(default)}, such as '
-                             f'{name}: {json.dumps(example)}')
-        raise ValueError(f'{name}: an empty list; expected {_kind(default)}, such as '
-                         f'{json.dumps(default)}')
-    if _shape(value) == _shape(default):
-        return value
-    wanted = _read_as(default, value)
-    if isinstance(default, list) and wanted and len(wanted) < len(example):
-        wanted = None
-    raise ValueError(
-        f'{name}: {json.dumps(value)} is {_kind(value)}; expected {_kind(default)}, such as '
-        f'{name}: {json.dumps(example if wanted is None else wanted)}'
-    )
+        what = 'the list is empty' if parameter.is_list else 'an empty list'
+    else:
+        meant = _read_as(default, value)
+        if not parameter.is_list or meant and len(meant) >= len(example):
+            wanted = example if meant is None else meant
+    return (f'{what}; expected {parameter.type_name}, such as '
+            f'{parameter.name}: {json.dumps(wanted)}')
 
 
 def _shape(value: Any) -> tuple[bool, type]:
-    """Say whether it is a list, and of what."""
-    return isinstance(value, list), type(value[0] if isinstance(value, list) else value)
+    """Say whether it is a list, and of what; nothing is a list of nothing."""
+    is_list = isinstance(value, list)
+    return is_list, type(value[0] if is_list and value else value)
 
 
 def _kind(value: Any) -> str:
@@ -135,17 +135,3 @@ def nearest(name: str, names: Iterable[str]) -> str:
         if near := get_close_matches(key, plain, n=1, cutoff=0.75):
             return plain[near[0]]
     return ''
-
-
-def declare_all(node: Node, parameters: Mapping[str, tuple[Any, Any]]) -> None:
-    """
-    Declare parameters with what was given for them, and warn of names that there are not.
-
-    :param parameters: name to default and descriptor.
-    :raises ValueError: for a value of another type.
-    :raises rclpy.exceptions.ParameterException: for a value out of range.
-    """
-    for name, (default, descriptor) in parameters.items():
-        value = declared_value(node, name, default)
-        node.declare_parameter(name, value, descriptor, ignore_override=True)
-    warn_of_unknown(node, parameters)

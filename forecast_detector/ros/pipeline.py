@@ -11,13 +11,13 @@ import numpy as np
 from rclpy.lifecycle import LifecycleNode
 
 from ..engine import StreamingDetector
+from ..node import NodeConfig
 from ..topics import camera_topics
 from ..types import Frame, StepFailure, StepResult
 from .ages import Age
 from .camera import Camera, Waiting
 from .mailbox import Mailbox
 from .names import resolved
-from .parameters import NodeConfig
 from .throttle import Throttle
 from .worker import Worker
 

@@ -24,9 +24,9 @@ from vision_msgs.msg import Detection2DArray
 
 from forecast_detector.demo.processes import Child, Children
 from forecast_detector.msg import ForecastDecision
+from forecast_detector.node import DETECTOR
 
 PATIENCE_S = 60.0
-DETECTOR = 'forecast_detector.ros.detector_node'
 TRANSITIONS = {
     'configure': Transition.TRANSITION_CONFIGURE,
     'cleanup': Transition.TRANSITION_CLEANUP,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from threading import Thread
 
 import numpy as np
@@ -11,15 +10,15 @@ import pytest
 pytest.importorskip('rclpy', reason='needs ROS 2: run `make test`')
 pytest.importorskip('forecast_detector.msg', reason='messages not built: run `make test`')
 
-from pathlib import Path  # noqa: E402
-
 from rclpy.parameter import Parameter  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
-import yaml  # noqa: E402
 
 from forecast_detector.config import StreamConfig  # noqa: E402
+from forecast_detector.node import NodeConfig  # noqa: E402
+from forecast_detector.parameter import build, plain  # noqa: E402
 from forecast_detector.ros import conversions, parameters  # noqa: E402
 from forecast_detector.ros.mailbox import Mailbox  # noqa: E402
+from forecast_detector.ros.parameters import PARAMETERS  # noqa: E402
 from forecast_detector.topics import beside, camera_topics  # noqa: E402
 from forecast_detector.types import (  # noqa: E402
     Action,
@@ -31,25 +30,30 @@ from forecast_detector.types import (  # noqa: E402
 
 from .graph import make_image  # noqa: E402
 
-FILE = Path(__file__).parents[2] / 'config' / 'detector.yaml'
+DEFAULTS = {name: plain(parameter.default) for name, parameter in PARAMETERS.items()}
 
 
-def test_every_setting_is_a_parameter_with_a_description() -> None:
-    names = {f.name for c in (StreamConfig, parameters.NodeConfig) for f in fields(c)}
-    assert set(parameters.defaults()) == names == set(parameters.DESCRIPTIONS)
-    for name, default in parameters.defaults().items():
-        assert parameters.describe(name, default).description
-
-
-def test_the_parameter_file_shows_the_defaults() -> None:
-    shown = yaml.safe_load(FILE.read_text())['/**']['ros__parameters']
-    assert shown == parameters.defaults()
+def test_descriptors_say_what_the_fields_say() -> None:
+    p, policy, every, weights = (
+        parameters.descriptor(PARAMETERS[name])
+        for name in ('p', 'policy', 'read_every', 'weights')
+    )
+    assert p.description.startswith(PARAMETERS['p'].help)
+    assert p.description.endswith(' Takes effect at the next frame.')
+    (reach,) = p.floating_point_range
+    assert (reach.from_value, reach.to_value, p.read_only) == (0.0, 1.0, False)
+    (reach,) = every.integer_range
+    assert (reach.from_value, reach.to_value) == (1, 2**31 - 1)
+    assert policy.additional_constraints == 'one of scheduler, read, alternate'
+    assert weights.description.endswith('when the node is configured.') and not weights.read_only
+    fixed = {name for name in PARAMETERS if parameters.descriptor(PARAMETERS[name]).read_only}
+    assert fixed == {'autostart', 'lossless'}
 
 
 def test_parameters_give_the_configurations_back() -> None:
-    values = parameters.defaults()
-    assert parameters.stream_config(values) == StreamConfig()
-    assert parameters.node_config(values) == parameters.NodeConfig()
+    assert build(StreamConfig, DEFAULTS) == StreamConfig()
+    assert build(NodeConfig, DEFAULTS) == NodeConfig()
+    assert DEFAULTS.keys() == {**vars(StreamConfig()), **vars(NodeConfig())}.keys()
 
 
 def test_whole_numbers_are_taken_for_fractions_only() -> None:
@@ -60,7 +64,7 @@ def test_whole_numbers_are_taken_for_fractions_only() -> None:
 
 
 def test_what_is_read_on_configure_is_refused_later() -> None:
-    values = parameters.defaults()
+    values = DEFAULTS
     assert parameters.why_refused({'weights': 'x'}, values, configured=False) == ''
     assert 'cleanup' in parameters.why_refused({'weights': 'x'}, values, configured=True)
     same = {'weights': values['weights'], 'image_topics': tuple(values['image_topics'])}
@@ -197,20 +201,3 @@ def test_pixels_are_those_that_cv_bridge_gives(encoding: str, channels: int) -> 
     ours = conversions.frame_from_message(message).load()
     theirs = cv_bridge.CvBridge().imgmsg_to_cv2(message, 'rgb8')
     assert (ours == theirs).all()
-
-
-@pytest.mark.parametrize('size', [(100, 96), (0, 96), (96,), (-32, 32)])
-def test_an_input_size_off_the_grid_is_refused(size: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match='multiples of 32'):
-        parameters.NodeConfig(input_size=size)
-
-
-def test_input_size_and_resize_of_zero_and_nothing_mean_the_trained_ones() -> None:
-    trained = parameters.NodeConfig()
-    assert parameters.given_size(trained) is None
-    assert parameters.given_resize(trained) is None
-    other = parameters.NodeConfig(input_size=(192, 256), resize='stretch')
-    assert parameters.given_size(other) == (192, 256)
-    assert parameters.given_resize(other) == 'stretch'
-    with pytest.raises(ValueError, match='letterbox'):
-        parameters.NodeConfig(resize='crop')

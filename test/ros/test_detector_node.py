@@ -103,12 +103,12 @@ def test_limit_and_policy_are_dynamic(graph: Graph, front: Camera) -> None:
 @pytest.mark.parametrize(
     ('name', 'value', 'reason'),
     [
-        ('p', 1.5, 'p'),
+        ('p', 1.5, 'p: 1.5 is not a number in [0, 1]'),
         ('p', -1, 'p'),
         ('nms_iou', float('nan'), 'nms_iou'),
-        ('policy', 'sometimes', 'expected one of scheduler, read, alternate'),
+        ('policy', 'sometimes', 'one of scheduler, read, alternate'),
         ('read_every', 0, 'read_every'),
-        ('p', 'high', 'wrong type: p: "high" is a text; expected a number'),
+        ('p', 'high', 'p: "high" is a text; expected a number'),
         ('image_topics', '/other', 'such as image_topics: ["/other"]'),
         ('score_treshold', 0.5, 'did you mean score_threshold?'),
         ('autostart', False, 'read-only'),

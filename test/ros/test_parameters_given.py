@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 import subprocess
 import sys
@@ -14,10 +15,11 @@ pytest.importorskip('forecast_detector.msg', reason='messages not built: run `ma
 
 import rclpy  # noqa: E402
 
-from forecast_detector.ros import parameters  # noqa: E402
+from forecast_detector.parameter import plain  # noqa: E402
 from forecast_detector.ros.arguments import explain  # noqa: E402
 from forecast_detector.ros.names import resolved  # noqa: E402
 from forecast_detector.ros.overrides import checked, unknown  # noqa: E402
+from forecast_detector.ros.parameters import PARAMETERS  # noqa: E402
 
 from .graph import Graph, wait_until  # noqa: E402
 
@@ -38,7 +40,8 @@ def refusal(*arguments: str) -> str:
 
 def run(node: str, *arguments: str, folder: Path) -> tuple[int, list[str]]:
     """Run a node until it ends; give its status and its lines."""
-    command = [sys.executable, '-m', f'forecast_detector.ros.{node}_node', '--ros-args']
+    room = 'ros' if node == 'detector' else 'graph'
+    command = [sys.executable, '-m', f'forecast_detector.{room}.{node}_node', '--ros-args']
     done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=100,
                           cwd=folder)
     return done.returncode, (done.stdout + done.stderr).splitlines()
@@ -101,6 +104,8 @@ def test_a_broken_parameter_file_ends_each_node_with_one_line(node: str, tmp_pat
     ('detector', 'image_topics:=[]', 'image_topics: the list is empty'),
     ('player', 'image_topics:=[]', 'image_topics: the list is empty'),
     ('camera', "frames:='5'", 'frames: "5" is a text; expected a whole number'),
+    ('detector', 'policy:=never', "policy: 'never' is not one of scheduler, read"),
+    ('player', 'loop:=0', 'loop: 0 is not a whole number of at least 1'),
     ('recorder', 'out:=[a]', 'out: ["a"] is a list of texts; expected a text'),
     ('camera', 'image_topic:=/cam/image-raw', "image_topic: '/cam/image-raw' is no name of a"),
     ('recorder', "image_topic:=''", "image_topic: '' is no name of a topic"),
@@ -118,7 +123,7 @@ def test_a_wrong_value_ends_a_node_with_one_line(
     ('image_topics', None, 'the list is empty; expected a list of texts, such as image_topics: '
      '["/camera/image_raw"]'),
     ('input_size', None, 'the list is empty; expected a list of whole numbers'),
-    ('p', None, 'an empty list; expected a number, such as 0.8'),
+    ('p', None, 'an empty list; expected a number, such as p: 0.8'),
     ('image_topics', '/cam/image', 'such as image_topics: ["/cam/image"]'),
     ('image_topics', [1, 2], 'is a list of whole numbers; expected a list of texts'),
     ('weights', ['foda'], 'is a list of texts; expected a text, such as weights: "foda"'),
@@ -140,15 +145,31 @@ def test_a_wrong_value_ends_a_node_with_one_line(
 ])
 def test_a_wrong_type_is_told_with_what_to_write(name: str, value: object, expected: str) -> None:
     with pytest.raises(ValueError) as caught:
-        checked(name, parameters.defaults()[name], value)
+        checked(PARAMETERS[name], value)
     said = str(caught.value)
     assert said.startswith(f'{name}: ') and expected in said and '\n' not in said
 
 
 def test_right_types_are_taken() -> None:
-    for name, value in parameters.defaults().items():
-        assert checked(name, value, value) == value
-    assert checked('p', 0.8, 1) == 1.0 and type(checked('p', 0.8, 1)) is float
+    for parameter in PARAMETERS.values():
+        assert checked(parameter, plain(parameter.default)) == plain(parameter.default)
+    assert checked(PARAMETERS['p'], 1) == 1.0 and type(checked(PARAMETERS['p'], 1)) is float
+
+
+@pytest.mark.parametrize(('name', 'value', 'expected'), [
+    ('p', 1.5, 'p: 1.5 is not a number in [0, 1]'),
+    ('read_every', 0, 'read_every: 0 is not a whole number of at least 1'),
+    ('max_gap_s', math.nan, 'max_gap_s: nan is not a number of at least 0'),
+    ('cpu_threads', 5000, 'cpu_threads: 5000 is not a whole number in [0, 1024]'),
+    ('policy', 'sometimes', "policy: 'sometimes' is not one of scheduler, read, alternate"),
+    ('resize', 'crop', "resize: 'crop' is not one of '', letterbox, stretch"),
+])
+def test_a_value_out_of_range_is_told_with_what_is_expected(
+    name: str, value: object, expected: str
+) -> None:
+    with pytest.raises(ValueError) as caught:
+        checked(PARAMETERS[name], value)
+    assert str(caught.value) == expected
 
 
 @pytest.mark.parametrize(('name', 'meant'), [
@@ -163,19 +184,19 @@ def test_right_types_are_taken() -> None:
     ('qos_override./front/image_raw.subscription.depth', 'qos_overrides'),
 ])
 def test_an_unknown_name_is_told_with_the_nearest(name: str, meant: str) -> None:
-    line, = unknown([name], parameters.defaults(), '/detector')
+    line, = unknown([name], PARAMETERS, '/detector')
     assert f'no parameter {name}:' in line and line.endswith(f'did you mean {meant}?')
 
 
 def test_a_name_that_is_like_no_other_is_told_with_where_they_are_listed() -> None:
-    line, = unknown(['xyzzy'], parameters.defaults(), '/front/detector')
+    line, = unknown(['xyzzy'], PARAMETERS, '/front/detector')
     assert line.endswith('`ros2 param list /front/detector` lists them all')
 
 
 def test_names_of_ros_are_known() -> None:
-    given = ['use_sim_time', 'qos_overrides./a/b.subscription.depth', *parameters.defaults(),
+    given = ['use_sim_time', 'qos_overrides./a/b.subscription.depth', *PARAMETERS,
              'start_type_description_service']
-    assert unknown(given, parameters.defaults(), '/detector') == []
+    assert unknown(given, PARAMETERS, '/detector') == []
 
 
 def test_names_and_files_that_are_not_used_are_warned_about_and_the_node_runs(

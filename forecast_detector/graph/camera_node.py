@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
 import sys
 from threading import Event, Thread
 import time
-from typing import Any
 
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
@@ -17,25 +17,34 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray
 
+from ..parameter import parameter
+from ..ros import parameters
+from ..ros.names import resolved
+from ..ros.spin import Done, ending_on_errors, spin
 from ..topics import beside
-from .fixed import declare_fixed
-from .names import resolved
-from .playback import open_source, Source
-from .spin import Done, ending_on_errors, spin
+from .playback import open_source
 
-PARAMETERS = {
-    'source': ('synthetic', 'synthetic, a video file, or a rosbag2 folder or .mcap file.'),
-    'bag_topic': ('', 'Image topic of the bag; empty takes its only one.'),
-    'image_topic': ('camera/image_raw', 'Topic to publish on; truth goes beside it.'),
-    'frame_id': ('camera', 'Frame of the images; those of a bag keep theirs.'),
-    'frames': (0, 'Ends after so many images; 0 plays all (the synthetic world: 150).'),
-    'rate_hz': (0.0, 'Images a second; 0 is the rate of the source.'),
-    'seed': (0, 'Which synthetic world.'),
-    'subscribers': (1, 'Starts when the images have so many subscribers.'),
-}
 SETTLE_S = 1.0
 ACKNOWLEDGE_S = 10
 IMAGE_DEPTH = 30
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """What is played, and where."""
+
+    source: str = parameter(
+        'synthetic', 'synthetic, a video file, or a rosbag2 folder or .mcap file.',
+    )
+    bag_topic: str = parameter('', 'Image topic of the bag; empty takes its only one.')
+    image_topic: str = parameter('camera/image_raw', 'Topic to publish on; truth goes beside it.')
+    frame_id: str = parameter('camera', 'Frame of the images; those of a bag keep theirs.')
+    frames: int = parameter(
+        0, 'Ends after so many images; 0 plays all (the synthetic world: 150).', least=0,
+    )
+    rate_hz: float = parameter(0.0, 'Images a second; 0 is the rate of the source.', least=0)
+    seed: int = parameter(0, 'Which synthetic world.', least=0)
+    subscribers: int = parameter(1, 'Starts when the images have so many subscribers.', least=0)
 
 
 class CameraNode(Node):
@@ -49,14 +58,17 @@ class CameraNode(Node):
         :raises FileNotFoundError: if there is no such file.
         """
         super().__init__('camera')
-        declare_fixed(self, PARAMETERS)
-        topic = resolved(self, 'image_topic', self._get('image_topic'))
+        self._config = config = parameters.declared(self, CameraConfig)
+        topic = resolved(self, 'image_topic', config.image_topic)
         self._images = self.create_publisher(Image, topic, QoSProfile(depth=IMAGE_DEPTH))
         latched = QoSProfile(
             history=HistoryPolicy.KEEP_ALL, durability=DurabilityPolicy.TRANSIENT_LOCAL
         )
         self._truth = self.create_publisher(Detection2DArray, beside(topic, 'truth'), latched)
-        self._source = self._open()
+        self._source = open_source(
+            config.source, config.frame_id, config.frames, config.rate_hz, config.seed,
+            config.bag_topic,
+        )
         self._error: Exception | None = None
         self._stop = Event()
         self._thread = Thread(target=self._run, name='camera', daemon=True)
@@ -69,19 +81,6 @@ class CameraNode(Node):
         self._stop.set()
         self._thread.join()
 
-    def _get(self, name: str) -> Any:
-        return self.get_parameter(name).value
-
-    def _open(self) -> Source:
-        return open_source(
-            source=self._get('source'),
-            frame_id=self._get('frame_id'),
-            frames=self._get('frames'),
-            rate_hz=self._get('rate_hz'),
-            seed=self._get('seed'),
-            topic=self._get('bag_topic'),
-        )
-
     def _run(self) -> None:
         try:
             self._wait_for_subscribers()
@@ -90,7 +89,7 @@ class CameraNode(Node):
             self._error = error
 
     def _wait_for_subscribers(self) -> None:
-        wanted, topic = self._get('subscribers'), self._images.topic_name
+        wanted, topic = self._config.subscribers, self._images.topic_name
         self.get_logger().info(f'waiting for {wanted} subscribers on {topic}')
         while self._images.get_subscription_count() < wanted and not self._stop.wait(0.05):
             pass
@@ -99,7 +98,7 @@ class CameraNode(Node):
     def _play(self) -> None:
         begin_s, count = time.monotonic(), 0
         shots = self._source.shots(self.get_clock().now().nanoseconds)
-        for shot in islice(shots, self._get('frames') or None):
+        for shot in islice(shots, self._config.frames or None):
             early_s = begin_s + shot.after_s - time.monotonic()
             if self._stop.wait(max(0.0, early_s)):
                 return

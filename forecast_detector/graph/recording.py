@@ -10,9 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from sensor_msgs.msg import Image
+from vision_msgs.msg import Detection2DArray
 
-from ..bags.messages import stamp_to_ns
+from forecast_detector.msg import ForecastDecision
+
+from ..bags.messages import DECISION, DETECTIONS, IMAGE, stamp_to_ns
 from ..bags.parsing import objects_of
+
+BAG_TYPES = {Image: IMAGE, Detection2DArray: DETECTIONS, ForecastDecision: DECISION}
 
 
 @dataclass

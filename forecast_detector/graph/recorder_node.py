@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 import json
 import os
 from pathlib import Path
@@ -20,27 +21,35 @@ from forecast_detector.msg import ForecastDecision
 
 from ..annotate import annotate, VideoWriter
 from ..bags import BagWriter
-from ..bags.messages import DECISION, default_typestore, DETECTIONS, IMAGE, stamp_to_ns
+from ..bags.messages import default_typestore, stamp_to_ns
 from ..bags.parsing import decision_of, detections_of, objects_of
 from ..bags.reader import frame_from_message
+from ..parameter import parameter
+from ..ros import parameters
+from ..ros.names import resolved
+from ..ros.qos import keep_all
+from ..ros.spin import ending_on_errors, spin
 from ..topics import beside
 from ..types import Action, BadFrameError
-from .fixed import declare_fixed
-from .names import resolved
-from .qos import keep_all
-from .recording import Answered, Joiner, numbers_of
-from .spin import ending_on_errors, spin
+from .recording import Answered, BAG_TYPES, Joiner, numbers_of
 
-PARAMETERS = {
-    'image_topic': ('camera/image_raw', 'The images; answers and truth are found beside them.'),
-    'out': ('out/demo', 'Folder to write to; what a recording left there is replaced.'),
-    'fps': (15.0, 'Frames a second of the video.'),
-    'shown_score': (0.3, 'Boxes with a lower score are not drawn.'),
-}
 LIVE_PERIOD_S = 0.2
 # Smaller images are enlarged for the video, so that names can be read, pixels.
 DRAWN_HEIGHT = 480
-BAG_TYPES = {Image: IMAGE, Detection2DArray: DETECTIONS, ForecastDecision: DECISION}
+
+
+@dataclass(frozen=True)
+class RecorderConfig:
+    """What is recorded, and where to."""
+
+    image_topic: str = parameter(
+        'camera/image_raw', 'The images; answers and truth are found beside them.',
+    )
+    out: str = parameter(
+        'out/demo', 'Folder to write to; what a recording left there is replaced.',
+    )
+    fps: float = parameter(15.0, 'Frames a second of the video.', least=0)
+    shown_score: float = parameter(0.3, 'Boxes with a lower score are not drawn.', least=0, most=1)
 
 
 class RecorderNode(Node):
@@ -54,12 +63,11 @@ class RecorderNode(Node):
         :raises ValueError: if a parameter is given wrongly.
         """
         super().__init__('recorder')
-        declare_fixed(self, PARAMETERS)
-        self._out = Path(self.get_parameter('out').value)
-        self._shown_score = self.get_parameter('shown_score').value
-        self._topic = resolved(self, 'image_topic', self.get_parameter('image_topic').value)
+        config = parameters.declared(self, RecorderConfig)
+        self._out, self._shown_score = Path(config.out), config.shown_score
+        self._topic = resolved(self, 'image_topic', config.image_topic)
         self._bag = BagWriter(self._out / 'bag')
-        self._video = VideoWriter(self._out / 'annotated.mp4', self.get_parameter('fps').value)
+        self._video = VideoWriter(self._out / 'annotated.mp4', config.fps)
         self._joiner = Joiner()
         self._labels: list[str] = []
         self._images = 0

@@ -22,8 +22,8 @@ from ..data.synthetic import load_synthetic
 from ..data.video import VideoClip
 from ..demo.source import SYNTHETIC
 from ..images import decode_compressed
+from ..ros.conversions import detections_message, from_ns, image_message
 from ..types import BadFrameError, Detections
-from .conversions import detections_message, from_ns, image_message
 
 _logger = logging.getLogger(__name__)
 SYNTHETIC_FRAMES = 150

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 import sys
 from threading import Event, Thread
@@ -24,29 +25,42 @@ from forecast_detector.msg import ForecastDecision
 from ..bags import BagReader, MessageError, Record
 from ..bags.messages import COMPRESSED_IMAGE, default_typestore, stamp_to_ns
 from ..bags.reader import parsed
+from ..parameter import parameter
 from ..replay.heard import HeardWriter, played_topic, write_live
 from ..replay.matching import Matcher, Shot
+from ..ros import parameters
+from ..ros.conversions import from_ns
+from ..ros.qos import keep_all, LATCHED
+from ..ros.spin import Done, ending_on_errors, spin
 from ..topics import camera_topics
-from .conversions import from_ns
-from .fixed import declare_fixed
-from .qos import keep_all, LATCHED
-from .recorder_node import BAG_TYPES
-from .spin import Done, ending_on_errors, spin
+from .recording import BAG_TYPES
 
-PARAMETERS = {
-    'bag': ('', 'Folder or file of the bag.'),
-    'image_topics': ([''], 'Image topics of the bag to be played.'),
-    'out': ('', 'Folder to write to.'),
-    'rate': (1.0, 'Times the recorded speed; 0 is as fast as the answers come (lossless).'),
-    'loop': (1, 'How often the bag is played.'),
-    'lossless': (False, 'Wait for answers, so that none is lost.'),
-    'window': (8, 'Images of a camera that may be on their way, lossless.'),
-    'quiet_s': (5.0, 'Silence after the last image that ends the waiting for answers.'),
-}
 CLOCK_S = 0.025
 SETTLE_S = 1.0
 LIVE_S = 0.2
 IMAGE_DEPTH = 30
+
+
+@dataclass(frozen=True)
+class PlayerConfig:
+    """What is played, and how."""
+
+    bag: str = parameter('', 'Folder or file of the bag.')
+    image_topics: tuple[str, ...] = parameter(
+        ('',), 'Image topics of the bag to be played.', example=('/camera/image_raw',),
+    )
+    out: str = parameter('', 'Folder to write to.')
+    rate: float = parameter(
+        1.0, 'Times the recorded speed; 0 is as fast as the answers come (lossless).', least=0,
+    )
+    loop: int = parameter(1, 'How often the bag is played.', least=1)
+    lossless: bool = parameter(False, 'Wait for answers, so that none is lost.')
+    window: int = parameter(
+        8, 'Images of a camera that may be on their way, lossless.', least=1,
+    )
+    quiet_s: float = parameter(
+        5.0, 'Silence after the last image that ends the waiting for answers.', least=0,
+    )
 
 
 class PlayerNode(Node):
@@ -59,15 +73,13 @@ class PlayerNode(Node):
         :raises ValueError: if the bag cannot be played.
         """
         super().__init__('player')
-        declare_fixed(self, PARAMETERS)
-        self._topics = list(self._get('image_topics'))
-        self._lossless, self._rate = self._get('lossless'), self._get('rate')
-        self._out = Path(self._get('out'))
+        self._config = parameters.declared(self, PlayerConfig)
+        self._topics, self._out = self._config.image_topics, Path(self._config.out)
         self._matcher = Matcher(self._topics)
         self._counters: dict[str, dict[str, int]] = {}
         self._writer = HeardWriter(self._out / 'heard')
         self._time = self.create_publisher(ClockMessage, '/clock', 10)
-        with BagReader(self._get('bag')) as bag:
+        with BagReader(self._config.bag) as bag:
             self._cameras = {
                 topic: self._open(bag.topics[bag.image_topic(topic)], topic)
                 for topic in self._topics
@@ -88,9 +100,6 @@ class PlayerNode(Node):
         self._thread.join()
         self._writer.close(self._counters)
 
-    def _get(self, name: str) -> Any:
-        return self.get_parameter(name).value
-
     def _open(self, kind: str, topic: str) -> Any:
         """Make a camera's publisher, and listen to the answers beside it."""
         name = played_topic(topic, kind)
@@ -100,7 +109,7 @@ class PlayerNode(Node):
             ('decision', ForecastDecision, beside.decision),
         ):
             self._listen(topic, part, message_type, answers)
-        profile = keep_all() if self._lossless else QoSProfile(depth=IMAGE_DEPTH)
+        profile = keep_all() if self._config.lossless else QoSProfile(depth=IMAGE_DEPTH)
         return self.create_publisher(
             CompressedImage if kind == COMPRESSED_IMAGE else Image, name, profile
         )
@@ -135,7 +144,7 @@ class PlayerNode(Node):
     def _run(self) -> None:
         try:
             self._wait_for_detector()
-            for turn in range(self._get('loop')):
+            for turn in range(self._config.loop):
                 self._play(turn)
             self._wait_for_answers()
         except Exception as error:
@@ -151,12 +160,12 @@ class PlayerNode(Node):
 
     def _play(self, turn: int) -> None:
         counts: Counter[str] = Counter()
-        begin_s, first_ns = time.monotonic(), None
-        with BagReader(self._get('bag')) as bag:
+        begin_s, first_ns, rate = time.monotonic(), None, self._config.rate
+        with BagReader(self._config.bag) as bag:
             records = parsed(bag.records(self._topics), self._tell_broken)
             for record, message in records:
                 first_ns = record.log_ns if first_ns is None else first_ns
-                after_s = (record.log_ns - first_ns) / 1e9 / self._rate if self._rate else 0.0
+                after_s = (record.log_ns - first_ns) / 1e9 / rate if rate else 0.0
                 self._wait_for_room(record.topic)
                 late_s = self._wait_until(begin_s + after_s, record.log_ns)
                 begin_s += late_s  # a late image delays the rest: a camera does not rush
@@ -168,7 +177,7 @@ class PlayerNode(Node):
 
     def _wait_for_room(self, topic: str) -> None:
         """Lossless, let the answers catch up; the clock stands meanwhile."""
-        while self._lossless and self._matcher.open(topic) >= self._get('window'):
+        while self._config.lossless and self._matcher.open(topic) >= self._config.window:
             if self._stop.wait(0.001):
                 return
 
@@ -179,7 +188,7 @@ class PlayerNode(Node):
         :returns: by how much it is late, seconds.
         """
         while (left_s := due_s - time.monotonic()) > 0:
-            self._tell_time(log_ns - round(left_s * self._rate * 1e9))
+            self._tell_time(log_ns - round(left_s * self._config.rate * 1e9))
             if self._stop.wait(min(left_s, CLOCK_S)):
                 return 0.0
         self._tell_time(log_ns)
@@ -201,7 +210,7 @@ class PlayerNode(Node):
         """Wait until every image is answered or accounted for, or nothing comes any more."""
         while any(self._matcher.unaccounted(topic) for topic in self._topics):
             quiet_s = time.monotonic() - self._changed_s
-            if quiet_s > self._get('quiet_s') or self._stop.wait(0.02):
+            if quiet_s > self._config.quiet_s or self._stop.wait(0.02):
                 return
 
     def _check(self) -> None:

@@ -1,0 +1,111 @@
+"""The detector node as it is known without ROS: its parameters, and those who start it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import cast, get_args
+
+from .config import Resize
+from .parameter import check, parameter
+
+DETECTOR = 'forecast_detector.ros.detector_node'
+# In its log, before the sentence that says where it runs and why.
+DEVICE_MARK = 'device: '
+# In its log, where it cannot load its weights or use its device.
+UNCONFIGURED_MARK = 'waiting unconfigured'
+
+
+@dataclass(frozen=True)
+class NodeConfig:
+    """What the node needs beside :class:`~forecast_detector.config.StreamConfig`."""
+
+    weights: str = parameter(
+        'foda', 'Shipped weights by name (foda: debris on airfields, synthetic: the world of the '
+        'demo), or the path of a .safetensors file.', fixed='configure',
+    )
+    device: str = parameter(
+        'auto', 'Where the network runs: auto (CUDA where it works, otherwise the CPU), cpu, '
+        'cuda, cuda:0 and so on.', fixed='configure',
+    )
+    cpu_threads: int = parameter(
+        0, 'Threads of the network on the CPU; 0 leaves it to PyTorch.', least=0, most=1024,
+        fixed='configure',
+    )
+    input_size: tuple[int, ...] = parameter(
+        (0, 0), "Height and width of the network's input, pixels, multiples of 32; [0, 0] is what "
+        'the weights were trained with. A smaller input is faster and loses small objects.',
+        fixed='configure', example=(320, 320),
+    )
+    resize: str = parameter(
+        '', 'How an image is laid into the input: letterbox keeps its aspect and pads, stretch '
+        'fills; empty is what the weights were trained with.',
+        choices=('', *get_args(Resize)), fixed='configure',
+    )
+    image_topics: tuple[str, ...] = parameter(
+        ('image_raw',), 'Image topics, one a camera, raw or compressed. Results are published '
+        "beside each, in place of its name's last token. Relative names are in the node's "
+        'namespace.', fixed='configure', example=('/camera/image_raw',),
+    )
+    lossless: bool = parameter(
+        False, 'Process every image, in order, instead of the newest only (replay). Publishers '
+        'have to be reliable and to wait for the detector.', fixed='start',
+    )
+    max_age_s: float = parameter(
+        0.0, 'Images older than this when their turn comes are dropped, seconds; 0 is no limit. '
+        "Their stamps have to be of the node's clock.", least=0,
+    )
+    image_timeout_s: float = parameter(
+        2.0, 'A camera that is silent for longer is warned about, seconds.', least=0,
+    )
+    autostart: bool = parameter(
+        True, 'Configure and activate at start; false leaves that to `ros2 lifecycle set`.',
+        fixed='start',
+    )
+
+    def __post_init__(self) -> None:
+        """:raises ValueError: for a value outside its range."""
+        check(self)
+        size = self.input_size
+        if len(size) != 2 or any(side < 0 or side % 32 for side in size) or any(size) != all(size):
+            raise ValueError(
+                f'input_size: {list(size)} is not [height, width] in multiples of 32 '
+                '([0, 0] is the trained size)'
+            )
+
+    @property
+    def given_size(self) -> tuple[int, int] | None:
+        """Input size that is asked for, (height, width); None is the trained one."""
+        height, width = self.input_size
+        return (height, width) if height else None
+
+    @property
+    def given_resize(self) -> Resize | None:
+        """Way of resizing that is asked for; None is the trained one."""
+        return cast(Resize, self.resize) if self.resize else None
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):  # its package is missing, or blocked
+        return False
+
+
+def require_ros() -> None:
+    """
+    Make sure that the nodes can run.
+
+    :raises RuntimeError: if this Python has no ROS 2, or lacks the package's messages.
+    """
+    missing = [
+        name
+        for name in ('rclpy', 'vision_msgs', 'forecast_detector.msg')
+        if not _is_there(name)
+    ]
+    if missing:
+        raise RuntimeError(
+            f'ROS 2 is not complete here (no {", ".join(missing)}): source a ROS 2 workspace in '
+            'which this package is built; in its source tree, run `make setup` and then this '
+            'command behind `scripts/ros_env`, or `make demo`'
+        )
