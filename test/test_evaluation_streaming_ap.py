@@ -115,13 +115,15 @@ class Recorded(BoxClip):
 
 def test_frames_came_at_their_stamps_or_when_they_were_recorded():
     assert arrivals(Recorded([0, 5, 9], [1, 2, 3])) == ([0, 5, 9], None)
-    for odd, how in (([0, 0, 0], 'frame 1 is that of the frame before'),
-                     ([3_000_000, 4_000_000, 0], 'frame 2 goes back by 4 ms')):
-        times, note = arrivals(Recorded(odd, [1, 2, 3]))
-        assert times == [1, 2, 3] and how in note and 'times of recording' in note
-        for recorded in ([1, 1, 2], None):
-            with pytest.raises(ValueError, match=f'{how}.*leave --sap out'):
-                arrivals(Recorded(odd, recorded))
+    still, back = [0, 0, 3], [3_000_000, 4_000_000, 0]
+    times, note = arrivals(Recorded(still, [1, 2, 3]))
+    assert times == [1, 2, 3] and 'streaming AP goes by the times of recording' in note
+    for odd, recorded, how in (
+        (still, [1, 1, 2], 'frame 1 is that of the frame before'), (still, None, 'frame 1 is that'),
+        (back, [1, 2, 3], 'frame 2 goes back by 4 ms'), (back, None, 'frame 2 goes back by 4 ms'),
+    ):
+        with pytest.raises(ValueError, match=f'{how}.*leave --sap out'):
+            arrivals(Recorded(odd, recorded))
 
 
 def test_an_empty_clip_has_no_answers():

@@ -92,20 +92,23 @@ def arrivals(clip: Clip) -> tuple[Sequence[int], str | None]:
     """
     Say when the frames of a clip came.
 
-    :returns: nanoseconds, rising: the stamps, or the times of recording where stamps do not rise;
+    :returns: nanoseconds, rising: the stamps, or the times of recording where stamps stand still;
         and a word on the latter.
-    :raises ValueError: if neither rise.
+    :raises ValueError: if the stamps go back, or neither rise.
     """
     stamps = [clip.stamp_ns(index) for index in range(len(clip))]
-    still = next((k for k in range(1, len(stamps)) if stamps[k] <= stamps[k - 1]), None)
-    if still is None:
+    steps = [after - before for before, after in zip(stamps, stamps[1:])]
+    if all(step > 0 for step in steps):
         return stamps, None
-    step_ns = stamps[still] - stamps[still - 1]
-    how = f'goes back by {-step_ns / 1e6:g} ms' if step_ns else 'is that of the frame before'
-    what = f'{clip.source}: the stamp of frame {still} {how}'
+    goes_back = min(steps) < 0
+    frame = next(k for k, step in enumerate(steps, 1) if (step < 0 if goes_back else step == 0))
+    how = f'goes back by {-steps[frame - 1] / 1e6:g} ms' if goes_back else (
+        'is that of the frame before')
+    what = f'{clip.source}: the stamp of frame {frame} {how}'
     times = [clip.recorded_ns(index) for index in range(len(clip))]
     recorded = [time for time in times if time is not None]
-    if len(recorded) == len(stamps) and all(a < b for a, b in zip(recorded, recorded[1:])):
+    rises = len(recorded) == len(stamps) and all(a < b for a, b in zip(recorded, recorded[1:]))
+    if rises and not goes_back:
         return recorded, f'{what}: streaming AP goes by the times of recording'
     raise ValueError(
         f'{what}: streaming AP needs the times at which frames came; leave --sap out, or cut the '
