@@ -2,7 +2,7 @@
 The whole protocol against a second writing of it in plain loops, and what is not scored.
 
 The reference takes one detection and one box at a time, straight from the rules in
-docs/evaluation.md; it shares nothing with the code under test but the input.
+docs/protocol.md; it shares nothing with the code under test but the input.
 """
 
 import numpy as np
