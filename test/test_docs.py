@@ -47,7 +47,9 @@ def broken_links(path):
             continue
         name, _, anchor = unquote(target).partition('#')
         goal = path.parent / name if name else path
-        if not goal.exists() or anchor and (goal.suffix != '.md' or anchor not in anchors(goal.read_text())):
+        known = not anchor or goal.suffix == '.md' and goal.exists() and (
+            anchor in anchors(goal.read_text()))
+        if not goal.exists() or not known:
             yield target
 
 
