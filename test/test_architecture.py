@@ -33,7 +33,7 @@ ALLOWED = {
     # Frames from elsewhere.
     'images': {'types'},
     'bags': {'images', 'types'},
-    'data': {'bags', 'boxes', 'types'},
+    'data': {'bags', 'boxes', 'images', 'types'},
     # Loops over the engine.
     'scoring': {'boxes', 'data', 'types'},
     'policies': {

@@ -9,11 +9,10 @@ from test_data_coco_vid import content, root  # noqa: F401 (fixtures)
 from test_evaluation_sweep import steered  # noqa: F401 (a fixture)
 
 from forecast_detector.data.coco_vid import load_coco_vid
-from forecast_detector.data.registry import StridedClip
 from forecast_detector.data.rosbag import RosbagClip
-from forecast_detector.data.views import SplicedClip
+from forecast_detector.data.views import SplicedClip, strided
 from forecast_detector.evaluation import job
-from forecast_detector.evaluation.job import ClipSource, Worker
+from forecast_detector.evaluation.job import OpenClip, Worker
 from forecast_detector.evaluation.store import FeatureStore
 from forecast_detector.types import BadFrameError
 
@@ -56,7 +55,7 @@ def test_a_released_video_is_closed_and_opens_again(root):  # noqa: F811
 
 def test_clips_of_clips_release_them(tmp_path):
     clips = [RosbagClip(write_bag(tmp_path / name)) for name in 'ab']
-    for outer in (SplicedClip(clips), StridedClip(SplicedClip(clips), 5)):
+    for outer in (SplicedClip(clips), strided(SplicedClip(clips), 5)):
         for index in (0, len(outer) - 1):
             outer.read(index)
         assert len(open_files(tmp_path)) == 2
@@ -94,7 +93,7 @@ def test_a_worker_releases_its_clip_whatever_becomes_of_it(tmp_path, monkeypatch
     worker = Worker.__new__(Worker)
     worker.job = worker.runner = worker.streamer = None
     monkeypatch.setattr(job, 'run_clip', lambda runner, clip, done: clip.read(0))
-    assert worker(ClipSource(clip)).error is None
+    assert worker(OpenClip(clip)).error is None
     assert not open_files(tmp_path)
 
     def fail(runner, clip, done):
@@ -103,8 +102,8 @@ def test_a_worker_releases_its_clip_whatever_becomes_of_it(tmp_path, monkeypatch
 
     monkeypatch.setattr(job, 'run_clip', fail)
     if may_fail:
-        assert worker(ClipSource(clip, may_fail=True)).error == 'damaged'
+        assert worker(OpenClip(clip, may_fail=True)).error == 'damaged'
     else:
         with pytest.raises(BadFrameError):
-            worker(ClipSource(clip))
+            worker(OpenClip(clip))
     assert not open_files(tmp_path)

@@ -5,7 +5,7 @@ import pytest
 from test_evaluation_average_precision import found
 from test_evaluation_baselines import BoxClip, linear
 
-from forecast_detector.evaluation.streaming_ap import Latencies, pair, stream_clip
+from forecast_detector.evaluation.streaming_ap import arrivals, Latencies, pair, stream_clip
 from forecast_detector.policies.step import Step
 from forecast_detector.scoring.metrics import evaluate
 from forecast_detector.types import Action
@@ -97,6 +97,33 @@ def test_an_anticipation_that_comes_late_still_counts_until_something_newer_is_k
 
     # 0 is seen at 4, 1 anticipated at 16; then frame 1 is seen at 20, 2 anticipated at 32.
     assert pair(stamps(4), step)[1:] == [('seen', 0), ('seen', 1), ('seen', 1)]
+
+
+class Recorded(BoxClip):
+    """A clip with stamps and times of recording of its own."""
+
+    def __init__(self, stamps_ns, recorded_ns=None):
+        super().__init__('a', linear(len(stamps_ns)))
+        self.stamps_ns, self.times_ns = stamps_ns, recorded_ns
+
+    def stamp_ns(self, index):
+        return self.stamps_ns[index]
+
+    def recorded_ns(self, index):
+        return self.times_ns[index] if self.times_ns else None
+
+
+def test_frames_came_at_their_stamps_or_when_they_were_recorded():
+    assert arrivals(Recorded([0, 5, 9], [1, 2, 3])) == ([0, 5, 9], None)
+    still, back = [0, 0, 3], [3_000_000, 4_000_000, 0]
+    times, note = arrivals(Recorded(still, [1, 2, 3]))
+    assert times == [1, 2, 3] and 'streaming AP goes by the times of recording' in note
+    for odd, recorded, how in (
+        (still, [1, 1, 2], 'frame 1 is that of the frame before'), (still, None, 'frame 1 is that'),
+        (back, [1, 2, 3], 'frame 2 goes back by 4 ms'), (back, None, 'frame 2 goes back by 4 ms'),
+    ):
+        with pytest.raises(ValueError, match=f'{how}.*leave --sap out'):
+            arrivals(Recorded(odd, recorded))
 
 
 def test_an_empty_clip_has_no_answers():

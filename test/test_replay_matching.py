@@ -4,7 +4,7 @@ import pytest
 
 from forecast_detector.bags.messages import COMPRESSED_IMAGE, IMAGE
 from forecast_detector.replay.heard import played_topic
-from forecast_detector.replay.matching import Matcher, Shot
+from forecast_detector.replay.matching import Matcher, Shot, stands_still
 
 TOPIC = '/cam/image_raw'
 
@@ -56,6 +56,23 @@ def test_images_that_the_node_counts_as_lost_are_not_waited_for():
     assert matcher.open(TOPIC) == 1
     assert answer(matcher, 3) == (0, 2)
     assert matcher.open(TOPIC) == matcher.unaccounted(TOPIC) == 0
+
+
+def test_without_stamps_an_image_that_is_lost_is_not_answered_by_the_next():
+    matcher = sent(0)
+    matcher.lose(TOPIC, 1)
+    assert matcher.open(TOPIC) == 0
+    matcher.send(Shot(TOPIC, 0, 1, 0, 0))
+    assert answer(matcher, 0) == (0, 1)
+    assert matcher.open(TOPIC) == matcher.unaccounted(TOPIC) == 0
+
+
+@pytest.mark.parametrize(('stamps', 'expected'), [
+    ([1, 2, 3], False), ([0, 0, 0], True), ([1, 2, 2, 3], True), ([1, 2, 1, 3], True),
+    ([*range(200)] * 2, False), ([*range(50)] * 2, True), ([], False), ([0], False),
+])
+def test_stamps_stand_still_if_images_on_their_way_share_one(stamps, expected):
+    assert stands_still(stamps) == expected
 
 
 def test_compressed_images_are_played_where_the_node_expects_them():

@@ -71,8 +71,7 @@ def write_coco(root):
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     """Write a tiny sample of everything."""
-    monkeypatch.setattr(datasets, 'SYNTHETIC_CLIPS', 2)
-    monkeypatch.setattr(datasets, 'SYNTHETIC_LENGTH', 4)
+    monkeypatch.setattr(datasets, 'SYNTHETIC', (2, 4))
     world = load_synthetic('train', clips=1, length=5, size=(40, 30))
     write_imagenet(tmp_path / 'imagenet_vid')
     write_voc(tmp_path / 'voc')

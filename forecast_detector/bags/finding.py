@@ -1,40 +1,24 @@
-"""Which folders and files are bags; nothing is opened."""
+"""Which folders and files are bags."""
 
 from __future__ import annotations
 
 from pathlib import Path
-import re
 
-SUFFIXES = ('.mcap', '.db3')
-
-
-def recording_files(folder: Path) -> list[Path]:
-    """
-    List the files of a folder without ``metadata.yaml`` that are one recording, in order.
-
-    They are if there is only one ``.mcap`` or ``.db3``, or if all have the name of the folder
-    and a number, as rosbag2 names the parts of a recording, and nothing lies deeper.
-
-    :returns: none if it is not one recording.
-    """
-    entries = list(folder.iterdir())
-    files = [entry for entry in entries if entry.is_file() and entry.suffix in SUFFIXES]
-    if not files or any(entry.is_dir() for entry in entries):
-        return []
-    numbers = [re.fullmatch(re.escape(folder.name) + r'_(\d+)', file.stem) for file in files]
-    if len(files) == 1:
-        return files
-    if not all(numbers) or len({file.suffix for file in files}) > 1:
-        return []
-    return sorted(files, key=lambda file: int(file.stem.rpartition('_')[2]))
+from .folders import METADATA, recording_files
+from .kinds import is_recording
 
 
 def is_bag_folder(folder: Path) -> bool:
     """Whether a folder is a bag, finished or not; one that may not be read is none."""
     try:
-        return (folder / 'metadata.yaml').is_file() or bool(recording_files(folder))
+        return (folder / METADATA).is_file() or bool(recording_files(folder))
     except OSError:
         return False
+
+
+def is_bag(path: Path) -> bool:
+    """Whether a bag is meant, not a video: any folder, or a file of a recording."""
+    return path.is_dir() or is_recording(path)
 
 
 def not_a_bag(path: Path) -> str | None:
@@ -55,11 +39,11 @@ def not_a_bag(path: Path) -> str | None:
 
 def find_bags(path: str | Path) -> list[Path]:
     """
-    List the bags of a folder, sorted: folders, ``.mcap`` and ``.db3`` files; or a bag itself.
+    List the bags of a folder, sorted: folders and files; or a bag itself.
 
-    Nothing is opened, so a broken one is among them, as is every subfolder and every link that
-    leads nowhere: what is no bag is to be told of, not passed over. Names that begin with a dot
-    are left out.
+    Files are known by their content or their name, compressed ones, too. None is opened further,
+    so a broken one is among them, as is every subfolder and every link that leads nowhere: what
+    is no bag is to be told of, not passed over. Names that begin with a dot are left out.
 
     :raises FileNotFoundError: if there is no bag.
     """
@@ -69,7 +53,7 @@ def find_bags(path: str | Path) -> list[Path]:
     found = [
         entry for entry in (sorted(path.iterdir()) if path.is_dir() else ())
         if not entry.name.startswith('.')
-        and (entry.is_dir() or entry.suffix in SUFFIXES or not entry.exists())
+        and (entry.is_dir() or not entry.exists() or is_recording(entry))
     ]
     if not any(entry.is_file() or (entry.is_dir() and is_bag_folder(entry)) for entry in found):
         raise FileNotFoundError(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache
 import math
 from typing import Any
 
 import numpy as np
-from rosbags.interfaces import Connection, MessageDefinitionFormat
 from rosbags.typesys import get_types_from_idl, get_types_from_msg, get_typestore, Stores
 from rosbags.typesys.store import Typestore
 
@@ -48,6 +48,13 @@ _DEFINITIONS = {
         'float32 inference_ms',
 }
 
+# What is read of these, whoever defined them.
+_NEEDED = {
+    IMAGE: {'header', 'height', 'width', 'encoding', 'is_bigendian', 'step', 'data'},
+    COMPRESSED_IMAGE: {'header', 'format', 'data'},
+    DETECTIONS: {'header', 'detections'},
+}
+
 
 @lru_cache(maxsize=1)
 def default_typestore() -> Typestore:
@@ -60,16 +67,33 @@ def default_typestore() -> Typestore:
     return store
 
 
-def embedded_typestore(connection: Connection) -> Typestore | None:
-    """Build the types from the definition that the bag carries for a topic, if it does."""
-    text = connection.msgdef.data
-    if connection.msgdef.format == MessageDefinitionFormat.NONE or not text.strip():
-        return None
+def typestore_of(msgtype: str, schema: str, definition: str) -> Typestore | None:
+    """
+    Choose the types to read messages by: the bag's own, or else the ones known here.
+
+    A definition that cannot be parsed, or without the fields that everybody's has, is not used.
+
+    :param schema: how the definition is written, ``ros2msg`` or ``ros2idl``.
+    :returns: None for an unknown type without a definition.
+    """
+    with suppress(Exception):  # foreign text fails anywhere in the parsers
+        embedded = _parse_definition(msgtype, schema, definition)
+        if _NEEDED.get(msgtype, set()) <= _fields(embedded, msgtype):
+            return embedded
+    known = default_typestore()
+    return known if msgtype in known.fielddefs else None
+
+
+def _fields(store: Typestore, msgtype: str) -> set[str]:
+    return {name for name, _ in store.fielddefs[msgtype][1]}
+
+
+def _parse_definition(msgtype: str, schema: str, definition: str) -> Typestore:
     types: dict[str, Any] = {}
-    if connection.msgdef.format == MessageDefinitionFormat.MSG:
-        types.update(get_types_from_msg(text, connection.msgtype))
-    else:
-        for part in text.split('=' * 80 + '\n'):
+    if schema == 'ros2msg':
+        types.update(get_types_from_msg(definition, msgtype))
+    elif schema == 'ros2idl':
+        for part in definition.split('=' * 80 + '\n'):
             if part.strip():
                 types.update(get_types_from_idl(part.split('\n', 1)[1]
                                                 if part.startswith('IDL: ') else part))

@@ -2,64 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rosbags.interfaces import Connection
 from rosbags.typesys.store import Typestore
 
 from ..images import decode_compressed, decode_image
 from ..types import BadFrameError, Frame
+from .channels import Channel, Source
 from .closing import Closing
 from .finding import not_a_bag
-from .messages import (
-    COMPRESSED_IMAGE,
-    default_typestore,
-    embedded_typestore,
-    IMAGE,
-    stamp_to_ns,
-)
-from .sources import open_source, Source
+from .messages import COMPRESSED_IMAGE, stamp_to_ns, typestore_of
+from .record import BagError, MessageError, parsed, Record
+from .sources import open_source, UnreadableError
+from .topics import choose_types, IMAGE_TYPES, listing
+from .unpacking import unpack_message, ZSTD
 
-IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
-
-
-class BagError(ValueError):
-    """Raised when a bag cannot be read: missing, broken, truncated, without the topic."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """
-    A message as it was recorded.
-
-    :ivar log_ns: time of recording in nanoseconds.
-    :ivar data: the message, serialized (CDR).
-    """
-
-    topic: str
-    msgtype: str
-    log_ns: int
-    data: bytes
-    store: Typestore
-
-    def message(self) -> Any:
-        """
-        Parse it; arrays of numbers are views of ``data``.
-
-        :raises BagError: if it is not a message of its type.
-        """
-        try:
-            return self.store.deserialize_cdr(self.data, self.msgtype)
-        except Exception as error:
-            raise BagError(
-                f'{self.topic} at {self.log_ns} ns: not a {self.msgtype} '
-                f'({" ".join(str(error).split())}): truncated, or '
-                f'recorded with another definition; record it again'
-            ) from error
+__all__ = [
+    'BagError', 'BagReader', 'frame_from_message', 'IMAGE_TYPES', 'MessageError', 'parsed',
+    'Record',
+]
 
 
 def frame_from_message(message: Any, msgtype: str, where: str) -> Frame:
@@ -91,14 +55,14 @@ def frame_from_message(message: Any, msgtype: str, where: str) -> Frame:
 
 class BagReader(Closing):
     """
-    One bag: a rosbag2 folder, or an ``.mcap`` or ``.db3`` file. Use it in a ``with`` statement.
+    One bag: a rosbag2 folder, or a file. Use it in a ``with`` statement.
 
-    Messages are read one at a time; memory does not grow with the bag. Their types come from
-    the definitions in the bag, or else from :func:`~.messages.default_typestore`. What a killed
-    recorder left (a folder without ``metadata.yaml``, an MCAP without an end) is read as far as
-    it is whole.
+    Messages are read one at a time; memory does not grow with the bag. Only topics that are asked
+    for are parsed, by the definitions in the bag, or else :func:`~.messages.default_typestore`.
+    What a killed recorder left (a folder without ``metadata.yaml``, an MCAP without an end) is
+    read as far as it is whole.
 
-    :ivar missing: what the recording lacks, in words; None if it was finished.
+    :ivar topics: the topics that have ROS 2 messages, and their types.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -109,16 +73,23 @@ class BagReader(Closing):
         """
         self.path = Path(path)
         self._source: Source | None = None
-        self._stores: dict[str, Typestore] = {}
+        self._stores: dict[Channel, Typestore] = {}
         problem = not_a_bag(self.path)
         if problem:
             raise BagError(f'{self.path}: {problem}')
         try:
-            self._source, self.missing = open_source(self.path)
+            self._source = open_source(self.path)
+        except UnreadableError as error:
+            raise BagError(f'{self.path}: {error}') from error
         except Exception as error:
             # A damaged file fails anywhere in the parsers, and not with one kind of error.
             raise self._broken(error) from error
-        self.topics: dict[str, str] = {c.topic: c.msgtype for c in self._source.connections}
+        self.topics, self._notes = choose_types(self._source.channels)
+
+    @property
+    def missing(self) -> str | None:
+        """Say what the recording lacks, as far as it is known by now; None if nothing."""
+        return '; '.join([*self._open().missing, *self._notes]) or None
 
     def close(self) -> None:
         """Let go of the file."""
@@ -135,17 +106,16 @@ class BagReader(Closing):
             remedy = f'{remedy}; without its metadata.yaml, what is whole of an MCAP is read'
         return BagError(f'{self.path}: broken, truncated or not a bag ({text}); {remedy}')
 
-    def _connections(self, topic: str) -> list[Connection]:
+    def _open(self) -> Source:
         if self._source is None:
             raise RuntimeError(f'{self.path}: the bag is closed; open a new BagReader')
-        found = [c for c in self._source.connections if c.topic == topic]
-        if not found:
-            raise BagError(f'{self.path}: no topic {topic}; {self._listing()}')
-        return found
+        return self._source
 
-    def _listing(self) -> str:
-        lines = [f'{topic} ({msgtype})' for topic, msgtype in sorted(self.topics.items())]
-        return 'the bag has ' + (', '.join(lines) if lines else 'no topics at all')
+    def _type(self, topic: str) -> str:
+        source = self._open()
+        if topic not in self.topics:
+            raise BagError(f'{self.path}: no topic {topic}; {listing(source.channels)}')
+        return self.topics[topic]
 
     def of_type(self, *msgtypes: str) -> list[str]:
         """List the topics of these types, sorted."""
@@ -156,20 +126,22 @@ class BagReader(Closing):
         Choose the image topic.
 
         :param wanted: its name; None takes the only one. A camera recorded both raw and
-            compressed counts once, raw.
+            compressed counts once, raw; topics without messages count where there is no other.
         :raises BagError: if it is not there, has no images, or there are several.
         """
         found = self.of_type(*IMAGE_TYPES)
         if wanted is not None:
-            self._connections(wanted)
+            msgtype = self._type(wanted)
             if wanted not in found:
                 raise BagError(
-                    f'{self.path}: {wanted} is of type {self.topics[wanted]}; an image topic is '
+                    f'{self.path}: {wanted} is of type {msgtype}; an image topic is '
                     f'expected ({" or ".join(IMAGE_TYPES)}); there are {found}'
                 )
             return wanted
         if not found:
-            raise BagError(f'{self.path}: no image topic; {self._listing()}')
+            raise BagError(f'{self.path}: no image topic; {listing(self._open().channels)}')
+        if len(found) > 1:
+            found = [topic for topic in found if self.count(topic)] or found
         cameras = [t for t in found if t.rpartition('/')[0] not in found]
         if len(cameras) > 1:
             raise BagError(f'{self.path}: several image topics, {cameras}; name one')
@@ -177,29 +149,22 @@ class BagReader(Closing):
 
     def count(self, topic: str) -> int:
         """Return the number of messages of a topic, as the bag's index says."""
-        return sum(c.msgcount for c in self._connections(topic))
+        return self._open().count(topic, self._type(topic))
 
     def span_ns(self) -> tuple[int, int]:
-        """Return the times of recording of the first and the last message."""
-        if self._source is None:
-            raise RuntimeError(f'{self.path}: the bag is closed; open a new BagReader')
-        return int(self._source.start_time), int(self._source.end_time)
+        """Return the times of recording of the first message, and behind the last."""
+        return self._open().span_ns() or (0, 0)
 
-    def _typestore(self, connection: Connection) -> Typestore:
-        name = connection.msgtype
-        if name not in self._stores:
-            try:
-                embedded = embedded_typestore(connection)
-            except Exception:
-                embedded = None
-            store = embedded if embedded is not None else default_typestore()
-            if name not in store.types:
+    def _typestore(self, channel: Channel) -> Typestore:
+        if channel not in self._stores:
+            store = typestore_of(channel.msgtype, channel.schema, channel.definition)
+            if store is None:
                 raise BagError(
-                    f'{self.path}: topic {connection.topic} has the unknown type {name}, and the '
-                    f'bag carries no definition of it; record it as MCAP, which does'
+                    f'{self.path}: topic {channel.topic} has the unknown type {channel.msgtype}, '
+                    f'and the bag carries no definition of it; record it as MCAP, which does'
                 )
-            self._stores[name] = store
-        return self._stores[name]
+            self._stores[channel] = store
+        return self._stores[channel]
 
     def records(
         self, topics: Sequence[str], start_ns: int | None = None, stop_ns: int | None = None
@@ -207,33 +172,37 @@ class BagReader(Closing):
         """
         Read the messages of some topics in the order of recording, not yet parsed.
 
+        Those that were compressed one by one are unpacked.
+
         :param start_ns: earliest time of recording; None starts at the beginning.
         :param stop_ns: time of recording at which to stop; None goes on to the end.
         :raises BagError: if a topic is not there, or the bag is damaged.
         """
-        connections = [c for topic in topics for c in self._connections(topic)]
-        assert self._source is not None
+        wanted = {topic: self._type(topic) for topic in topics}
         try:
-            for connection, time_ns, data in self._source.messages(
-                connections, start_ns, stop_ns
-            ):
-                store = self._typestore(connection)
-                yield Record(connection.topic, connection.msgtype, time_ns, data, store)
+            for channel, time_ns, data in self._open().messages(wanted, start_ns, stop_ns):
+                if data[:4] == ZSTD:  # no serialized message begins so
+                    with suppress(ValueError):  # whoever parses it will say so
+                        data = unpack_message(data)
+                store = self._typestore(channel)
+                yield Record(channel.topic, channel.msgtype, time_ns, data, store)
         except (BagError, GeneratorExit):
             raise
         except Exception as error:
             raise self._broken(error) from error
 
     def messages(
-        self, topic: str, start_ns: int | None = None, stop_ns: int | None = None
+        self, topic: str, start_ns: int | None = None, stop_ns: int | None = None,
+        on_broken: Callable[[Record, MessageError], None] | None = None,
     ) -> Iterator[tuple[int, Any]]:
         """
         Read the messages of a topic in the order of recording, see :meth:`records`.
 
+        :param on_broken: see :func:`parsed`.
         :returns: (time of recording in nanoseconds, message).
         """
-        for record in self.records([topic], start_ns, stop_ns):
-            yield record.log_ns, record.message()
+        for record, message in parsed(self.records([topic], start_ns, stop_ns), on_broken):
+            yield record.log_ns, message
 
     def frames(self, topic: str) -> Iterator[Frame]:
         """

@@ -1,70 +1,53 @@
-"""What a bag's messages are read from: a finished bag, a file, or what a crash left."""
+"""Opening recordings: a file, or a folder with or without its metadata."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
-from rosbags.interfaces import Connection
-from rosbags.rosbag2 import Reader
-
-from .finding import recording_files
-from .unfinished import is_unfinished, UnfinishedMcap
-
-# Begins a rollback journal of SQLite that is in force.
-JOURNAL = b'\xd9\xd5\x05\xf9\x20\xa1\x63\xd7'
+from .channels import Channel, Source
+from .folders import list_parts, Parts
+from .kinds import Kind, kind_of, why_not_read
+from .mcap_file import McapFile
+from .sqlite_file import SqliteFile
+from .unpacking import unpack_file
 
 
-class Source(Protocol):
-    """Messages by time of recording; :class:`rosbags.rosbag2.Reader` is one."""
-
-    @property
-    def connections(self) -> list[Connection]:
-        """List the topics."""
-
-    @property
-    def start_time(self) -> int:
-        """Earliest time of recording, nanoseconds."""
-
-    @property
-    def end_time(self) -> int:
-        """Behind the latest time of recording, nanoseconds."""
-
-    def messages(
-        self, connections: Iterable[Connection], start: int | None = None,
-        stop: int | None = None,
-    ) -> Iterator[tuple[Connection, int, bytes]]:
-        """Read messages of some topics."""
-
-    def close(self) -> None:
-        """Let go of the files."""
+class UnreadableError(ValueError):
+    """Raised for a file that is whole and is not read: the message says what makes one of it."""
 
 
-class Parts:
+class PartSource:
     """The files of one recording, one after the other."""
 
-    def __init__(self, sources: list[Source]) -> None:
-        self._sources = sources
-        by_topic: dict[str, Connection] = {}
-        for connection in (c for source in sources for c in source.connections):
-            known = by_topic.get(connection.topic)
-            count = connection.msgcount + (known.msgcount if known else 0)
-            by_topic[connection.topic] = (known or connection)._replace(msgcount=count)
-        self.connections = list(by_topic.values())
-        self.start_time = min(source.start_time for source in sources)
-        self.end_time = max(source.end_time for source in sources)
+    def __init__(self, sources: Sequence[Source], missing: Sequence[str] = ()) -> None:
+        self._sources, self._missing = sources, list(missing)
+        self.channels: Sequence[Channel] = [
+            channel for source in sources for channel in source.channels
+        ]
+
+    @property
+    def missing(self) -> list[str]:
+        """Say what the recording lacks, as far as it is known by now."""
+        return [*self._missing, *(text for source in self._sources for text in source.missing)]
+
+    def span_ns(self) -> tuple[int, int] | None:
+        """Return the times of recording of the first message, and behind the last."""
+        spans = [span for span in (source.span_ns() for source in self._sources) if span]
+        if not spans:
+            return None
+        return min(first for first, _ in spans), max(last for _, last in spans)
+
+    def count(self, topic: str, msgtype: str) -> int:
+        """Return the number of messages of a topic that are of a type."""
+        return sum(source.count(topic, msgtype) for source in self._sources)
 
     def messages(
-        self, connections: Iterable[Connection], start: int | None = None,
-        stop: int | None = None,
-    ) -> Iterator[tuple[Connection, int, bytes]]:
+        self, topics: dict[str, str], start: int | None = None, stop: int | None = None
+    ) -> Iterator[tuple[Channel, int, bytes]]:
         """Read messages of some topics, file by file."""
-        wanted = {connection.topic: connection for connection in connections}
         for source in self._sources:
-            own = [c for c in source.connections if c.topic in wanted]
-            for connection, time_ns, data in source.messages(own, start, stop) if own else ():
-                yield wanted[connection.topic], time_ns, data
+            yield from source.messages(topics, start, stop)
 
     def close(self) -> None:
         """Let go of the files."""
@@ -72,67 +55,72 @@ class Parts:
             source.close()
 
 
-def open_source(path: Path) -> tuple[Source, str | None]:
+def open_source(path: Path) -> Source:
     """
-    Open a bag: a folder with ``metadata.yaml``, a file, or a folder that a crash left without.
+    Open a bag: a folder, finished or not, or a file.
 
-    :returns: the source, and what is missing of the recording, in words.
+    :raises UnreadableError: for a file of a kind that is not read.
     :raises ValueError: for a folder that is no recording.
     :raises Exception: of any kind, for a damaged file.
     """
-    if not path.is_dir():
-        return _open_file(path)
-    if (path / 'metadata.yaml').is_file():
-        return _opened(path), None
-    return _open_parts(path)
+    return _open_parts(list_parts(path)) if path.is_dir() else open_file(path)
 
 
-def _open_parts(folder: Path) -> tuple[Source, str]:
-    files = recording_files(folder)
+def _open_parts(parts: Parts) -> Source:
+    """Open the files of a folder; those that cannot be used are named, if there are others."""
     sources: list[Source] = []
-    missing = ['it has no metadata.yaml (the recorder was killed)']
+    missing = list(parts.missing)
+    failed: Exception | None = None
     try:
-        for file in files:
-            source, lacks = _open_file(file)
+        for file in parts.files:
+            try:
+                source = open_file(file)
+            except Exception as error:
+                failed = failed or error
+                text = ' '.join(str(error).split()) or type(error).__name__
+                missing.append(f'{file.name} is not read: {text}')
+                continue
             sources.append(source)
-            missing += [lacks] if lacks else []
+            if parts.is_finished and len(parts.files) == 1:
+                _refuse_unfinished(source)
+        if failed is not None and not sources:
+            raise failed
     except BaseException:
         for source in sources:
             source.close()
         raise
-    return Parts(sources), '; '.join(missing)
+    return PartSource(sources, missing)
 
 
-def _open_file(path: Path) -> tuple[Source, str | None]:
-    if is_unfinished(path):
-        source = UnfinishedMcap(path)
-        return source, source.missing
-    _refuse_hot(path)
-    log = path.with_name(path.name + '-wal')
-    missing = None
-    if path.suffix == '.db3' and log.is_file() and log.stat().st_size:
-        missing = (
-            f'what is in {log.name} alone is not read; merge it with '
-            f"sqlite3 {path.name} 'PRAGMA wal_checkpoint(TRUNCATE)'"
-        )
-    return _opened(path), missing
+def _refuse_unfinished(source: Source) -> None:
+    """Refuse what lacks its end although its metadata promise it."""
+    if isinstance(source, McapFile) and not source.is_finished:
+        raise ValueError('; '.join(source.missing))
 
 
-def _refuse_hot(path: Path) -> None:
-    """Refuse a database that was left in the middle of a transaction: its pages do not agree."""
-    journal = path.with_name(path.name + '-journal')
-    if path.suffix != '.db3' or not journal.is_file():
-        return
-    with journal.open('rb') as file:
-        hot = file.read(len(JOURNAL)) == JOURNAL
-    if hot:
-        raise ValueError(
-            f'its last transaction was not finished, see {journal.name}; let SQLite take it back '
-            f"with sqlite3 {path.name} 'PRAGMA integrity_check', what was committed stays"
-        )
+def open_file(path: Path) -> Source:
+    """
+    Open a file by what is in it, see :func:`open_source`.
+
+    One that is compressed is unpacked to a temporary file that is gone with the last reader.
+    """
+    kind, name = kind_of(path), path.name
+    if kind is Kind.ZSTD:
+        unpacked, lacks = unpack_file(path)
+        try:
+            source = _open_as(kind_of(unpacked), unpacked, name)
+        finally:
+            unpacked.unlink()
+        return PartSource([source], [lacks] if lacks else [])
+    return _open_as(kind, path, name)
 
 
-def _opened(path: Path) -> Reader:
-    reader = Reader(path)
-    reader.open()
-    return reader
+def _open_as(kind: Kind, path: Path, name: str) -> Source:
+    if kind is Kind.MCAP:
+        return McapFile(path, name)
+    if kind is Kind.SQLITE:
+        return SqliteFile(path, name)
+    why = why_not_read(path.with_name(name), kind)
+    if why is not None:
+        raise UnreadableError(why)
+    raise ValueError(kind.value)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Iterable, Iterator
 import json
 from pathlib import Path
+import re
 import shutil
 import sys
 from typing import Any, get_args, TYPE_CHECKING, TypeVar
@@ -98,3 +100,36 @@ def write_json(path: str, values: Any) -> None:
 def progress(iterable: Iterable[T], total: int | None = None, desc: str = '') -> Iterator[T]:
     """Show progress on stderr."""
     return iter(tqdm(iterable, total=total, desc=desc, unit='frame', dynamic_ncols=True))
+
+
+def note(text: str) -> None:
+    """Say something on stderr, on a line of its own even while progress is shown."""
+    tqdm.write(text, file=sys.stderr)
+
+
+class PassedOver:
+    """
+    Names what is passed over, a line each; of many that differ in their numbers only, the first.
+
+    :ivar count: of all that was passed over.
+    """
+
+    SHOWN = 20
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._alike: Counter[str] = Counter()
+
+    def say(self, text: str) -> None:
+        """Say what is passed over, and why."""
+        alike = re.sub(r'\d+', '#', text)
+        self.count += 1
+        self._alike[alike] += 1
+        if self._alike[alike] <= self.SHOWN:
+            note(text)
+
+    def finish(self) -> None:
+        """Say how many there were of those that were not all named."""
+        more = sum(max(0, number - self.SHOWN) for number in self._alike.values())
+        if more:
+            note(f'note: passed over: {more} more like these')

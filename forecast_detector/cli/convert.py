@@ -14,9 +14,9 @@ Bags that cannot be used are named and skipped, the rest is converted, and the e
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-import sys
 from typing import get_args, TYPE_CHECKING
 
 from ..bags.writer import Storage
@@ -83,25 +83,26 @@ def run(args: argparse.Namespace) -> int:
     from ..data.convert import write_coco_vid
 
     _check(args)
-    skipped = Skipped()
-    for split, dataset in _splits(args, skipped).items():
-        dataset = _chosen(dataset, args.clip)
+    skipped, passed_over = Skipped(), common.PassedOver()
+
+    def pass_over(error: BadFrameError) -> None:
+        passed_over.say(f'note: passed over: {options.one_line(error)}')
+
+    splits = {split: _chosen(dataset, args.clip)
+              for split, dataset in _splits(args, skipped).items()}
+    targets = {split: _targets(args, split, dataset) for split, dataset in splits.items()}
+    for split, dataset in splits.items():
         if args.to == 'rosbag':
-            folder = args.out / split if args.val_share is not None else args.out
-            _write_bags(args, dataset, folder)
-            print(f'{folder}: {len(dataset.clips)} bags, {len(dataset)} images')
+            _write_bags(args, dataset, targets[split], skipped, pass_over)
             continue
         suffix = '.png' if args.png else '.jpg'
         path, clips, images = write_coco_vid(
-            dataset, args.out, split, suffix, _pass_over,
+            dataset, args.out, split, suffix, pass_over,
             lambda clip: skipped.add(clip.source, 'none of its images can be used'),
         )
         print(f'{path}: {clips} clips, {images} images, {len(dataset.labels)} classes')
+    passed_over.finish()
     return skipped.status
-
-
-def _pass_over(error: BadFrameError) -> None:
-    print(f'note: passed over: {options.one_line(error)}', file=sys.stderr)
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -175,9 +176,11 @@ def _load_bags(args: argparse.Namespace, skipped: Skipped) -> ClipDataset:
     dataset = load_rosbag(args.root, args.image_topic, args.truth_topic, labels,
                           on_bad=skipped.add)
     tell_unfinished(dataset.clips)
-    for clip in dataset.clips:
-        bag = Path(clip.source)
-        clip.name = bag.name if bag.is_dir() else bag.stem
+    bags = [Path(clip.source) for clip in dataset.clips]
+    names = [bag.name if bag.is_dir() else bag.stem for bag in bags]
+    for clip, bag, name in zip(dataset.clips, bags, names):
+        # A folder run_1 beside a file run_1.mcap: by their whole names.
+        clip.name = name if names.count(name) == 1 else bag.name
     return dataset
 
 
@@ -194,18 +197,61 @@ def _chosen(dataset: ClipDataset, names: list[str]) -> ClipDataset:
     return ClipDataset(dataset.labels, clips)
 
 
-def _write_bags(args: argparse.Namespace, dataset: ClipDataset, folder: Path) -> None:
-    from ..data.convert import clip_to_bag, folder_name
+def _targets(args: argparse.Namespace, split: str, dataset: ClipDataset) -> list[Path]:
+    """
+    Name the files or folders that a split becomes, before anything is written.
+
+    :raises FileExistsError: if one of them is there.
+    """
+    from ..data.convert import annotation_file
+    from ..data.folders import folder_name, folder_names
+
+    if args.to != 'rosbag':
+        targets = [annotation_file(args.out, split)]
+    else:
+        folder = args.out / split if args.val_share is not None else args.out
+        targets = [folder / name for name in folder_names(dataset.clips)]
+        for clip, target in zip(dataset.clips, targets):
+            if target.name != folder_name(clip):
+                common.note(f'note: the clip {clip.name} becomes {target}: {folder_name(clip)} is '
+                            'the folder of another')
+    for target in targets:
+        if target.exists() or target.is_symlink():
+            raise FileExistsError(f'{target} exists; nothing is written over another: remove it, '
+                                  'or choose another --out')
+    return targets
+
+
+def _write_bags(
+    args: argparse.Namespace, dataset: ClipDataset, targets: list[Path], skipped: Skipped,
+    pass_over: Callable[[BadFrameError], None],
+) -> None:
+    """
+    Write a bag a clip; clips without a usable image are named and skipped.
+
+    :raises ValueError: if that are all.
+    """
+    from ..bags import BagReader
+    from ..data.convert import clip_to_bag, EmptyClipError
     from ..topics import beside, TRANSPORT
 
     topic = args.image_topic or '/camera/image_raw' + (TRANSPORT if args.jpeg_quality else '')
     truth_topic = args.truth_topic or beside(topic, 'truth')
-    crowds = 0
-    for clip in common.progress(dataset.clips, len(dataset.clips), 'bags'):
-        crowds += clip_to_bag(
-            clip, dataset.labels, folder / folder_name(clip), topic, truth_topic,
-            args.jpeg_quality, args.storage, start_ns=round(args.start * 1e9),
-        )
+    crowds = bags = images = 0
+    for clip, target in common.progress(zip(dataset.clips, targets), len(targets), 'bags'):
+        try:
+            crowds += clip_to_bag(
+                clip, dataset.labels, target, topic, truth_topic, args.jpeg_quality,
+                args.storage, start_ns=round(args.start * 1e9), on_bad=pass_over,
+            )
+        except EmptyClipError as error:
+            skipped.add(clip.source, error)
+            continue
+        with BagReader(target) as bag:
+            bags, images = bags + 1, images + bag.count(topic)
     if crowds:
-        print(f'note: {crowds} crowd regions have no form in a Detection2DArray: left out',
-              file=sys.stderr)
+        common.note(f'note: {crowds} crowd regions have no form in a Detection2DArray: left out')
+    if targets and not bags:
+        raise ValueError(f'{args.out}: no bag is written: there is no image that can be used')
+    folder = targets[0].parent if targets else args.out
+    print(f'{folder}: {bags} bags, {images} images')

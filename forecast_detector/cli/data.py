@@ -136,12 +136,16 @@ class Skipped:
 
 def tell_unfinished(clips: Iterable[Clip]) -> dict[str, dict[str, str]]:
     """
-    Tell on stderr what recordings lack that were not finished.
+    Tell on stderr what recordings lack that were not finished, or are damaged or odd.
 
     :returns: for the provenance: under ``unfinished`` what each lacks, by its path; nothing if
-        all were finished.
+        all are whole.
     """
-    found = {clip.source: clip.lacks for clip in clips if clip.lacks}
+    parts: dict[str, dict[str, None]] = {}
+    for clip in clips:  # several cameras of one recording lack some things together
+        for part in (clip.lacks or '').split('; ') if clip.lacks else ():
+            parts.setdefault(clip.source, {})[part] = None
+    found = {source: '; '.join(lacks) for source, lacks in parts.items()}
     for source, lacks in found.items():
         tqdm.write(f'note: {source}: {lacks}', file=sys.stderr)
     return {'unfinished': found} if found else {}

@@ -11,11 +11,11 @@ import argparse
 from contextlib import nullcontext
 import math
 from pathlib import Path
-import sys
 from typing import Any, TYPE_CHECKING
 
 from ..config import StreamConfig
 from . import common, options
+from .data import tell_unfinished
 
 if TYPE_CHECKING:
     from ..annotate import VideoWriter
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from ..types import StepResult
 
 STREAM = 'detect'
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``detect``."""
-    parser.add_argument('source', help='video file, or folder or .mcap file of a bag')
+    parser.add_argument('source', help='video or image file, or folder or file of a bag')
     parser.add_argument('--weights', default='foda', help='file or shipped name; default: foda')
     parser.add_argument('--topic', help='image topic of the bag; default: the only one')
     parser.add_argument(
@@ -51,21 +52,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def open_clip(source: str, topic: str | None) -> Clip:
     """
-    Open a video file or a bag.
+    Open a video file, an image file or a bag.
 
     :raises FileNotFoundError: if there is neither.
     :raises OptionError: for a topic of a video.
     """
+    import cv2
+
+    from ..bags.finding import is_bag
+    from ..data.base import Truth
+    from ..data.frames import PackedTruth
     from ..data.rosbag import RosbagClip
     from ..data.video import VideoClip
+    from ..data.voc_video import ImageFilesClip
 
     path = Path(source)
     if not path.exists():
         raise FileNotFoundError(f'{source}: no such video or bag')
-    if path.is_dir() or path.suffix in ('.mcap', '.db3'):
+    if is_bag(path):
         return RosbagClip(path, topic)
     if topic is not None:
         raise options.OptionError(f'{source}: a video has no topics; --topic is for bags')
+    if path.suffix.lower() in IMAGE_SUFFIXES and cv2.haveImageReader(str(path)):
+        return ImageFilesClip(path.stem, [path], PackedTruth.pack([Truth(annotated=False)]))
     return VideoClip(path)
 
 
@@ -83,11 +92,14 @@ def run(args: argparse.Namespace) -> int:
         max_consecutive_forecasts=args.max_consecutive_forecasts,
     )
     clip = open_clip(args.source, args.topic)
+    tell_unfinished([clip])
     detector, checkpoint = common.make_detector(args, config)
     with VideoWriter(args.video, clip.fps) if args.video else nullcontext() as writer:
         frames, skipped = detect(clip, detector, writer)
         if not frames:
             raise ValueError(f'{args.source}: none of {len(clip)} frames could be used')
+    skipped += getattr(clip, 'broken', 0)
+    tell_unfinished([clip])
     reads = sum(frame['action'] == 'READ' for frame in frames)
     report = {
         'source': args.source, 'weights': str(args.weights), 'sha256': checkpoint.sha256,
@@ -118,13 +130,12 @@ def detect(
     from ..types import BadFrameError, StepFailure
 
     frames: list[dict[str, Any]] = []
-    skipped = 0
-    for index in common.progress(range(len(clip)), len(clip), 'detecting'):
+    skipped = common.PassedOver()
+    for index in common.progress(clip.walk(), clip.expected, 'detecting'):
         frame = clip.frame(index)
         result = detector.step({STREAM: frame})[STREAM]
         if isinstance(result, StepFailure):
-            skipped += 1
-            print(f'frame {index} is passed over: {result.error}', file=sys.stderr)
+            skipped.say(f'frame {index} is passed over: {result.error}')
             continue
         frames.append(describe(index, result, detector.labels))
         if writer is not None:
@@ -132,10 +143,11 @@ def detect(
             try:
                 image = frame.load()
             except BadFrameError as error:
-                print(f'frame {index} is not drawn: {error}', file=sys.stderr)
+                common.note(f'frame {index} is not drawn: {error}')
                 continue
             writer.write(annotate(image, result.detections, detector.labels, result.decision))
-    return frames, skipped
+    skipped.finish()
+    return frames, skipped.count
 
 
 def describe(index: int, result: StepResult, labels: tuple[str, ...]) -> dict[str, Any]:

@@ -166,6 +166,8 @@ def _measure(
     if args.dump:
         dump(args, dataset, runs)
     scored = [one.scored(clip) for one, clip in zip(runs, dataset.clips)]
+    if args.sap:
+        _tell_arrivals(dataset)
     result = _result(args, dataset, scored, measured.timed, {
         **_provenance(args, job, detector), **settings(args), **describe_data(args),
         **tell_unfinished(dataset.clips),
@@ -174,6 +176,16 @@ def _measure(
         return result, None
     from ..evaluation.trace import make_trace
     return result, make_trace(runs, dataset.clips, dataset.labels, detector, args.p)
+
+
+def _tell_arrivals(dataset: ClipDataset) -> None:
+    """Tell of clips whose stamps do not say when their frames came."""
+    from ..evaluation.streaming_ap import arrivals
+
+    for clip in dataset.clips:
+        note = arrivals(clip)[1]
+        if note is not None:
+            print(f'note: {note}', file=sys.stderr)
 
 
 def _sap50(streamed: Sequence[ScoredClip] | None, classes: int) -> float | None:

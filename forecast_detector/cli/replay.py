@@ -71,11 +71,12 @@ def _live(args: argparse.Namespace, config: StreamConfig) -> int:
     checkpoint = load_checkpoint(args.weights)
     labels, size = checkpoint.config.labels, tuple(args.input_size) if args.input_size else None
     recording = _open(args, labels)
-    common.clear_results(args.out, OURS, recording.path)
     replay = LiveReplay(
         recording, config, checkpoint.path, args.out, args.device, size, args.resize, args.rate,
         args.loop, args.lossless,
     )
+    replay.check()
+    common.clear_results(args.out, OURS, recording.path)
     line = LiveLine()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the processes end with this one
     try:

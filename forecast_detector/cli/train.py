@@ -17,7 +17,7 @@ from pathlib import Path
 import sys
 
 from . import common, options
-from .data import add_bags, bag_options, check_data
+from .data import add_bags, bag_options, check_data, tell_unfinished
 
 SPLIT, WORKERS = 'train', 2
 SEQUENCES, CACHED = {'baseline', 'joint'}, {'temporal', 'scheduler'}  # phases
@@ -111,6 +111,7 @@ def _train(args: argparse.Namespace) -> int:
         dataset = open_training_set(
             args.dataset, args.root, args.split or SPLIT, bags=bag_options(args)
         )
+        tell_unfinished(dataset.clips)
         config = load_train_config(recipe, dataset.labels)
         if args.seed is not None:
             config = replace(config, seed=args.seed)

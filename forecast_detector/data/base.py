@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -59,12 +59,25 @@ class Clip(ABC):
 
     @property
     def lacks(self) -> str | None:
-        """Say what a recording lacks that was not finished; None of anything else."""
+        """Say what a recording lacks, and what is odd about it; None of anything else."""
         return None
 
     @abstractmethod
     def __len__(self) -> int:
         """Return the number of frames."""
+
+    @property
+    def expected(self) -> int | None:
+        """Say about how many frames there are, for a progress bar; None where nobody knows."""
+        return len(self)
+
+    def walk(self) -> Iterator[int]:
+        """
+        Count through the frames, in order.
+
+        A video is then read but once: how long it is shows only at its end.
+        """
+        yield from range(len(self))
 
     @abstractmethod
     def read(self, index: int) -> NDArray[np.uint8]:
@@ -98,6 +111,10 @@ class Clip(ABC):
     def stamp_ns(self, index: int) -> int:
         """Return the frame's time in nanoseconds."""
         return round(index * 1e9 / self.fps)
+
+    def recorded_ns(self, index: int) -> int | None:
+        """Return when the frame was recorded, in nanoseconds; None where nobody took that down."""
+        return None
 
     def frame(self, index: int) -> Frame:
         """Wrap a frame for streaming; it is decoded only if it is READ."""

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..boxes import xywh_to_xyxy
 from .base import Truth
+from .coco_fields import Entry, flag_of, matching, side_of, value_of
+from .coco_tracks import Tracks
 from .frames import clip_boxes
 from .labels import label_indices
+from .text import read_text
 
 KEYS = ('categories', 'videos', 'images', 'annotations')
-Entry = dict[str, Any]
 Columns = tuple[
     NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]
 ]
@@ -30,17 +31,21 @@ def read_annotations(path: Path, keys: Sequence[str] = KEYS) -> dict[str, list[E
     :param keys: the lists that are needed.
 
     :raises FileNotFoundError: if it is missing.
-    :raises ValueError: if it is not JSON, or not CocoVID; names file and key.
+    :raises ValueError: if it is not JSON, in another encoding, or not CocoVID; names file and
+        key.
     """
     if not path.is_file():
         raise FileNotFoundError(
             f'{path}: no such annotation file; the truth of a split is expected in '
             f'ROOT/annotations/SPLIT.json'
         )
+    text = read_text(path)
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
-        raise ValueError(f'{path}: not valid JSON ({error}); truncated? fetch it again') from error
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        cut = error.pos >= len(text.rstrip()) or error.msg.startswith('Unterminated')
+        remedy = 'truncated? fetch it again' if cut else 'correct it there'
+        raise ValueError(f'{path}: not valid JSON ({error}); {remedy}') from error
     for key in keys:
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
             raise ValueError(
@@ -50,38 +55,7 @@ def read_annotations(path: Path, keys: Sequence[str] = KEYS) -> dict[str, list[E
     return content
 
 
-# What stands under a key, where anything else would fail far from its file.
-EXPECTED: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(('id', 'image_id', 'video_id', 'category_id'), (int, str)),
-    **dict.fromkeys(('frame_id', 'stamp_ns', 'instance_id'), (int,)),
-    **dict.fromkeys(('width', 'height', 'fps'), (int, float)),
-    'file_name': (str,),
-}
-
-
-def value_of(entry: Entry, key: str, kind: str, path: Path) -> Any:
-    """
-    Give what stands under a key.
-
-    :param kind: of the entry, for messages.
-    :raises ValueError: if nothing does, or not what is expected; names the file.
-    """
-    try:
-        value = entry[key]
-    except (KeyError, TypeError):
-        raise ValueError(
-            f"{path}: {kind} {entry} has no '{key}', which CocoVID needs; add it"
-        ) from None
-    expected = EXPECTED.get(key, (object,))
-    if not isinstance(value, expected):
-        raise ValueError(
-            f'{path}: {kind} {entry!r:.200} has the {key} {value!r:.60}; expected '
-            f'{" or ".join(one.__name__ for one in expected)}; correct it'
-        )
-    return value
-
-
-def by_id(entries: list[Entry], kind: str, path: Path) -> dict[int, Entry]:
+def by_id(entries: list[Entry], kind: str, path: Path) -> dict[int | str, Entry]:
     """
     Put entries into a table.
 
@@ -104,20 +78,26 @@ class ImageTruths:
     The annotations of a file by image.
 
     :ivar dropped: boxes left out so far, without area or outside their image.
+    :ivar tracks: the objects' tracks.
     """
 
-    def __init__(self, content: dict[str, list[Entry]], path: Path, label_of: dict[int, int]):
+    def __init__(
+        self, content: dict[str, list[Entry]], path: Path, label_of: Mapping[int | str, int]
+    ) -> None:
         self.path, self.label_of, self.dropped = path, label_of, 0
-        images = {value_of(image, 'id', 'image', path) for image in content['images']}
-        self.rows: dict[int, list[Entry]] = defaultdict(list)
+        images = {value_of(image, 'id', 'image', path): image.get('video_id')
+                  for image in content['images']}
+        self.rows: dict[int | str, list[Entry]] = defaultdict(list)
         for row in content['annotations']:
-            image_id = value_of(row, 'image_id', 'annotation', path)
+            image_id = matching(value_of(row, 'image_id', 'annotation', path), images)
             if image_id not in images:
                 raise ValueError(
                     f'{path}: annotation {row.get("id")} names image {image_id}, which is not '
                     f"in 'images'; remove it, or add the image"
                 )
+            row['image_id'] = image_id
             self.rows[image_id].append(row)
+        self.tracks = Tracks(content['annotations'], images, path)
 
     def _box(self, row: Entry) -> NDArray[np.float32]:
         value = value_of(row, 'bbox', 'annotation', self.path)
@@ -132,16 +112,11 @@ class ImageTruths:
             )
         return box
 
-    def _track(self, row: Entry) -> int:
-        if row.get('instance_id') is None:
-            return -1
-        return int(value_of(row, 'instance_id', 'annotation', self.path))
-
     def of(self, image: Entry) -> Truth:
         """Turn an image's annotations into its :class:`Truth`."""
-        if not image.get('annotated', True):
+        if 'annotated' in image and not flag_of(image, 'annotated', 'image', self.path):
             return Truth(annotated=False)
-        rows = self.rows.get(image['id'], [])
+        rows = self.rows.get(value_of(image, 'id', 'image', self.path), [])
         if not rows:
             return Truth()
         boxes, labels, tracks, crowd = self._columns(rows, image)
@@ -153,23 +128,25 @@ class ImageTruths:
     def _columns(self, rows: list[Entry], image: Entry) -> Columns:
         """Boxes cut at the image's border, labels, tracks, and which are crowds."""
         boxes = xywh_to_xyxy(np.stack([self._box(row) for row in rows]))
-        size = (value_of(image, 'width', 'image', self.path),
-                value_of(image, 'height', 'image', self.path))
+        size = (side_of(image, 'width', self.path), side_of(image, 'height', self.path))
         boxes, keep = clip_boxes(boxes, size)
         self.dropped += int((~keep).sum())
         labels = np.array([self.label_of[row['category_id']] for row in rows], np.int64)
-        tracks = np.array([self._track(row) for row in rows], np.int64)
-        crowd = np.array([bool(row.get('iscrowd')) for row in rows])
+        tracks = np.array([self.tracks.of(row) for row in rows], np.int64)
+        crowd = np.array([flag_of(row, 'iscrowd', 'annotation', self.path) for row in rows])
         return boxes[keep], labels[keep], tracks[keep], crowd[keep]
 
 
 def number_categories(
     content: dict[str, list[Entry]], path: Path, labels: Sequence[str] | None
-) -> tuple[tuple[str, ...], dict[int, int]]:
+) -> tuple[tuple[str, ...], dict[int | str, int]]:
     """Number the categories by rising id, or by the weights' list."""
     categories = by_id(content['categories'], 'category', path)
-    used = {value_of(row, 'category_id', 'annotation', path) for row in content['annotations']}
-    unknown = sorted(used - set(categories))
+    for row in content['annotations']:
+        row['category_id'] = matching(
+            value_of(row, 'category_id', 'annotation', path), categories)
+    used = {row['category_id'] for row in content['annotations']}
+    unknown = sorted(used - set(categories), key=str)
     if unknown:
         raise ValueError(
             f"{path}: annotations use category ids {unknown}, which are not in 'categories' "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 import logging
@@ -11,19 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .base import Clip, ClipDataset, Truth
-from .coco_json import (
-    by_id,
-    Entry,
-    ImageTruths,
-    number_categories,
-    read_annotations,
-    value_of,
-)
-from .frames import PackedTruth, read_encoded, read_image
-from .video import VideoReader
+from .coco_fields import Entry, matching, side_of, value_of
+from .coco_json import by_id, ImageTruths, number_categories, read_annotations
+from .frames import PackedTruth
+from .image_files import read_encoded, read_image, Size, stated_size
+from .video import VideoEndError, VideoReader
 
 _logger = logging.getLogger(__name__)
-VIDEO_SUFFIXES = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.ts')
+VIDEO_SUFFIXES = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg', '.ts',
+                  '.mjpeg', '.mjpg', '.h264', '.264', '.h265', '.hevc', '.wmv', '.flv', '.3gp',
+                  '.m2ts', '.mts')
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class CocoVidDataset(ClipDataset):
     :ivar dropped_boxes: boxes left out of the truth: without area, or outside their image.
     """
 
-    category_ids: Mapping[int, int] = field(default_factory=dict)
+    category_ids: Mapping[int, int | str] = field(default_factory=dict)
     dropped_boxes: int = 0
 
 
@@ -46,7 +44,8 @@ class CocoVidClip(Clip):
     def __init__(
         self, name: str, fps: float, files: Sequence[Path], frame_ids: Sequence[int],
         image_ids: Sequence[int], truth: PackedTruth, stride: int = 1,
-        stamps_ns: Sequence[int] | None = None,
+        stamps_ns: Sequence[int] | None = None, sizes: Sequence[Size | None] | None = None,
+        video_size: tuple[int, int] | None = None,
     ) -> None:
         """
         Take the frames, in order.
@@ -56,8 +55,10 @@ class CocoVidClip(Clip):
         :param frame_ids: of each frame: its number in the video, from which its stamp follows.
         :param stride: the frames are every so many of the video.
         :param stamps_ns: of each frame, where they do not follow from its number.
+        :param sizes: (width, height) that the annotations give each image file, where they do;
+            ``video_size``: that they give the frames of a video file.
         """
-        self._stamps_ns = stamps_ns
+        self._stamps_ns, self._sizes, self._video_size = stamps_ns, sizes, video_size
         self.name, self.fps, self._video_fps = name, fps / stride, fps
         self._files, self._frame_ids, self._image_ids = files, frame_ids, image_ids
         self._truth = truth
@@ -69,12 +70,26 @@ class CocoVidClip(Clip):
 
     def read(self, index: int) -> NDArray[np.uint8]:
         """Decode a frame: an image file, or a frame of a video file."""
-        path = self._files[index]
+        path, size = self._files[index], self._sizes[index] if self._sizes else None
         if path.suffix.lower() not in VIDEO_SUFFIXES:
-            return read_image(path)
+            return read_image(path, size)
+        return self._read_video(path, self._frame_ids[index])
+
+    def _read_video(self, path: Path, frame_id: int) -> NDArray[np.uint8]:
         if self._video is None or self._video.path != path:
-            self._video = VideoReader(path)
-        return self._video.read(self._frame_ids[index])
+            video = VideoReader(path)
+            if self._video_size is not None:
+                video.fit(self._video_size)
+            self._video = video
+        try:
+            return self._video.read(frame_id)
+        except VideoEndError as error:
+            first, last = min(self._frame_ids), max(self._frame_ids)
+            hint = (f'frame_id seems to count from {first} there, and has to count from 0'
+                    if first == 1 and last == error.count else
+                    'the file is shorter than its annotations, or another one')
+            raise VideoEndError(f'{error}; its annotations go on to frame_id {last}: {hint}',
+                                path, error.count) from error
 
     def encoded(self, index: int) -> tuple[str, bytes] | None:
         """Return a frame's image file as it is; frames of a video have none."""
@@ -117,10 +132,12 @@ def _frames_by_video(
 ) -> list[tuple[Entry, list[Entry]]]:
     videos = by_id(content['videos'], 'video', path)
     by_id(content['images'], 'image', path)
-    frames: dict[int, dict[int, Entry]] = {i: {} for i in videos}
+    frames: dict[int | str, dict[int, Entry]] = {i: {} for i in videos}
     for image in content['images']:
-        video_id = value_of(image, 'video_id', 'image', path)
-        frame_id = value_of(image, 'frame_id', 'image', path)
+        video_id = matching(value_of(image, 'video_id', 'image', path), videos)
+        # TAO's name for it.
+        key = 'frame_index' if 'frame_id' not in image and 'frame_index' in image else 'frame_id'
+        frame_id = image['frame_id'] = value_of(image, key, 'image', path)
         if video_id not in frames:
             raise ValueError(
                 f'{path}: image {image["id"]} names video {video_id}, which is not in '
@@ -145,6 +162,31 @@ def _stamps(images: list[Entry], path: Path) -> list[int] | None:
     return [value_of(image, 'stamp_ns', 'image', path) for image in images]
 
 
+def _video_size(image: Entry, path: Path) -> tuple[int, int] | None:
+    """Read what a frame of a video file says that its size is; None where it does not say."""
+    suffix = Path(image['file_name']).suffix.lower()
+    if suffix not in VIDEO_SUFFIXES or None in (image.get('width'), image.get('height')):
+        return None
+    return side_of(image, 'width', path), side_of(image, 'height', path)
+
+
+def _named_apart(videos: Sequence[Entry], path: Path) -> list[str]:
+    """Name the videos; those of one name get their ids behind it."""
+    names = [str(video.get('name') or video['id']) for video in videos]
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        _logger.warning('%s: several videos are called %s%s: their ids are put behind their names',
+                        path, ', '.join(map(repr, twice[:5])), ', …' if twice[5:] else '')
+    taken = set(names)
+    for k, video in enumerate(videos):
+        if names[k] in twice:
+            names[k] = f'{names[k]}_{video["id"]}'
+            while names[k] in taken:
+                names[k] += '_'
+            taken.add(names[k])
+    return names
+
+
 def load_coco_vid(
     root: str | Path, split: str, stride: int = 1, labels: Sequence[str] | None = None,
     needs_images: bool = True,
@@ -158,6 +200,8 @@ def load_coco_vid(
     :class:`Truth`. An image without annotations is empty; one with ``"annotated": false`` (not
     part of CocoVID, readers that do not know it pass over it) was never looked at. So is
     ``"stamp_ns"``, the time of an image, which follows from ``frame_id`` and ``fps`` otherwise.
+
+    Videos of one name get their ids behind it, so that every clip has its own.
 
     :param stride: keep every ``stride``-th frame of each video, from its first.
     :param labels: the weights' class names, to number the categories by; without them the
@@ -175,7 +219,9 @@ def load_coco_vid(
     in_force, label_of = number_categories(content, path, labels)
     truths = ImageTruths(content, path, label_of)
     clips = []
-    for video, images in _frames_by_video(content, path):
+    videos = _frames_by_video(content, path)
+    names = _named_apart([video for video, _ in videos], path)
+    for name, (video, images) in zip(names, videos):
         images = images[::stride]
         files = [root / split / value_of(image, 'file_name', 'image', path) for image in images]
         if needs_images and not files[0].is_file():
@@ -184,14 +230,19 @@ def load_coco_vid(
                 f'{images[0]["id"]}; frames are expected under {root / split}'
             )
         clips.append(CocoVidClip(
-            str(video.get('name', video['id'])), _fps(video, path), files,
-            [image['frame_id'] for image in images], [image['id'] for image in images],
+            name, _fps(video, path), files,
+            [image['frame_id'] for image in images],
+            [value_of(image, 'id', 'image', path) for image in images],
             PackedTruth.pack(truths.of(image) for image in images), stride,
             _stamps(images, path),
+            [stated_size(image.get('width'), image.get('height')) for image in images],
+            _video_size(images[0], path),
         ))
     if truths.dropped:
         _logger.warning('%s: %d boxes without area, or outside of their image, are left out',
                         path, truths.dropped)
+    for note in truths.tracks.notes():
+        _logger.warning('%s: %s', path, note)
     if not clips:
         raise ValueError(f"{path}: 'videos' is empty; there is nothing to read")
     category_ids = {index: category for category, index in label_of.items()}

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 import json
 from pathlib import Path
-import re
 from typing import Any
 
 import cv2
@@ -19,16 +18,39 @@ from ..bags.writer import Storage
 from ..boxes import xyxy_to_xywh
 from ..types import BadFrameError, Detections
 from .base import Clip, ClipDataset, Truth
+from .capture import VideoFaultError
+from .folders import folder_name, Folders
 
 # File suffix to the kind that Clip.encoded tells.
 KINDS = {'.jpg': 'jpeg', '.png': 'png'}
 JPEG_QUALITY = 95
 LABEL_INFO_TOPIC = '/label_info'
+Content = dict[str, list[dict[str, Any]]]
 
 
-def folder_name(clip: Clip) -> str:
-    """Make a name for a file or folder of a clip's name."""
-    return re.sub(r'[^\w.-]+', '_', clip.name).strip('_') or 'clip'
+class EmptyClipError(ValueError):
+    """Raised for a clip of which no image can be used."""
+
+
+OnBad = Callable[[BadFrameError], None]
+
+
+def once(on_bad: OnBad | None) -> OnBad:
+    """
+    Pass bad frames on, but a fault of a whole video file only once.
+
+    :param on_bad: is told of them; None raises them.
+    """
+    told: set[Path | None] = set()
+
+    def tell(error: BadFrameError) -> None:
+        if on_bad is None:
+            raise error
+        if not isinstance(error, VideoFaultError) or error.path not in told:
+            on_bad(error)
+        if isinstance(error, VideoFaultError):
+            told.add(error.path)
+    return tell
 
 
 def _save(clip: Clip, index: int, path: Path) -> tuple[int, int]:
@@ -59,107 +81,158 @@ def _rows(truth: Truth, image_id: int, video_id: int) -> Iterator[dict[str, Any]
             yield row if track < 0 else {**row, 'instance_id': track}
 
 
+def annotation_file(root: Path, split: str) -> Path:
+    """Name the file that :func:`write_coco_vid` writes."""
+    return root / 'annotations' / f'{split}.json'
+
+
 def write_coco_vid(
     dataset: ClipDataset, root: str | Path, split: str, suffix: str = '.jpg',
-    on_bad: Callable[[BadFrameError], None] | None = None,
-    on_empty: Callable[[Clip], None] = lambda clip: None,
+    on_bad: OnBad | None = None, on_empty: Callable[[Clip], None] = lambda clip: None,
 ) -> tuple[Path, int, int]:
     """
     Write clips as CocoVID: ``root/annotations/SPLIT.json`` and a folder of images a clip.
 
     Ids count from 1; the category of label k is k + 1. Boxes are kept to a thousandth of a
     pixel. Images carry their ``stamp_ns``, and ``"annotated": false`` where nobody looked.
+    After an error no folder is left that was not there before.
 
     :param suffix: ``.jpg`` or ``.png``; frames that are such files already are copied.
     :param on_bad: told of each frame that cannot be used, which is then left out, as is a clip
-        that has no other; without it the first such frame raises.
+        that has no other; of a video file that ends early once. Without it the first such frame
+        raises.
     :param on_empty: told of each clip that is left out.
     :returns: the annotation file, and how many clips and images it has.
     :raises FileExistsError: if the annotation file is there already.
     :raises ValueError: for another suffix, or if no image can be used.
     """
     root = Path(root)
-    target = root / 'annotations' / f'{split}.json'
+    target = annotation_file(root, split)
     if suffix not in KINDS:
         raise ValueError(f'suffix: {suffix!r} is none of {sorted(KINDS)}')
     if target.exists():
         raise FileExistsError(f'{target} exists; remove it, or choose another root or split')
-    videos: list[dict[str, Any]] = []
-    images: list[dict[str, Any]] = []
-    rows: list[dict[str, Any]] = []
-    for video_id, clip in enumerate(dataset.clips, 1):
-        folder = f'{video_id:05d}_{folder_name(clip)}'
-        (root / split / folder).mkdir(parents=True, exist_ok=True)
-        before = len(images)
-        for k in range(len(clip)):
-            name, truth = f'{folder}/{k:06d}{suffix}', clip.truth(k)
-            try:
-                width, height = _save(clip, k, root / split / name)
-            except BadFrameError as error:
-                if on_bad is None:
-                    raise
-                on_bad(error)
-                continue
-            image = {'id': len(images) + 1, 'video_id': video_id, 'frame_id': k,
-                     'file_name': name, 'height': height, 'width': width,
-                     'stamp_ns': clip.stamp_ns(k)}
-            images.append(image if truth.annotated else {**image, 'annotated': False})
-            rows += _rows(truth, len(images), video_id)
-        if len(images) == before:
-            with suppress(OSError):  # not empty: of an earlier attempt
-                (root / split / folder).rmdir()
-            on_empty(clip)
-            continue
-        videos.append({'id': video_id, 'name': clip.name, 'fps': clip.fps, 'length': len(clip)})
-    if not videos:
-        raise ValueError(f'{target} is not written: there is no image that can be used')
-    content = {
+    content: Content = {
         'categories': [{'id': k + 1, 'name': name} for k, name in enumerate(dataset.labels)],
-        'videos': videos, 'images': images,
-        'annotations': [{'id': k + 1, **row} for k, row in enumerate(rows)],
+        'videos': [], 'images': [], 'annotations': [],
     }
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Written whole or not at all: a reader never sees half a file.
-    draft = target.with_suffix('.json.part')
-    draft.write_text(json.dumps(content))
-    draft.replace(target)
-    return target, len(videos), len(images)
+    with Folders() as folders:
+        for video_id, clip in enumerate(dataset.clips, 1):
+            folder = root / split / f'{video_id:05d}_{folder_name(clip)}'
+            folders.make(folder)
+            if not _add_clip(content, clip, video_id, folder, suffix, once(on_bad)):
+                with suppress(OSError):  # not empty: of an earlier attempt
+                    folder.rmdir()
+                on_empty(clip)
+        if not content['videos']:
+            raise ValueError(f'{target} is not written: there is no image that can be used')
+        folders.make(target.parent)
+        # Written whole or not at all: a reader never sees half a file.
+        draft = target.with_suffix('.json.part')
+        try:
+            draft.write_text(json.dumps(content))
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
+    return target, len(content['videos']), len(content['images'])
+
+
+def _add_clip(
+    content: Content, clip: Clip, video_id: int, folder: Path, suffix: str, on_bad: OnBad
+) -> bool:
+    """
+    Write a clip's images and take down what is to be said of them.
+
+    :returns: whether there is an image that can be used.
+    """
+    images, rows, before = content['images'], content['annotations'], len(content['images'])
+    for k in range(len(clip)):
+        file, truth = folder / f'{k:06d}{suffix}', clip.truth(k)
+        try:
+            width, height = _save(clip, k, file)
+        except BadFrameError as error:
+            on_bad(error)
+            continue
+        image = {'id': len(images) + 1, 'video_id': video_id, 'frame_id': k,
+                 'file_name': f'{folder.name}/{file.name}', 'height': height, 'width': width,
+                 'stamp_ns': clip.stamp_ns(k)}
+        images.append(image if truth.annotated else {**image, 'annotated': False})
+        rows += [{'id': len(rows) + number, **row}
+                 for number, row in enumerate(_rows(truth, len(images), video_id), 1)]
+    if len(images) > before:
+        content['videos'].append(
+            {'id': video_id, 'name': clip.name, 'fps': clip.fps, 'length': len(clip)})
+    return len(images) > before
 
 
 def clip_to_bag(
     clip: Clip, labels: tuple[str, ...], path: str | Path, image_topic: str = '/camera/image_raw',
     truth_topic: str = '/camera/truth', jpeg_quality: int | None = None,
     storage: Storage = 'mcap', frame_id: str = 'camera', start_ns: int = 0,
+    on_bad: OnBad | None = None,
 ) -> int:
     """
     Write a clip and its truth as a bag, and the class names as latched ``/label_info``.
 
-    Every annotated image gets a truth message, even an empty one; others get none.
+    Every annotated image gets a truth message, even an empty one; others get none. After an
+    error nothing is left at ``path``.
 
     :param labels: class names of the clip's data set.
     :param jpeg_quality: compress the images (name the topic ``…/compressed`` then); those that
         are JPEG or PNG files already are taken as they are. None is raw.
     :param start_ns: added to the clip's stamps.
+    :param on_bad: as for :func:`write_coco_vid`.
     :returns: number of crowd regions, which a ``Detection2DArray`` has no form for; left out.
     :raises FileExistsError: if there is something at ``path``.
+    :raises EmptyClipError: if no image can be used.
     """
-    crowds = 0
-    with BagWriter(path, storage) as bag:
-        bag.label_info(LABEL_INFO_TOPIC, labels, 0.0, 0, log_ns=start_ns + clip.stamp_ns(0))
-        for k in range(len(clip)):
-            stamp_ns, truth = start_ns + clip.stamp_ns(k), clip.truth(k)
-            encoded = clip.encoded(k) if jpeg_quality is not None else None
-            if encoded is not None:
-                kind, data = encoded
-                bag.compressed(image_topic, data, kind, stamp_ns, frame_id)
-            else:
-                bag.image(image_topic, clip.read(k), stamp_ns, frame_id, jpeg_quality)
-            crowds += len(truth.crowd_labels)
-            if truth.annotated:
-                objects = Detections(truth.boxes, np.ones(len(truth), np.float32), truth.labels)
-                bag.detections(truth_topic, objects, labels, stamp_ns, frame_id,
-                               tracks=truth.tracks.tolist())
+    crowds = images = 0
+    times_ns = _times(clip)
+    tell = once(on_bad)
+    with Folders() as folders:
+        folders.expect(Path(path))
+        with BagWriter(path, storage) as bag:
+            bag.label_info(LABEL_INFO_TOPIC, labels, 0.0, 0, log_ns=start_ns + times_ns[0])
+            for k in range(len(clip)):
+                stamp_ns, truth = start_ns + clip.stamp_ns(k), clip.truth(k)
+                log_ns = start_ns + times_ns[k]
+                try:
+                    _write_image(bag, clip, k, image_topic, stamp_ns, frame_id, jpeg_quality,
+                                 log_ns)
+                except BadFrameError as error:
+                    tell(error)
+                    continue
+                images += 1
+                crowds += len(truth.crowd_labels)
+                if truth.annotated:
+                    objects = Detections(truth.boxes, np.ones(len(truth), np.float32),
+                                         truth.labels)
+                    bag.detections(truth_topic, objects, labels, stamp_ns, frame_id,
+                                   tracks=truth.tracks.tolist(), log_ns=log_ns)
+        if not images:
+            raise EmptyClipError(f'{clip.source}: none of its images can be used')
     return crowds
+
+
+def _write_image(
+    bag: BagWriter, clip: Clip, index: int, topic: str, stamp_ns: int, frame_id: str,
+    jpeg_quality: int | None, log_ns: int,
+) -> None:
+    image = clip.read(index)  # a file that is copied has to be whole, too
+    encoded = clip.encoded(index) if jpeg_quality is not None else None
+    if encoded is not None:
+        kind, data = encoded
+        bag.compressed(topic, data, kind, stamp_ns, frame_id, log_ns)
+    else:
+        bag.image(topic, image, stamp_ns, frame_id, jpeg_quality, log_ns)
+
+
+def _times(clip: Clip) -> list[int]:
+    """Give times of recording that rise: the stamps, or else by the number of the frame."""
+    stamps = [clip.stamp_ns(k) for k in range(len(clip))]
+    if all(a < b for a, b in zip(stamps, stamps[1:])):
+        return stamps
+    return [round(k * 1e9 / clip.fps) for k in range(len(clip))]
 
 
 def read_labels(path: Path) -> tuple[str, ...] | None:
@@ -171,6 +244,6 @@ def read_labels(path: Path) -> tuple[str, ...] | None:
     with BagReader(path) as bag:
         if bag.topics.get(LABEL_INFO_TOPIC) != LABEL_INFO:
             return None
-        for _, message in bag.messages(LABEL_INFO_TOPIC):
+        for _, message in bag.messages(LABEL_INFO_TOPIC, on_broken=lambda *_: None):
             return tuple(entry.class_name for entry in message.class_map)
     return None

@@ -1,55 +1,14 @@
-"""Image files as frames, and the truth of a clip packed into arrays."""
+"""Boxes cut at the border of their image, and the truth of a clip packed into arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import BadFrameError
 from .base import Truth
-
-
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """
-    Decode an image file.
-
-    :returns: (H, W, 3), uint8, RGB.
-    :raises BadFrameError: if it is missing or cannot be decoded; names the file.
-    """
-    if not path.is_file():
-        raise BadFrameError(f'{path}: no such image file; the annotations name it, so fetch it')
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise BadFrameError(f'{path}: cannot be decoded as an image; fetch or convert it again')
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-
-
-def file_kind(data: bytes) -> str | None:
-    """
-    Tell an image file by its first bytes.
-
-    :returns: ``jpeg``, ``png``, or None for another kind, or one that is to be shown turned
-        (Exif): some readers turn it, some do not.
-    """
-    if data[:8] == b'\x89PNG\r\n\x1a\n':
-        return 'png'
-    return 'jpeg' if data[:3] == b'\xff\xd8\xff' and b'Exif' not in data[:64] else None
-
-
-def read_encoded(path: Path) -> tuple[str, bytes] | None:
-    """
-    Read an image file without decoding it, see :meth:`~.base.Clip.encoded`.
-
-    :raises OSError: if it cannot be read.
-    """
-    data = path.read_bytes()
-    kind = file_kind(data)
-    return (kind, data) if kind else None
 
 
 def clip_boxes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 
 from ..types import BadFrameError
 from .base import Clip, ClipDataset, Truth
-from .frames import PackedTruth, read_image
-from .still import StillClip
+from .frames import PackedTruth
+from .image_files import read_image, Size
+from .still import StillClip, voc_size
+from .text import read_text
 from .voc_xml import read_voc
 
 WNIDS = {
@@ -82,7 +85,13 @@ class ImageNetVidClip(Clip):
         """Decode a frame."""
         if not 0 <= index < len(self):
             raise BadFrameError(f'{self.name}: frame {index} asked for; there are {len(self)}')
-        return read_image(self._file('Data', index, '.JPEG'))
+        return read_image(
+            self._file('Data', index, '.JPEG'), self._size(index), size_binds=False)
+
+    def _size(self, index: int) -> Size | None:
+        with suppress(ValueError, OSError):  # truth() says what is wrong with an annotation
+            return voc_size(self._file('Annotations', index, '.xml'))
+        return None
 
     def truth(self, index: int) -> Truth:
         """Return a frame's objects, boxes as they stand in the file."""
@@ -102,7 +111,7 @@ def _read_list(path: Path, columns: int) -> list[list[str]]:
         raise FileNotFoundError(
             f'{path}: no such list; the lists of the field belong into ROOT/ImageSets'
         )
-    rows = [line.split() for line in path.read_text().splitlines() if line.strip()]
+    rows = [line.split() for line in read_text(path).splitlines() if line.strip()]
     for number, row in enumerate(rows):
         if len(row) != columns or not all(field.isdigit() for field in row[1:]):
             raise ValueError(
@@ -175,6 +184,7 @@ def load_imagenet_det(root: str | Path, length: int = 11) -> ClipDataset:
         clips.append(StillClip(
             root / 'Data' / 'DET' / f'{name}.JPEG', length, name=name, seed=number,
             truth=partial(read_truth, root / 'Annotations' / 'DET' / f'{name}.xml', strict=False),
-            image_id=number,
+            size=partial(voc_size, root / 'Annotations' / 'DET' / f'{name}.xml'),
+            size_binds=False, image_id=number,
         ))
     return ClipDataset(LABELS, clips)

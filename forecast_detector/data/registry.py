@@ -145,7 +145,7 @@ def _some(labels: Sequence[str]) -> str:
     return ', '.join(labels[:5]) + (' …' if len(labels) > 5 else '')
 
 
-def category_ids(dataset: ClipDataset) -> Mapping[int, int]:
+def category_ids(dataset: ClipDataset) -> Mapping[int, int | str]:
     """Label to category id of the data set's own file, or else label + 1."""
-    ids: Mapping[int, int] | None = getattr(dataset, 'category_ids', None)
+    ids: Mapping[int, int | str] | None = getattr(dataset, 'category_ids', None)
     return ids or {label: label + 1 for label in range(len(dataset.labels))}

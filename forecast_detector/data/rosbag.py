@@ -13,13 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bags import BagError, BagReader
+from ..bags.broken import BrokenMessages
 from ..bags.finding import find_bags
 from ..bags.messages import COMPRESSED_IMAGE, stamp_to_ns
-from ..bags.reader import frame_from_message
+from ..bags.reader import frame_from_message, MessageError, Record
+from ..images import CompressedFormat
 from ..types import BadFrameError, Frame
 from .base import Clip, ClipDataset, Truth
-from .frames import file_kind, PackedTruth
+from .frames import PackedTruth
+from .image_files import file_kind
 from .labels import label_indices
+from .rosbag_pairing import Mark
 from .rosbag_truth import choose_truth_topic, truth_candidates, TruthMessages
 
 __all__ = [
@@ -38,8 +42,10 @@ class RosbagClip(Clip):
     One camera of a bag, with truth where the bag has it.
 
     The bag is looked through once to learn the stamps; images are read again when asked for, in
-    order best. It is opened again after a fork or in another process.
+    order best. It is opened again after a fork or in another process. Messages that cannot be
+    read are no frames: they are counted, and named in ``lacks``.
 
+    :ivar broken: number of messages of the image topic that cannot be read.
     :ivar unmatched: number of images that no truth message belongs to: not annotated.
     :ivar truth_topic: None if there is no truth.
     """
@@ -63,24 +69,40 @@ class RosbagClip(Clip):
             self.image_topic = bag.image_topic(image_topic)
             self._image_type = bag.topics[self.image_topic]
             self.truth_topic = choose_truth_topic(bag, truth_topic)
-            times = array('q')
-            for log_ns, message in bag.messages(self.image_topic):
-                times.extend((log_ns, stamp_to_ns(message.header.stamp)))
-            if not times:
-                raise BagError(
-                    f'{self.path}: topic {self.image_topic} has no images; record again, or name '
-                    f'another topic'
-                )
-            self._lacks = bag.missing
-            self._log_ns, self._stamps_ns = np.array(times, np.int64).reshape(-1, 2).T
+            marks = self._look_through(bag)
             told = TruthMessages(bag, self.truth_topic) if self.truth_topic else None
+            missing = bag.missing
         self.name = f'{self.path.name}:{self.image_topic}'
-        steps = np.diff(self._stamps_ns)
-        step_ns = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
-        self.fps = 1e9 / step_ns if step_ns else 30.0
+        self.fps = _rate(self._stamps_ns) or _rate(self._log_ns) or 30.0
         self.first_image_id = first_image_id
-        self._take_truth(told, labels, tolerance_ns)
+        self._lacks = [missing, self._broken_text]
+        self._take_truth(told, marks, labels, tolerance_ns)
         self._forget_position()
+
+    def _look_through(self, bag: BagReader) -> list[Mark]:
+        """Learn stamps and times of recording; returns every image, readable or not."""
+        times, marks, broken = array('q'), list[Mark](), BrokenMessages(self.image_topic)
+        last: tuple[int, bytes] | None = None
+        for record in bag.records([self.image_topic]):
+            try:
+                stamp_ns = stamp_to_ns(record.message().header.stamp)
+            except MessageError as error:
+                broken.add(record, error)
+                marks.append(Mark(record.log_ns, None, is_whole=False))
+                continue
+            times.extend((record.log_ns, stamp_ns))
+            marks.append(Mark(record.log_ns, stamp_ns, repeats=last == (stamp_ns, record.data)))
+            last = stamp_ns, record.data
+        if not marks:
+            raise BagError(
+                f'{self.path}: topic {self.image_topic} has no images; record again, or name '
+                f'another topic'
+            )
+        broken.total = len(marks)
+        broken.refuse_all(self.path)
+        self.broken, self._broken_text = broken.count, broken.text()
+        self._log_ns, self._stamps_ns = np.array(times, np.int64).reshape(-1, 2).T
+        return marks
 
     @property
     def source(self) -> str:
@@ -90,17 +112,20 @@ class RosbagClip(Clip):
     @property
     def lacks(self) -> str | None:
         """Say what the recording lacks, see :class:`~..bags.BagReader`."""
-        return self._lacks
+        return '; '.join(filter(None, self._lacks)) or None
 
     def _take_truth(
-        self, told: TruthMessages | None, labels: Sequence[str] | None, tolerance_ns: int
+        self, told: TruthMessages | None, marks: Sequence[Mark], labels: Sequence[str] | None,
+        tolerance_ns: int,
     ) -> None:
-        """Join truth and images by stamp."""
+        """Join truth and images."""
         names = told.names if told else []
         self.labels, index = label_indices(names, labels, f'{self.path} {self.truth_topic}')
         truths = [Truth(annotated=False)] * len(self)
         if told is not None:
-            truths = told.truths(self._stamps_ns.tolist(), index, tolerance_ns)
+            found, notes = told.truths(marks, index, tolerance_ns)
+            truths = [truth for truth, mark in zip(found, marks) if mark.is_whole]
+            self._lacks += [told.broken.text(), *notes]
         self.unmatched = sum(not truth.annotated for truth in truths)
         self._truth = PackedTruth.pack(truths)
 
@@ -151,7 +176,9 @@ class RosbagClip(Clip):
             self._bag, self._pid = BagReader(self.path), os.getpid()
         # One nanosecond early: rosbags 0.11.0 passes over a chunk that ends at the start.
         start_ns = int(self._log_ns[index]) - 1
-        self._images = self._bag.messages(self.image_topic, start_ns=start_ns)
+        self._images = self._bag.messages(
+            self.image_topic, start_ns=start_ns, on_broken=_pass_over
+        )
         self._next = index - int((self._log_ns[:index] >= start_ns).sum())
 
     def _message(self, index: int) -> Any:
@@ -191,10 +218,13 @@ class RosbagClip(Clip):
         return self.frame(index).load()
 
     def encoded(self, index: int) -> tuple[str, bytes] | None:
-        """Return a compressed image as it is in the bag."""
+        """Return a compressed image as it is in the bag, if it needs no ``format`` beside it."""
         if self._image_type != COMPRESSED_IMAGE:
             return None
-        data = bytes(self._message(index).data)
+        message = self._message(index)
+        if not CompressedFormat.parse(message.format).is_plain:
+            return None
+        data = bytes(message.data)
         kind = file_kind(data)
         return (kind, data) if kind else None
 
@@ -209,6 +239,20 @@ class RosbagClip(Clip):
     def stamp_ns(self, index: int) -> int:
         """Return the stamp in the image's header."""
         return int(self._stamps_ns[index])
+
+    def recorded_ns(self, index: int) -> int:
+        """Return the time of recording."""
+        return int(self._log_ns[index])
+
+
+def _pass_over(record: Record, error: MessageError) -> None:
+    """Say nothing: the clip told of it when it was opened."""
+
+
+def _rate(times_ns: NDArray[np.int64]) -> float | None:
+    """Images a second; None if the times stand still."""
+    steps = np.diff(times_ns)
+    return 1e9 / float(np.median(steps[steps > 0])) if (steps > 0).any() else None
 
 
 def load_rosbag(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from ..bags import BagError, BagReader
+from ..bags import BagError, BagReader, MessageError
+from ..bags.broken import BrokenMessages
 from ..bags.messages import DECISION, DETECTIONS, parse_detection, stamp_to_ns
 from .base import Truth
+from .rosbag_pairing import Mark, match_stamps, pair
+
+__all__ = ['choose_truth_topic', 'match_stamps', 'truth_candidates', 'TruthMessages']
 
 # Name, box and track of an object, as they stand in the bag.
 Row = tuple[tuple[float, ...], str, str]
@@ -54,100 +58,96 @@ def choose_truth_topic(bag: BagReader, wanted: str | None = None) -> str | None:
 
 class TruthMessages:
     """
-    The objects of a truth topic by stamp.
+    The objects of a truth topic, message by message.
 
     :ivar names: class names in use, sorted.
+    :ivar broken: the messages that cannot be read; their images are not annotated.
     """
 
     def __init__(self, bag: BagReader, topic: str) -> None:
         """
         Read the topic.
 
-        :raises BagError: for an object without a class or a finite box.
+        :raises BagError: for an object without a class or a finite box, or if no message can be
+            read.
         """
         self.where = f'{bag.path}: {topic}'
-        self.by_stamp: dict[int, list[Row]] = {}
-        for _, message in bag.messages(topic):
+        self.broken = BrokenMessages(topic)
+        self._marks: list[Mark] = []
+        self._rows: list[tuple[Row, ...] | None] = []
+        for record in bag.records([topic]):
+            try:
+                message = record.message()
+            except MessageError as error:
+                self.broken.add(record, error)
+                self._take(record.log_ns, None, None)
+                continue
             stamp_ns = stamp_to_ns(message.header.stamp)
-            rows = self.by_stamp.setdefault(stamp_ns, [])
-            for detection in message.detections:
-                box, name, _, track = parse_detection(detection)
-                if not name or not np.isfinite(box).all():
-                    raise BagError(
-                        f'{bag.path}: {topic} at {stamp_ns} ns has an object with class '
-                        f'{name!r} and box {box}; expected a class_id in results and a finite '
-                        f'bbox; correct the labels'
-                    )
-                rows.append((box, name, track))
-        self.names = sorted({name for rows in self.by_stamp.values() for _, name, _ in rows})
+            self._take(record.log_ns, stamp_ns, tuple(self._row(stamp_ns, detection)
+                                                      for detection in message.detections))
+        self.broken.total = len(self._rows)
+        self.broken.refuse_all(bag.path)
+        self.names = sorted({name for rows in self._rows for _, name, _ in rows or ()})
+
+    def _take(self, log_ns: int, stamp_ns: int | None, rows: tuple[Row, ...] | None) -> None:
+        self._marks.append(Mark(log_ns, stamp_ns, rows))
+        self._rows.append(rows)
+
+    def _row(self, stamp_ns: int, detection: Any) -> Row:
+        box, name, _, track = parse_detection(detection)
+        if not name or not np.isfinite(box).all():
+            raise BagError(
+                f'{self.where} at {stamp_ns} ns has an object with class {name!r} and box {box}; '
+                f'expected a class_id in results and a finite bbox; correct the labels'
+            )
+        return box, name, track
 
     def truths(
-        self, stamps_ns: Sequence[int], index: dict[str, int], tolerance_ns: int
-    ) -> list[Truth]:
+        self, images: Sequence[Mark], index: dict[str, int], tolerance_ns: int
+    ) -> tuple[list[Truth], list[str]]:
         """
         Give each image its truth; one without a message was not annotated.
 
-        :param stamps_ns: of the images.
+        :param images: in the order of recording.
         :param index: class name to label.
-        :param tolerance_ns: see :func:`match_stamps`.
+        :param tolerance_ns: see :func:`~.rosbag_pairing.pair`.
+        :returns: the truths, and what is odd about the stamps, in words.
         :raises BagError: if there are messages, but none belongs to an image.
         """
-        matched = match_stamps(stamps_ns, list(self.by_stamp), tolerance_ns)
-        if self.by_stamp and not any(stamp is not None for stamp in matched):
-            raise BagError(
-                f'{self.where}: no message has the stamp of an image, give or take '
-                f'{tolerance_ns / 1e6:g} ms (first stamps {next(iter(self.by_stamp))} and '
-                f'{stamps_ns[0]} ns); the truth must carry the header of its image: name the '
-                f'other topic, correct the stamps, or allow more'
-            )
+        paired = pair(images, self._marks, tolerance_ns)
+        if self._marks and not any(truth is not None for truth in paired.truths):
+            raise BagError(f'{self.where}: {self._why_none(images, paired.notes, tolerance_ns)}')
         numbers = self._track_numbers()
+        rows = [None if truth is None else self._rows[truth] for truth in paired.truths]
         return [
-            Truth(annotated=False) if stamp is None
-            else _truth(self.by_stamp[stamp], index, numbers) for stamp in matched
-        ]
+            Truth(annotated=False) if found is None else _truth(found, index, numbers)
+            for found in rows
+        ], paired.notes
+
+    def _why_none(self, images: Sequence[Mark], notes: list[str], tolerance_ns: int) -> str:
+        if notes:
+            return '; '.join(notes)
+        first, image = (next((m.stamp_ns for m in marks if m.stamp_ns is not None), None)
+                        for marks in (self._marks, images))
+        return (
+            f'no message has the stamp of an image, give or take {tolerance_ns / 1e6:g} ms (first '
+            f'stamps {first} and {image} ns); the truth must carry the header of its image: name '
+            f'the other topic, correct the stamps, or allow more'
+        )
 
     def _track_numbers(self) -> dict[str, int]:
         """Number the ids of a bag: as they are if all are numbers, else as they come."""
         ids = list(dict.fromkeys(
-            track for rows in self.by_stamp.values() for _, _, track in rows if track
+            track for rows in self._rows for _, _, track in rows or () if track
         ))
         if all(track.isdecimal() for track in ids):
             return {track: int(track) for track in ids}
         return {track: k for k, track in enumerate(ids)}
 
 
-def match_stamps(
-    images_ns: Sequence[int], truths_ns: Sequence[int], tolerance_ns: int
-) -> list[int | None]:
-    """
-    Find the truth of each image by its stamp.
-
-    An equal stamp is the image's own. Where there is none, image and message belong together
-    if each is the other's nearest, of those without an equal, and no further than the tolerance.
-
-    :returns: for each image the stamp of its message, or None.
-    """
-    equal = set(truths_ns) & set(images_ns)
-    images, truths = (sorted(set(stamps) - equal) for stamps in (images_ns, truths_ns))
-    found = {stamp: stamp for stamp in equal}
-    for image in images:
-        truth = _nearest(truths, image)
-        if truth is not None and abs(truth - image) <= tolerance_ns and (
-            _nearest(images, truth) == image
-        ):
-            found[image] = truth
-    return [found.get(stamp) for stamp in images_ns]
-
-
-def _nearest(stamps: Sequence[int], stamp: int) -> int | None:
-    """Nearest of rising stamps, the earlier of two."""
-    at = bisect_left(stamps, stamp)
-    return min(stamps[max(0, at - 1):at + 1], key=lambda s: abs(s - stamp), default=None)
-
-
-def _truth(rows: list[Row], index: dict[str, int], numbers: dict[str, int]) -> Truth:
+def _truth(found: Sequence[Row], index: dict[str, int], numbers: dict[str, int]) -> Truth:
     """Turn the objects of one image into a :class:`Truth`; those without area are left out."""
-    rows = [row for row in rows if row[0][2] > row[0][0] and row[0][3] > row[0][1]]
+    rows = [row for row in found if row[0][2] > row[0][0] and row[0][3] > row[0][1]]
     return Truth(
         np.array([box for box, _, _ in rows], np.float32).reshape(-1, 4),
         np.array([index[name] for _, name, _ in rows], np.int64),

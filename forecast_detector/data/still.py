@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 from ..boxes import area
 from ..types import BadFrameError
 from .base import Clip, ClipDataset, Truth
-from .coco_json import by_id, ImageTruths, number_categories, read_annotations, value_of
-from .frames import clip_boxes, read_image
+from .coco_fields import value_of
+from .coco_json import by_id, ImageTruths, number_categories, read_annotations
+from .frames import clip_boxes
+from .image_files import read_image, Size, stated_size
 from .labels import label_indices
+from .text import read_text
 from .voc_xml import read_voc, VocImage
 
 # A clip is read frame after frame; a few pictures suffice, and a large set must not stay decoded.
@@ -35,6 +38,7 @@ class StillClip(Clip):
     def __init__(
         self, path: Path, length: int, truth: Truth | Callable[[], Truth], name: str = '',
         seed: int = 0, image_id: int = 0, min_visible: float = 0.4,
+        size: Size | Callable[[], Size | None] | None = None, size_binds: bool = True,
     ) -> None:
         """
         Take a picture.
@@ -42,11 +46,14 @@ class StillClip(Clip):
         :param truth: its objects, or what reads them when they are first needed.
         :param seed: settles the motion.
         :param image_id: of the picture; its frames have ``image_id * length`` and on.
+        :param size: (width, height) that the annotations state, or what reads them.
+        :param size_binds: see :func:`~.image_files.read_image`.
         """
         if length < 1:
             raise ValueError(f'length: {length} is below 1')
         self.name, self._path, self._length = name or path.stem, path, length
         self._source, self._image_id, self._min_visible = truth, image_id, min_visible
+        self._size, self._size_binds = size, size_binds
         rng = np.random.default_rng([seed, 7])
         share = rng.uniform(0.65, 1.0, 2)
         # (left, top, side) of the first and of the last window, as shares of the picture.
@@ -64,10 +71,15 @@ class StillClip(Clip):
         left, top, share = (1 - t) * self._ends[0] + t * self._ends[1]
         return float(left), float(top), float(share)
 
+    def _picture(self) -> NDArray[np.uint8]:
+        if callable(self._size):
+            self._size = self._size()
+        return _picture(self._path, self._size, self._size_binds)
+
     def read(self, index: int) -> NDArray[np.uint8]:
         """Cut out a frame and scale it to the picture's size."""
         left, top, share = self._window(index)
-        picture = _picture(self._path)
+        picture = self._picture()
         height, width = picture.shape[:2]
         # Edges of pixels, not their middles, map to edges: hence the halves.
         matrix = np.array([
@@ -85,7 +97,7 @@ class StillClip(Clip):
         if not isinstance(self._source, Truth):
             self._source = self._source()
         source = self._source
-        height, width = _picture(self._path).shape[:2]
+        height, width = self._picture().shape[:2]
         shift = np.array([left * width, top * height] * 2, np.float32)
         full = (source.boxes - shift) / np.float32(share)
         boxes, keep = clip_boxes(full.astype(np.float32), (width, height))
@@ -119,7 +131,8 @@ def load_still_coco(
     in_force, label_of = number_categories(content, path, labels)
     truths = ImageTruths(content, path, label_of)
     return ClipDataset(in_force, [
-        StillClip(root / split / name, length, truths.of(image), name, number, number)
+        StillClip(root / split / name, length, truths.of(image), name, number, number,
+                  size=stated_size(image.get('width'), image.get('height')))
         for number, (image, name) in enumerate(
             (image, value_of(image, 'file_name', 'image', path))
             for image in by_id(content['images'], 'image', path).values()
@@ -136,6 +149,11 @@ def voc_truth(image: VocImage, index: dict[str, int]) -> Truth:
         np.array([index[o.name] for o in objects], np.int64),
         np.array([o.track for o in objects], np.int64),
     )
+
+
+def voc_size(path: Path) -> Size | None:
+    """Read the size of the picture from its VOC annotation, where it says."""
+    return stated_size(*read_voc(path).size)
 
 
 def _read_voc_truth(path: Path, index: dict[str, int]) -> Truth:
@@ -156,12 +174,13 @@ def load_still_voc(
     listing = root / 'ImageSets' / 'Main' / f'{split}.txt'
     if not listing.is_file():
         raise FileNotFoundError(f'{listing}: no such list of images; check root and split')
-    names = [line.split()[0] for line in listing.read_text().splitlines() if line.strip()]
+    names = [line.split()[0] for line in read_text(listing).splitlines() if line.strip()]
     files = {name: root / 'Annotations' / f'{name}.xml' for name in names}
     classes = sorted({o.name for file in files.values() for o in read_voc(file).objects})
     in_force, index = label_indices(classes, labels, listing)
     return ClipDataset(in_force, [
         StillClip(root / 'JPEGImages' / f'{name}.jpg', length,
-                  partial(_read_voc_truth, files[name], index), name, k, k)
+                  partial(_read_voc_truth, files[name], index), name, k, k,
+                  size=partial(voc_size, files[name]), size_binds=False)
         for k, name in enumerate(names)
     ])

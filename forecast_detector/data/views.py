@@ -66,6 +66,10 @@ class ClipView(Clip):
         """Return the time of the frame in the whole clip."""
         return self.clip.stamp_ns(self.frames[index])
 
+    def recorded_ns(self, index: int) -> int | None:
+        """Return when the frame of the whole clip was recorded."""
+        return self.clip.recorded_ns(self.frames[index])
+
     def frame(self, index: int) -> Frame:
         """Return the frame as the whole clip has it, with its own header."""
         return self.clip.frame(self.frames[index])

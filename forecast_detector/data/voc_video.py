@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from ..boxes import iou
 from ..types import BadFrameError
 from .base import Clip, ClipDataset, Truth
-from .frames import PackedTruth, read_encoded, read_image
+from .frames import PackedTruth
+from .image_files import read_encoded, read_image, Size, stated_size
 from .labels import label_indices
 from .still import voc_truth
 from .voc_xml import read_voc
@@ -28,11 +29,12 @@ class ImageFilesClip(Clip):
 
     def __init__(
         self, name: str, files: Sequence[Path], truth: PackedTruth, fps: float = 30.0,
-        first_image_id: int = 0,
+        first_image_id: int = 0, sizes: Sequence[Size | None] | None = None,
     ) -> None:
-        """Take the files, and a truth for each."""
+        """Take the files, and for each a truth and the (width, height) that it states."""
         self.name, self.files, self.fps = name, files, fps
         self._truth, self.first_image_id = truth, first_image_id
+        self._sizes = sizes if sizes is not None else [None] * len(files)
 
     def __len__(self) -> int:
         """Return the number of files."""
@@ -42,7 +44,7 @@ class ImageFilesClip(Clip):
         """Decode a file."""
         if not 0 <= index < len(self):
             raise BadFrameError(f'{self.name}: frame {index} asked for; there are {len(self)}')
-        return read_image(self.files[index])
+        return read_image(self.files[index], self._sizes[index], size_binds=False)
 
     def encoded(self, index: int) -> tuple[str, bytes] | None:
         """Return a file as it is."""
@@ -59,7 +61,10 @@ class ImageFilesClip(Clip):
     def part(self, name: str, frames: range) -> ImageFilesClip:
         """Take a stretch of the clip."""
         truth = PackedTruth.pack(self._truth[k] for k in frames)
-        return ImageFilesClip(name, [self.files[k] for k in frames], truth, self.fps)
+        return ImageFilesClip(
+            name, [self.files[k] for k in frames], truth, self.fps,
+            sizes=[self._sizes[k] for k in frames],
+        )
 
 
 def link(before: Truth, now: Truth, min_iou: float, fresh: int) -> tuple[Truth, int]:
@@ -147,7 +152,8 @@ def load_voc_video(
             found.append(_Open([file], [first], number))
         prefix_before = prefix
     clips = [
-        ImageFilesClip(f'clip_{c.files[0].stem}', c.files, PackedTruth.pack(c.truths), fps)
+        ImageFilesClip(f'clip_{c.files[0].stem}', c.files, PackedTruth.pack(c.truths), fps,
+                       sizes=[stated_size(*images[file.stem].size) for file in c.files])
         for c in found if len(c.files) >= min_length
     ]
     return ClipDataset(labels, clips)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..bags import BagReader
+from ..bags.finding import is_bag
 from ..data.video import VideoClip
 
 SYNTHETIC = 'synthetic'
-BAG_SUFFIXES = ('.mcap', '.db3')
 DEFAULT_FPS = 15.0
 
 
@@ -24,7 +24,7 @@ def check_source(source: str, topic: str = '') -> float:
     path = Path(source)
     if source == SYNTHETIC:
         return DEFAULT_FPS
-    if path.is_dir() or path.suffix in BAG_SUFFIXES:
+    if is_bag(path):
         with BagReader(path) as bag:
             return _rate(bag, bag.image_topic(topic or None))
     return VideoClip(path).fps
@@ -32,6 +32,6 @@ def check_source(source: str, topic: str = '') -> float:
 
 def _rate(bag: BagReader, topic: str) -> float:
     """Estimate the images a second from the first few."""
-    times_ns = [time_ns for (time_ns, _), _ in zip(bag.messages(topic), range(20))]
+    times_ns = [record.log_ns for record, _ in zip(bag.records([topic]), range(20))]
     seconds = (times_ns[-1] - times_ns[0]) / 1e9 if len(times_ns) > 1 else 0.0
     return (len(times_ns) - 1) / seconds if seconds > 0 else DEFAULT_FPS

@@ -17,7 +17,7 @@ from ..policies.registry import make_runner
 from ..policies.step import Runner
 from ..types import Detections
 from .run import ClipRun, Done, ignore, run_clip
-from .streaming_ap import Latencies, stream_clip
+from .streaming_ap import arrivals, Latencies, stream_clip
 
 
 @dataclass(frozen=True)
@@ -171,6 +171,8 @@ class Worker:
         clip: Clip | None = None
         try:
             clip = source.open()
+            if self.streamer is not None:
+                arrivals(clip)  # raises before anything is stepped
             run = run_clip(self.runner, clip, done)
             streamed = None
             if self.streamer is not None:

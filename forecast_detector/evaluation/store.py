@@ -292,6 +292,10 @@ class StoredClip(Clip):
         """Return a frame's time."""
         return self.clip.stamp_ns(index)
 
+    def recorded_ns(self, index: int) -> int | None:
+        """Return when a frame was recorded."""
+        return self.clip.recorded_ns(index)
+
     def frame(self, index: int) -> Frame:
         """Give a frame with its size."""
         number = self._first + index

@@ -88,6 +88,34 @@ def pair(
     return [answers[bisect_right(finished_ns, stamp) - 1] for stamp in stamps_ns]
 
 
+def arrivals(clip: Clip) -> tuple[Sequence[int], str | None]:
+    """
+    Say when the frames of a clip came.
+
+    :returns: nanoseconds, rising: the stamps, or the times of recording where stamps stand still;
+        and a word on the latter.
+    :raises ValueError: if the stamps go back, or neither rise.
+    """
+    stamps = [clip.stamp_ns(index) for index in range(len(clip))]
+    steps = [after - before for before, after in zip(stamps, stamps[1:])]
+    if all(step > 0 for step in steps):
+        return stamps, None
+    goes_back = min(steps) < 0
+    frame = next(k for k, step in enumerate(steps, 1) if (step < 0 if goes_back else step == 0))
+    how = f'goes back by {-steps[frame - 1] / 1e6:g} ms' if goes_back else (
+        'is that of the frame before')
+    what = f'{clip.source}: the stamp of frame {frame} {how}'
+    times = [clip.recorded_ns(index) for index in range(len(clip))]
+    recorded = [time for time in times if time is not None]
+    rises = len(recorded) == len(stamps) and all(a < b for a, b in zip(recorded, recorded[1:]))
+    if rises and not goes_back:
+        return recorded, f'{what}: streaming AP goes by the times of recording'
+    raise ValueError(
+        f'{what}: streaming AP needs the times at which frames came; leave --sap out, or cut the '
+        'recording there'
+    )
+
+
 def stream_clip(
     runner: Runner, clip: Clip, latencies: Latencies | None = None
 ) -> ScoredClip:
@@ -103,9 +131,8 @@ def stream_clip(
     def step(index: int) -> Answers:
         return _answers(runner.step(clip.frame(index)), latencies)
 
-    stamps = [clip.stamp_ns(index) for index in range(len(clip))]
     return ScoredClip(
-        clip.name, pair(stamps, step, clip.source),
+        clip.name, pair(arrivals(clip)[0], step, clip.source),
         [clip.truth(index) for index in range(len(clip))],
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
+import logging
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,16 +14,18 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
-from ..bags import BagReader
+from ..bags import BagReader, MessageError, Record
+from ..bags.finding import is_bag
 from ..bags.messages import COMPRESSED_IMAGE, stamp_to_ns
 from ..data.base import Clip, Truth
 from ..data.synthetic import load_synthetic
 from ..data.video import VideoClip
-from ..demo.source import BAG_SUFFIXES, SYNTHETIC
+from ..demo.source import SYNTHETIC
 from ..images import decode_compressed
 from ..ros.conversions import detections_message, from_ns, image_message
 from ..types import BadFrameError, Detections
 
+_logger = logging.getLogger(__name__)
 SYNTHETIC_FRAMES = 150
 
 
@@ -75,16 +78,17 @@ class ClipSource:
     rate_hz: float = 0.0
 
     def shots(self, start_ns: int) -> Iterator[Shot]:
-        """Play; the stamps follow from the rate."""
-        for index in range(len(self.clip)):
-            after_s = index / (self.rate_hz or self.clip.fps)
+        """Play; the stamps follow from the rate, or keep the distances of the clip's own."""
+        for index in self.clip.walk():
+            after_s = index / self.rate_hz if self.rate_hz else (
+                self.clip.stamp_ns(index) - self.clip.stamp_ns(0)) / 1e9
             header = Header(stamp=from_ns(start_ns + round(after_s * 1e9)), frame_id=self.frame_id)
             try:
                 image = image_message(header, self.clip.read(index))
             except BadFrameError:
                 if index == 0:
                     raise
-                return  # containers claim more frames than they hold
+                continue  # a frame that cannot be decoded
             truth = None
             if self.labels:
                 truth = truth_message(header, self.clip.truth(index), self.labels)
@@ -108,14 +112,21 @@ class BagSource:
         """
         Play; raw images go out as they are, compressed ones as ``rgb8``.
 
+        Messages that cannot be read are told of and passed over.
+
         :raises BagError: if the bag cannot be read.
         """
         with BagReader(self.path) as bag:
             kind, first_ns = bag.topics[self.topic], None
-            for index, (time_ns, message) in enumerate(bag.messages(self.topic)):
+            messages = bag.messages(self.topic, on_broken=_tell_broken)
+            for index, (time_ns, message) in enumerate(messages):
                 first_ns = time_ns if first_ns is None else first_ns
                 after_s = index / self.rate_hz if self.rate_hz else (time_ns - first_ns) / 1e9
                 yield Shot(after_s, recorded_image(message, kind))
+
+
+def _tell_broken(record: Record, error: MessageError) -> None:
+    _logger.warning('passed over: %s', error)
 
 
 def recorded_image(message: Any, kind: str) -> Image:
@@ -164,7 +175,7 @@ def open_source(
     path = Path(source)
     if source == SYNTHETIC:
         return synthetic_source(frames, seed, frame_id, rate_hz)
-    if path.is_dir() or path.suffix in BAG_SUFFIXES:
+    if is_bag(path):
         with BagReader(path) as bag:
             topic = bag.image_topic(topic or None)
         return BagSource(path, topic, rate_hz)

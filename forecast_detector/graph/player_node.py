@@ -22,8 +22,9 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from forecast_detector.msg import ForecastDecision
 
-from ..bags import BagReader, Record
+from ..bags import BagReader, MessageError, Record
 from ..bags.messages import COMPRESSED_IMAGE, default_typestore, stamp_to_ns
+from ..bags.reader import parsed
 from ..parameter import parameter
 from ..replay.heard import HeardWriter, played_topic, write_live
 from ..replay.matching import Matcher, Shot
@@ -37,8 +38,6 @@ from .recording import BAG_TYPES
 CLOCK_S = 0.025
 SETTLE_S = 1.0
 LIVE_S = 0.2
-# Images of a camera that may be on their way, lossless.
-WINDOW = 8
 IMAGE_DEPTH = 30
 
 
@@ -56,6 +55,9 @@ class PlayerConfig:
     )
     loop: int = parameter(1, 'How often the bag is played.', least=1)
     lossless: bool = parameter(False, 'Wait for answers, so that none is lost.')
+    window: int = parameter(
+        8, 'Images of a camera that may be on their way, lossless.', least=1,
+    )
     quiet_s: float = parameter(
         5.0, 'Silence after the last image that ends the waiting for answers.', least=0,
     )
@@ -160,7 +162,8 @@ class PlayerNode(Node):
         counts: Counter[str] = Counter()
         begin_s, first_ns, rate = time.monotonic(), None, self._config.rate
         with BagReader(self._config.bag) as bag:
-            for record in bag.records(self._topics):
+            records = parsed(bag.records(self._topics), self._tell_broken)
+            for record, message in records:
                 first_ns = record.log_ns if first_ns is None else first_ns
                 after_s = (record.log_ns - first_ns) / 1e9 / rate if rate else 0.0
                 self._wait_for_room(record.topic)
@@ -168,12 +171,13 @@ class PlayerNode(Node):
                 begin_s += late_s  # a late image delays the rest: a camera does not rush
                 if self._stop.is_set():
                     return
-                self._publish(record, turn, counts[record.topic])
+                stamp_ns = stamp_to_ns(message.header.stamp)
+                self._publish(record, turn, counts[record.topic], stamp_ns)
                 counts[record.topic] += 1
 
     def _wait_for_room(self, topic: str) -> None:
         """Lossless, let the answers catch up; the clock stands meanwhile."""
-        while self._config.lossless and self._matcher.open(topic) >= WINDOW:
+        while self._config.lossless and self._matcher.open(topic) >= self._config.window:
             if self._stop.wait(0.001):
                 return
 
@@ -193,8 +197,11 @@ class PlayerNode(Node):
     def _tell_time(self, time_ns: int) -> None:
         self._time.publish(ClockMessage(clock=from_ns(max(0, time_ns))))
 
-    def _publish(self, record: Record, turn: int, index: int) -> None:
-        stamp_ns = stamp_to_ns(record.message().header.stamp)
+    def _tell_broken(self, record: Record, error: MessageError) -> None:
+        """Tell of a message that cannot be read; it is not played."""
+        self.get_logger().warning(f'passed over: {error}')
+
+    def _publish(self, record: Record, turn: int, index: int, stamp_ns: int) -> None:
         self._matcher.send(Shot(record.topic, turn, index, record.log_ns, stamp_ns))
         self._cameras[record.topic].publish(record.data)
         self._changed_s = time.monotonic()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..bags import BagReader
-from ..bags.reader import frame_from_message
+from ..bags.reader import frame_from_message, MessageError, parsed, Record
 from ..types import StepFailure, StepResult
 from .recording import Recording
 
@@ -38,13 +38,18 @@ class Answer:
     answer_ms: float | None = None
 
 
+def _pass_over(record: Record, error: MessageError) -> None:
+    """Say nothing: the recording told of it when it was opened."""
+
+
 def answer_offline(
     recording: Recording, detector: StreamingDetector, turns: int = 1
 ) -> Iterator[Answer]:
     """
     Step every image of a bag through the detector, in the order of recording.
 
-    Each camera is a stream of its own. An image is held only while it is stepped.
+    Each camera is a stream of its own. An image is held only while it is stepped. Messages that
+    cannot be read are no images, as in the clips of the recording.
 
     :param turns: how often the bag is played; stamps go back at its beginning, as they do live.
     :raises BagError: if the bag is damaged.
@@ -52,11 +57,11 @@ def answer_offline(
     for turn in range(turns):
         counts: Counter[str] = Counter()
         with BagReader(recording.path) as bag:
-            for record in bag.records(list(recording.cameras)):
+            for record, message in parsed(bag.records(list(recording.cameras)), _pass_over):
                 index = counts[record.topic]
                 counts[record.topic] += 1
                 where = f'{recording.path} {record.topic} image {index}'
-                frame = frame_from_message(record.message(), record.msgtype, where)
+                frame = frame_from_message(message, record.msgtype, where)
                 outcome = detector.step({record.topic: frame})[record.topic]
                 log_ns = record.log_ns + turn * recording.period_ns
                 yield Answer(record.topic, turn, index, log_ns, frame.frame_id, outcome)

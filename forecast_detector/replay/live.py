@@ -16,10 +16,13 @@ from ..node import DETECTOR, DEVICE_MARK, UNCONFIGURED_MARK
 from ..parameter import describe, plain
 from .answers import Answer
 from .heard import played_topic, read_counters, read_heard
+from .matching import stands_still
 from .recording import Recording
 
 PLAYER = 'forecast_detector.graph.player_node'
 POLL_S = 0.1
+# Images of a camera that may be on their way, lossless.
+WINDOW = 8
 
 
 @dataclass(frozen=True)
@@ -76,9 +79,32 @@ class LiveReplay:
             'rate': float(self.rate),
             'loop': self.turns,
             'lossless': self.lossless,
+            'window': 1 if self._still() else WINDOW,
             # A slow machine may be silent for long, and is waited for, if nothing may be lost.
             'quiet_s': 60.0 if self.lossless else self.quiet_s,
         }
+
+    def _still(self) -> list[str]:
+        """List the cameras whose stamps do not tell the images apart that are on their way."""
+        return [
+            topic for topic, clip in self.recording.clips.items()
+            if stands_still([clip.stamp_ns(index) for index in range(len(clip))])
+        ]
+
+    def check(self) -> None:
+        """
+        See that answers can be told apart.
+
+        :raises ValueError: if the node may drop images, and those around have the same stamp.
+        """
+        still = self._still()
+        if still and not self.lossless:
+            first = self.recording.clips[still[0]].stamp_ns(0)
+            raise ValueError(
+                f'{self.recording.path}: images of {", ".join(still)} that follow each other have '
+                f'the same stamp (the first has {first} ns), so that nobody can say which of them '
+                f'a node that drops images has answered; give --lossless, or replay offline'
+            )
 
     def play(self, say: Callable[[str], None], note: Callable[[str], None]) -> str:
         """

@@ -9,6 +9,8 @@ from threading import Lock
 import time
 
 PARTS = ('detections', 'decision')
+# No more images than that wait for answers at one time.
+NEAR = 100
 
 
 @dataclass
@@ -30,12 +32,24 @@ class Shot:
     heard: dict[str, bytes] = field(default_factory=dict)
 
 
+def stands_still(stamps_ns: Sequence[int]) -> bool:
+    """Whether images that may wait for answers at one time have one stamp."""
+    last: dict[int, int] = {}
+    for index, stamp in enumerate(stamps_ns):
+        if index - last.get(stamp, index - NEAR) < NEAR:
+            return True
+        last[stamp] = index
+    return False
+
+
 class Matcher:
     """
     Joins images and answers by stamp.
 
     A topic keeps its order. So an answer is to the first waiting image with its stamp, whatever
-    stamps a loop repeats, and what was sent before an answered image will not be answered.
+    stamps a loop repeats, and what was sent before an answered image will not be answered. Where
+    images that wait at one time have one stamp, answers can be told apart only if none is lost:
+    see :func:`stands_still`.
     """
 
     def __init__(self, topics: Sequence[str]) -> None:
@@ -87,6 +101,11 @@ class Matcher:
         """
         with self._lock:
             self._lost[topic] = number
+            waiting = self._waiting[topic]
+            if waiting and number - self._passed[topic] >= len(waiting):
+                # All that wait are lost: the next answer is to none of them.
+                self._passed[topic] += len(waiting)
+                waiting.clear()
 
     def open(self, topic: str) -> int:
         """Count the images that an answer may still come to."""

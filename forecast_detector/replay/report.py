@@ -45,8 +45,8 @@ class TopicReport:
     """
     What became of the images of one topic.
 
-    :ivar frames: images played, of all turns.
-    :ivar bad: images that could not be used.
+    :ivar frames: images of all turns, with those that cannot be used.
+    :ivar bad: images that could not be used, and messages that cannot be read.
     :ivar dropped: images that nothing was heard for, without the bad ones.
     :ivar unanswered_stamps_ns: of the bad and the dropped ones, the first few.
     :ivar resets: how often the stream was reset, by the reason given.
@@ -121,9 +121,11 @@ class Collector:
         clip = self._recording.clips[topic]
         missing = [index for turn in turns for index in turn.missing()]
         answered = sum(len(turn.indices) for turn in turns)
+        broken = clip.broken * len(turns)
         timed = latency([turn.run for turn in turns]) if answered else None
         return TopicReport(
-            frames=len(clip) * len(turns), answered=answered, bad=self.bad[topic],
+            frames=len(clip) * len(turns) + broken, answered=answered,
+            bad=self.bad[topic] + broken,
             dropped=max(0, len(missing) - self.bad[topic]),
             unanswered_stamps_ns=[clip.stamp_ns(index) for index in missing[:NAMED_STAMPS]],
             resets=self._resets[topic], truth_topic=clip.truth_topic,

@@ -30,7 +30,7 @@ def load(path: str | Path) -> Run | SweepResult:
     """
     name = str(path)
     try:
-        values = json.loads(Path(path).read_text(encoding='utf-8'))
+        values = json.loads(Path(path).read_bytes())  # which takes byte order marks, too
     except OSError as error:
         raise ReportError(
             f'{name}: cannot be read ({error.strerror}); name a file that --json wrote'

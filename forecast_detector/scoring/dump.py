@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 
 from ..boxes import xywh_to_xyxy, xyxy_to_xywh
+from ..data.coco_fields import matching
+from ..data.text import read_text
 from ..types import Detections
 
 FORM = "a COCO results file is a list of {'image_id', 'category_id', 'bbox', 'score'}"
 
 
 def results(
-    image_id: int, detections: Detections, category_ids: Mapping[int, int],
+    image_id: int | str, detections: Detections, category_ids: Mapping[int, int | str],
     names: Sequence[str] | None = None,
 ) -> list[dict[str, Any]]:
     """
@@ -32,8 +34,8 @@ def results(
     boxes = xyxy_to_xywh(detections.boxes.astype(np.float64))
     return [
         {
-            'image_id': int(image_id),
-            'category_id': int(category_ids[int(label)]),
+            'image_id': _plain(image_id),
+            'category_id': _plain(category_ids[int(label)]),
             'bbox': box.tolist(),
             'score': float(score),
             **({'category_name': names[int(label)]} if names else {}),
@@ -41,6 +43,10 @@ def results(
         for box, score, label in zip(boxes, detections.scores, detections.labels)
         if int(label) in category_ids
     ]
+
+
+def _plain(value: int | str) -> int | str:
+    return value if isinstance(value, str) else int(value)
 
 
 def write_dump(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -66,14 +72,14 @@ class Dump:
         know.
     """
 
-    found: dict[int, Detections]
+    found: dict[int | str, Detections]
     results: int
     elsewhere: int
     foreign: int
 
 
 def read_dump(
-    path: str | Path, image_ids: Sequence[int], category_ids: Mapping[int, int],
+    path: str | Path, image_ids: Sequence[int | str], category_ids: Mapping[int, int | str],
     names: Sequence[str] = (),
 ) -> Dump:
     """
@@ -90,10 +96,11 @@ def read_dump(
     label_of = {category: label for label, category in category_ids.items()}
     label_named = {name: label for label, name in enumerate(names)}
     wanted, rows = set(image_ids), _read_rows(Path(path))
-    chosen: dict[int, list[tuple[list[float], float, int]]] = defaultdict(list)
+    chosen: dict[int | str, list[tuple[list[float], float, int]]] = defaultdict(list)
     elsewhere = foreign = 0
     for index, row in enumerate(rows):
         image, box, score, category = _checked(row, index, path)
+        image, category = matching(image, wanted), matching(category, label_of)
         if image not in wanted:
             elsewhere += 1
             continue
@@ -134,8 +141,8 @@ def _read_rows(path: Path) -> list[Any]:
     if not os.path.isfile(path):  # also of a link that leads to itself
         raise FileNotFoundError(f'{path}: no such file; name one as --dump writes it: {FORM}')
     try:
-        rows = json.loads(path.read_text(encoding='utf-8'))
-    except ValueError as error:
+        rows = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
         raise ValueError(f'{path}: not JSON ({error}); {FORM}') from error
     if isinstance(rows, dict) and 'annotations' in rows:
         raise ValueError(f'{path}: holds annotations, not results; {FORM}')
@@ -144,7 +151,9 @@ def _read_rows(path: Path) -> list[Any]:
     return rows
 
 
-def _checked(row: Any, index: int, path: str | Path) -> tuple[int, list[float], float, int]:
+def _checked(
+    row: Any, index: int, path: str | Path
+) -> tuple[int | str, list[float], float, int | str]:
     try:
         box = [float(value) for value in row['bbox']]
         image, category = (_id(row[key]) for key in ('image_id', 'category_id'))
@@ -164,8 +173,10 @@ def _checked(row: Any, index: int, path: str | Path) -> tuple[int, list[float], 
     return result
 
 
-def _id(value: Any) -> int:
+def _id(value: Any) -> int | str:
     """Take an id; 7.0 is what some writers make of 7, and 7.5 is none."""
+    if isinstance(value, (int, str)):
+        return value
     if int(value) != float(value):
         raise ValueError(f'{value} is no id')
     return int(value)

@@ -18,7 +18,7 @@ from rclpy.serialization import deserialize_message  # noqa: E402
 from vision_msgs.msg import Detection2DArray  # noqa: E402
 
 from forecast_detector.bags import BagReader, BagWriter  # noqa: E402
-from forecast_detector.bags.messages import stamp_to_ns  # noqa: E402
+from forecast_detector.bags.messages import COMPRESSED_IMAGE, stamp_to_ns  # noqa: E402
 from forecast_detector.cli.main import main  # noqa: E402
 from forecast_detector.msg import ForecastDecision  # noqa: E402
 from forecast_detector.types import Detections  # noqa: E402
@@ -131,3 +131,32 @@ def test_live_counts_what_a_hurried_node_drops(tiny_weights: Path, tmp_path: Pat
         assert len(stamps) == topic['answered']
         assert not set(stamps) & set(topic['unanswered_stamps_ns'])
     assert sum(topic['dropped'] for topic in report['topics'].values()) > 0
+
+
+def test_without_stamps_live_is_offline_or_refused(
+    tiny_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    with BagWriter(tmp_path / 'bag') as bag:
+        for k in range(FRAMES):
+            image, log_ns = rng.integers(0, 255, (72, 96, 3), np.uint8), FIRST_NS + k * STEP_NS
+            if k == 3:
+                bag.compressed('/cam/compressed', b'no image', 'jpeg', 0, log_ns=log_ns)
+            elif k == 6:
+                bag.write_raw('/cam/compressed', COMPRESSED_IMAGE, b'\0\1\0\0cut', log_ns)
+            else:
+                bag.image('/cam/compressed', image, 0, jpeg_quality=90, log_ns=log_ns)
+    options = ('--policy', 'read')
+    offline = replay(tmp_path / 'bag', tiny_weights, tmp_path / 'offline', *options)
+    live = replay(tmp_path / 'bag', tiny_weights, tmp_path / 'live', *options, '--live',
+                  '--lossless', '--rate', '0')
+    assert answers(tmp_path / 'live') == answers(tmp_path / 'offline')
+    for report in (live, offline):
+        topic = report['topics']['/cam/compressed']
+        assert (topic['frames'], topic['answered'], topic['bad'], topic['dropped']) == (
+            FRAMES, FRAMES - 2, 2, 0)
+    command = ['replay', '--bag', str(tmp_path / 'bag'), '--weights', str(tiny_weights), '--live',
+               '--out', str(tmp_path / 'hurried')]
+    assert main(command) == 1
+    assert 'have the same stamp (the first has 0 ns)' in capsys.readouterr().err
+    assert not (tmp_path / 'hurried').exists()

@@ -1,8 +1,4 @@
-"""
-Pixels of ROS image messages, without ROS: checked cheaply, decoded late.
-
-The functions take the fields of ``sensor_msgs/Image`` and ``sensor_msgs/CompressedImage``.
-"""
+"""Raw images: the fields of ``sensor_msgs/Image`` checked, and made RGB."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .types import BadFrameError
+from ..types import BadFrameError
 
 Buffer = bytes | bytearray | memoryview | NDArray[np.uint8]
 
@@ -108,7 +104,8 @@ def check_image_layout(encoding: str, width: int, height: int, step: int, size: 
         )
 
 
-def _as_bytes(data: Buffer) -> NDArray[np.uint8]:
+def as_bytes(data: Buffer) -> NDArray[np.uint8]:
+    """View data as a flat array of bytes."""
     if isinstance(data, np.ndarray):
         return data.reshape(-1).view(np.uint8)
     return np.frombuffer(data, np.uint8)
@@ -126,7 +123,7 @@ def decode_image(
     :returns: (H, W, 3), uint8, RGB; a copy.
     :raises BadFrameError: see :func:`check_image_layout`.
     """
-    flat = _as_bytes(data)
+    flat = as_bytes(data)
     check_image_layout(encoding, width, height, step, flat.size)
     kind, rows = _ENCODINGS[encoding], _rows(encoding, height)
     row = width * kind.bits // 8
@@ -145,44 +142,3 @@ def decode_image(
             f"{width}x{height} '{encoding}' image: OpenCV cannot convert it ({error.err}); "
             f'publish rgb8'
         ) from error
-
-
-def _tail(flat: NDArray[np.uint8]) -> bytes:
-    return flat.tobytes().rstrip(b'\0')[-64:]
-
-
-def decode_compressed(image_format: str, data: Buffer) -> NDArray[np.uint8]:
-    """
-    Decode a compressed image (JPEG, PNG, whatever OpenCV reads).
-
-    :param image_format: field ``format`` of the message, such as ``rgb8; jpeg compressed bgr8``.
-    :returns: (H, W, 3), uint8, RGB; 16-bit greys keep their upper byte.
-    :raises BadFrameError: says what came, what was expected, and the remedy.
-    """
-    if 'compresseddepth' in image_format.lower() or image_format.split(';')[0] in _DEPTH:
-        raise BadFrameError(
-            f"format '{image_format}' is a depth image, without colours to detect in; choose "
-            f"the camera's colour topic"
-        )
-    flat = _as_bytes(data)
-    if flat.size == 0:
-        raise BadFrameError(
-            f"compressed image '{image_format}' has no data; check the publisher or the link"
-        )
-    # JPEGs carry their orientation for people; a camera's pixels are taken as they are.
-    try:
-        image = cv2.imdecode(flat, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error:  # a damaged header that claims an absurd size
-        image = None
-    if image is None:
-        raise BadFrameError(
-            f"compressed image '{image_format}' of {flat.size} bytes cannot be decoded; expected "
-            f'JPEG or PNG: truncated in transport or recording, or another format'
-        )
-    # OpenCV fills a cut JPEG with grey. Cameras pad with zeros after the end marker.
-    if flat[:2].tobytes() == b'\xff\xd8' and b'\xff\xd9' not in _tail(flat):
-        raise BadFrameError(
-            f"compressed image '{image_format}' of {flat.size} bytes: the JPEG has no end: "
-            f'truncated in transport or recording; check the publisher or the link'
-        )
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)

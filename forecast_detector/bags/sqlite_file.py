@@ -1,0 +1,133 @@
+"""SQLite files of rosbag2, of any version of its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+import sqlite3
+
+from .channels import Channel, type_name
+
+# Begin a rollback journal that is in force, and a write-ahead log.
+JOURNAL = b'\xd9\xd5\x05\xf9\x20\xa1\x63\xd7'
+LOGS = (b'\x37\x7f\x06\x82', b'\x37\x7f\x06\x83')
+
+
+class SqliteFile:
+    """
+    Reads the topics and messages of a database, and nothing else of it.
+
+    rosbags 0.11 parses every definition there is, and asks that each be ``ros2msg`` and have its
+    type hash.
+    """
+
+    is_finished = True
+
+    def __init__(self, path: Path, name: str) -> None:
+        """
+        Open the database; it is not changed.
+
+        :param name: of the recording, for messages.
+        :raises ValueError: if it is no bag, or in the middle of a transaction.
+        :raises sqlite3.Error: if it is damaged.
+        """
+        _refuse_hot(path)
+        self.missing = _log_beside(path)
+        # Immutable: nothing is locked, and no file is made beside it.
+        self._file = sqlite3.connect(f'{path.resolve().as_uri()}?immutable=1', uri=True)
+        self._file.text_factory = lambda text: text.decode(errors='replace')
+        try:
+            tables = {row[0] for row in self._file.execute('SELECT name FROM sqlite_master')}
+            if not {'topics', 'messages'} <= tables:
+                raise ValueError('; '.join([
+                    'an SQLite database without the tables topics and messages: it is of another '
+                    'program, or nothing was recorded', *self.missing
+                ]))
+            self.channels: Sequence[Channel] = self._read_channels('message_definitions' in tables)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _read_channels(self, has_definitions: bool) -> list[Channel]:
+        known: dict[str, tuple[str, str]] = {}
+        if has_definitions:
+            known = {msgtype: (str(schema or ''), str(text or '')) for msgtype, schema, text in (
+                self._file.execute('SELECT topic_type, encoding, encoded_message_definition '
+                                   'FROM message_definitions ORDER BY id DESC')
+            )}
+        rows = self._file.execute(
+            'SELECT id, name, type, serialization_format FROM topics ORDER BY id'
+        ).fetchall()
+        return [
+            Channel(number, str(topic), type_name(str(kind or ''), str(encoding)), str(encoding),
+                    *known.get(kind, ('', '')))
+            for number, topic, kind, encoding in rows
+        ]
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def span_ns(self) -> tuple[int, int] | None:
+        """Return the times of recording of the first message, and behind the last."""
+        first, last = self._file.execute(
+            'SELECT (SELECT MIN(timestamp) FROM messages), (SELECT MAX(timestamp) FROM messages)'
+        ).fetchone()
+        return None if first is None else (int(first), int(last) + 1)
+
+    def count(self, topic: str, msgtype: str) -> int:
+        """Count the messages of a topic."""
+        ids = list(self._wanted({topic: msgtype}))
+        marks = ','.join('?' * len(ids))
+        (count,) = self._file.execute(
+            f'SELECT COUNT(*) FROM messages WHERE topic_id IN ({marks})', ids
+        ).fetchone()
+        return int(count)
+
+    def _wanted(self, topics: dict[str, str]) -> dict[int, Channel]:
+        return {
+            channel.id: channel for channel in self.channels
+            if channel.is_ros2 and topics.get(channel.topic) == channel.msgtype
+        }
+
+    def messages(
+        self, topics: dict[str, str], start: int | None = None, stop: int | None = None
+    ) -> Iterator[tuple[Channel, int, bytes]]:
+        """Read messages in the order of recording, see :class:`~.channels.Source`."""
+        wanted = self._wanted(topics)
+        values = list(wanted)
+        query = ('SELECT topic_id, timestamp, data FROM messages WHERE topic_id IN '
+                 f'({",".join("?" * len(values))})')
+        if start is not None:
+            query, values = f'{query} AND timestamp >= ?', [*values, start]
+        if stop is not None:
+            query, values = f'{query} AND timestamp < ?', [*values, stop]
+        for number, time_ns, data in self._file.execute(
+            f'{query} ORDER BY timestamp, rowid', values
+        ):
+            # A value that is no blob is no message; whoever parses it will say so.
+            yield wanted[number], time_ns, data if isinstance(data, bytes) else b''
+
+
+def _refuse_hot(path: Path) -> None:
+    """Refuse a database that was left in the middle of a transaction: its pages do not agree."""
+    journal = path.with_name(path.name + '-journal')
+    if not journal.is_file():
+        return
+    with journal.open('rb') as file:
+        hot = file.read(len(JOURNAL)) == JOURNAL
+    if hot:
+        raise ValueError(
+            f'its last transaction was not finished, see {journal.name}; let SQLite take it back '
+            f"with sqlite3 {path.name} 'PRAGMA integrity_check', what was committed stays"
+        )
+
+
+def _log_beside(path: Path) -> list[str]:
+    log = path.with_name(path.name + '-wal')
+    if not log.is_file() or not log.stat().st_size:
+        return []
+    return [
+        f'what is in {log.name} alone is not read; merge it with '
+        f"sqlite3 {path.name} 'PRAGMA wal_checkpoint(TRUNCATE)'"
+    ]

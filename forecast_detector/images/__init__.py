@@ -1,0 +1,18 @@
+"""
+Pixels of ROS image messages and of image files, without ROS: checked cheaply, decoded late.
+
+The functions take the fields of ``sensor_msgs/Image`` and ``sensor_msgs/CompressedImage``, or
+the bytes of a file.
+"""
+
+from .compressed import decode_compressed
+from .format_field import CompressedFormat
+from .kinds import picture_kind
+from .orientation import orientation_of, turn
+from .picture import decode_picture
+from .raw import check_image_layout, decode_image, ENCODINGS
+
+__all__ = [
+    'check_image_layout', 'CompressedFormat', 'decode_compressed', 'decode_image',
+    'decode_picture', 'ENCODINGS', 'orientation_of', 'picture_kind', 'turn',
+]

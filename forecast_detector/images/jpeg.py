@@ -1,0 +1,110 @@
+"""JPEGs decoded, and refused where bytes are missing from them."""
+
+from __future__ import annotations
+
+import logging
+import re
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..types import BadFrameError
+from .markers import check_markers, segments, SOS
+
+try:
+    import simplejpeg
+except (ImportError, ValueError):  # not installed, or built for another NumPy
+    simplejpeg = None
+
+_logger = logging.getLogger(__name__)
+_FLAGS = cv2.IMREAD_IGNORE_ORIENTATION | cv2.IMREAD_COLOR
+# What libjpeg warns of where coded data are missing; OpenCV drops the warning and keeps the grey.
+_DAMAGE = re.compile(
+    r'premature end|bad Huffman|bad arithmetic|instead of RST|(?P<extra>\d+) extraneous bytes',
+    re.IGNORECASE,
+)
+# Webcams leave a few bytes before a marker; a lost packet leaves many.
+_SPARE_BYTES = 16
+
+
+def decode_jpeg(data: memoryview, order: str = 'RGB') -> NDArray[np.uint8]:
+    """
+    Decode a JPEG, its pixels as they are stored.
+
+    :param order: of the channels, ``RGB`` or ``BGR``, or ``GRAY``.
+    :returns: (H, W, 3), or (H, W, 1) for ``GRAY``; uint8.
+    :raises BadFrameError: if it cannot be decoded, or bytes are missing from it.
+    """
+    if simplejpeg is None:
+        _say_once()
+        return _by_opencv(data, order)
+    try:
+        return np.asarray(simplejpeg.decode_jpeg(data, order))
+    except (ValueError, MemoryError) as error:
+        _refuse_damage(str(error))
+    return _with_a_warning(data, order)
+
+
+def is_grey(data: memoryview) -> bool:
+    """Say whether a JPEG has one channel (its frame header counts them)."""
+    for marker, begin, _ in segments(data):
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return data[begin + 5] == 1
+    return False
+
+
+def _refuse_damage(warning: str) -> None:
+    found = _DAMAGE.search(warning)
+    if found is None or (found['extra'] and int(found['extra']) <= _SPARE_BYTES):
+        return
+    if 'premature end of jpeg file' in warning.lower():
+        raise BadFrameError('is a JPEG without end: truncated')
+    raise BadFrameError(f'is a JPEG that lost bytes in its middle ({warning})')
+
+
+def _with_a_warning(data: memoryview, order: str) -> NDArray[np.uint8]:
+    """Decode what is unusual, yet whole: libjpeg's first warning hides those behind it."""
+    check_markers(data)
+    mended = bytearray(data)
+    for marker, begin, _ in segments(data):
+        if marker == SOS:
+            # Some webcams leave zeros where a sequential JPEG says "all coefficients".
+            mended[begin - 3:begin] = bytes((0, 63, 0))
+            break
+    try:
+        return np.asarray(simplejpeg.decode_jpeg(mended, order))
+    except (ValueError, MemoryError) as error:
+        _refuse_damage(str(error))
+    try:
+        return np.asarray(simplejpeg.decode_jpeg(data, order, strict=False))
+    except (ValueError, MemoryError):
+        return _by_opencv(data, order)  # it knows CMYK, and rarer sampling of colours
+
+
+def _by_opencv(data: memoryview, order: str) -> NDArray[np.uint8]:
+    check_markers(data)
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS)
+    except cv2.error:  # a damaged header that claims an absurd size
+        image = None
+    if image is None:
+        raise BadFrameError('is a JPEG that cannot be decoded: damaged')
+    if order == 'GRAY':
+        return np.asarray(image[..., 1:2], np.uint8)
+    if order == 'RGB':
+        image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return np.asarray(image, np.uint8)
+
+
+def _say_once() -> None:
+    global _said
+    if not _said:
+        _said = True
+        _logger.warning(
+            'simplejpeg is not installed: a JPEG that lost bytes in its middle is not always '
+            "noticed; 'pip install simplejpeg'"
+        )
+
+
+_said = False

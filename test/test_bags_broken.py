@@ -1,0 +1,180 @@
+"""One message that cannot be read, among good ones: named, counted, and the rest is read."""
+
+import json
+
+from bag_samples import FIRST_NS, image, Mcap, STEP_NS, times, TOPIC, write_db3
+import numpy as np
+import pytest
+from test_bags import LABELS, one
+from test_evaluation_many import weights  # noqa: F401
+
+from forecast_detector.bags import BagError, BagReader, BagWriter
+from forecast_detector.bags.messages import (
+    default_typestore,
+    DETECTIONS,
+    IMAGE,
+    make_detections,
+    make_header,
+)
+from forecast_detector.cli.main import main
+from forecast_detector.data.rosbag import load_rosbag, RosbagClip
+
+GOOD = image(3, size=(96, 64))
+BROKEN = {
+    'cut': GOOD[:len(GOOD) // 2], 'empty': b'', 'a byte': b'\0', 'header only': GOOD[:4],
+    'garbage': b'\xff' * 200, 'chance': np.random.default_rng(0).bytes(500),
+    'too long': GOOD + b'\0' * 50, 'text': b'{"stamp": 3}', 'zeros': b'\0' * 300,
+}
+SIZE = (96, 64)
+
+
+def truth(k):
+    message = make_detections(one([k, 2, k + 30, 40], k % 2), LABELS,
+                              make_header(FIRST_NS + k * STEP_NS, ''), None)
+    return bytes(default_typestore().serialize_cdr(message, DETECTIONS))
+
+
+def write_bag(path, broken=None, broken_truth=None, at=3):
+    """Write six images with an object each; one message of either may be broken."""
+    pictures = [image(k, size=SIZE) for k in range(6)]
+    truths = [truth(k) for k in range(6)]
+    if broken is not None:
+        pictures[at] = broken
+    if broken_truth is not None:
+        truths[at] = broken_truth
+    with Mcap(path) as file:
+        cameras = file.channel(), file.channel('/cam/truth', DETECTIONS)
+        for row in zip(pictures, truths, times(6)):
+            for channel, data in zip(cameras, row):
+                file.write(channel, data, row[2])
+    return path
+
+
+@pytest.mark.parametrize('kind', BROKEN)
+def test_an_image_that_cannot_be_read_is_left_out_by_name(tmp_path, kind):
+    clip = RosbagClip(write_bag(tmp_path / 'b.mcap', BROKEN[kind]))
+    assert (len(clip), clip.broken, clip.unmatched) == (5, 1, 0)
+    for k, number in enumerate((0, 1, 2, 4, 5)):
+        assert clip.stamp_ns(k) == times(6)[number]
+        assert clip.truth(k).boxes[0, 0] == number
+    assert [int(clip.read(k)[0, 0, 0]) for k in (4, 0, 3, 2)] == [50, 0, 40, 20]
+    assert NOTE in clip.lacks
+    rows = [(1, t, BROKEN[kind] if k == 3 else image(k)) for k, t in enumerate(times(6))]
+    assert len(RosbagClip(write_db3(tmp_path / 'b.db3', messages=rows))) == 5
+
+
+def test_a_truth_that_cannot_be_read_leaves_its_image_without(tmp_path):
+    clip = RosbagClip(write_bag(tmp_path / 'b.mcap', broken_truth=truth(3)[:30]))
+    assert len(clip) == 6 and clip.unmatched == 1
+    assert [clip.truth(k).annotated for k in range(6)] == [True] * 3 + [False] + [True] * 2
+    assert NOTE.replace(TOPIC, '/cam/truth') in clip.lacks
+
+
+def test_many_are_counted_and_all_is_an_error(tmp_path):
+    with Mcap(tmp_path / 'b.mcap') as file:
+        channel = file.channel()
+        for k, time_ns in enumerate(times(40)):
+            file.write(channel, image(k) if k % 4 == 0 else b'', time_ns)
+    clip = RosbagClip(tmp_path / 'b.mcap')
+    assert (len(clip), clip.broken) == (10, 30)
+    assert clip.lacks.count(' ns (') == 3 and 'and 27 more' in clip.lacks
+    with Mcap(tmp_path / 'c.mcap') as file:
+        channel = file.channel()
+        for time_ns in times(3):
+            file.write(channel, b'', time_ns)
+    with pytest.raises(BagError, match=f'{TOPIC}: none of its 3 messages can be read, the first'):
+        RosbagClip(tmp_path / 'c.mcap')
+
+
+def test_a_reader_that_is_not_asked_to_pass_over_raises(tmp_path):
+    with BagReader(write_bag(tmp_path / 'b.mcap', b'')) as bag:
+        with pytest.raises(BagError, match=f'{TOPIC} at {times(6)[3]} ns: not a'):
+            list(bag.messages(TOPIC))
+        told = []
+        found = list(bag.messages(TOPIC, on_broken=lambda record, error: told.append(record)))
+        assert len(found) == 5 and [record.log_ns for record in told] == [times(6)[3]]
+
+
+@pytest.fixture
+def path(tmp_path):
+    (tmp_path / 'bags').mkdir()
+    return write_bag(tmp_path / 'bags' / 'b.mcap', BROKEN['cut'], truth(1)[:20], at=3)
+
+
+NOTE = f'1 of 6 messages of {TOPIC} cannot be read and is passed over: at {FIRST_NS + 3 * STEP_NS}'
+
+
+def told(capsys, *options):
+    """Run a command; see that it names the message, once."""
+    assert main([str(option) for option in options]) == 0
+    said = capsys.readouterr()
+    assert said.err.count(NOTE) == 1
+    return said.out
+
+
+def test_detect_counts_it(weights, path, tmp_path, capsys):  # noqa: F811
+    out = tmp_path / 'o.json'
+    assert '5 frames: ' in (said := told(capsys, 'detect', path, '--weights', weights, '--device',
+                                         'cpu', '--json', out)) and '1 frames passed over' in said
+    report = json.loads(out.read_text())
+    assert (len(report['frames']), report['skipped']) == (5, 1)
+
+
+@pytest.mark.parametrize('options', [
+    ('evaluate', '--policy', 'read'), ('evaluate', '--policy', 'oracle'),
+    ('evaluate', '--policy', 'read', '--workers', '2'), ('sweep', '--baselines'), ('diagnose',),
+])
+def test_what_measures_measures_the_rest(weights, path, tmp_path, capsys, options):  # noqa: F811
+    name, *more = options
+    out = tmp_path / 'o.json'
+    told(capsys, name, '--weights', weights, '--device', 'cpu', '--dataset', 'rosbag', '--root',
+         path.parent, *more, '--json', out)
+    found = json.loads(out.read_text())
+    assert NOTE in str(found['provenance']['unfinished'])
+    if name == 'evaluate':
+        assert (found['frames'], found['annotated'], found['skipped']) == (5, 5, [])
+
+
+def test_replay_counts_it_as_unusable(weights, path, tmp_path, capsys):  # noqa: F811
+    told(capsys, 'replay', '--weights', weights, '--device', 'cpu', '--bag', path, '--out',
+         tmp_path / 'r', '--loop', '2', '--with-images')
+    report = json.loads((tmp_path / 'r' / 'report.json').read_text())
+    topic = report['topics'][TOPIC]
+    assert (topic['frames'], topic['answered'], topic['bad'], topic['dropped']) == (12, 10, 2, 0)
+    with BagReader(tmp_path / 'r' / 'bag') as bag:
+        assert bag.count('/cam/decision') == 10
+        assert bag.count(TOPIC) == 12  # copied as they are
+
+
+def test_convert_takes_the_rest(path, tmp_path, capsys):
+    told(capsys, 'convert', '--from', 'rosbag', '--root', path.parent, '--to', 'coco_vid',
+         '--out', tmp_path / 'coco')
+    found = json.loads((tmp_path / 'coco' / 'annotations' / 'val.json').read_text())
+    assert [row['stamp_ns'] for row in found['images']] == [times(6)[k] for k in (0, 1, 2, 4, 5)]
+    assert [row.get('annotated', True) for row in found['images']] == [True] * 5
+
+
+def test_training_data_leaves_it_out(path):
+    dataset = load_rosbag(path)
+    assert len(dataset) == 5 and dataset.labels == LABELS
+
+
+def test_a_bag_written_by_us_may_be_damaged_as_well(tmp_path):
+    with BagWriter(tmp_path / 'b', 'sqlite3') as bag:
+        for k, time_ns in enumerate(times(3)):
+            bag.write_raw(TOPIC, IMAGE, b'' if k == 1 else image(k), time_ns)
+    assert len(RosbagClip(tmp_path / 'b')) == 2
+
+
+def test_what_cameras_of_one_bag_lack_is_told_together(weights, tmp_path, capsys):  # noqa: F811
+    with Mcap(tmp_path / 'b.mcap') as file:
+        for number, topic in enumerate(('/left/image', '/right/image')):
+            channel = file.channel(topic)
+            for k, time_ns in enumerate(times(4)):
+                file.write(channel, b'' if k == number else image(k, size=SIZE), time_ns)
+    assert main(['replay', '--bag', str(tmp_path / 'b.mcap'), '--weights', str(weights),
+                 '--device', 'cpu', '--image-topic', '/left/image', '/right/image', '--out',
+                 str(tmp_path / 'r')]) == 0
+    said = capsys.readouterr().err
+    for topic in ('/left/image', '/right/image'):
+        assert said.count(f'1 of 4 messages of {topic} cannot be read') == 1
