@@ -2,8 +2,8 @@
 """
 Draw the accuracy of sweeps against the share of frames read: as recorded, and at fast motion.
 
-    .venv/bin/python scripts/draw_results.py docs/runs/foda_sweep.csv docs/runs/foda_sweep_stride3.csv \
-        docs/images/results.png
+    .venv/bin/python scripts/draw_results.py docs/runs/foda_sweep.csv \
+        docs/runs/foda_sweep_stride3.csv docs/images/results.png
 """
 
 from __future__ import annotations
