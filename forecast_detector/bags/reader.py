@@ -84,7 +84,7 @@ class BagReader(Closing):
         except Exception as error:
             # A damaged file fails anywhere in the parsers, and not with one kind of error.
             raise self._broken(error) from error
-        self.topics, self._notes = choose_types(self._source.channels)
+        self.topics, self._notes = choose_types(self._source.channels, self._source.count)
 
     @property
     def missing(self) -> str | None:
