@@ -70,6 +70,21 @@ def test_a_truth_that_cannot_be_read_leaves_its_image_without(tmp_path):
     assert NOTE.replace(TOPIC, '/cam/truth') in clip.lacks
 
 
+@pytest.mark.parametrize(('track', 'number'), [
+    ('9' * 18, int('9' * 18)), ('9' * 19, 0), ('9' * 5000, 0), ('-7', 0), ('\u0663', 3),
+])
+def test_a_track_that_no_number_holds_is_a_name(tmp_path, track, number):
+    with BagWriter(tmp_path / 'b') as bag:
+        bag.image('/cam/image_raw', np.zeros((24, 32, 3), np.uint8), FIRST_NS)
+        bag.detections('/cam/truth', one([1, 2, 20, 20], 0), LABELS, FIRST_NS, tracks=[track])
+    assert RosbagClip(tmp_path / 'b').truth(0).tracks.tolist() == [number]
+
+
+def test_why_a_message_cannot_be_read_is_said_in_words(tmp_path):
+    clip = RosbagClip(write_bag(tmp_path / 'b.mcap', BROKEN['too long']))
+    assert 'its fields do not fit its length' in clip.lacks
+
+
 def test_many_are_counted_and_all_is_an_error(tmp_path):
     with Mcap(tmp_path / 'b.mcap') as file:
         channel = file.channel()
