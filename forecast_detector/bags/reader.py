@@ -26,6 +26,10 @@ __all__ = [
 ]
 
 
+# MCAP has 64 bits without a sign for a time, everything else has one with a sign.
+LATEST_NS = 2 ** 63 - 1
+
+
 def frame_from_message(message: Any, msgtype: str, where: str) -> Frame:
     """
     Wrap an image message; only a change of hands, nothing is checked or decoded.
@@ -153,7 +157,8 @@ class BagReader(Closing):
 
     def span_ns(self) -> tuple[int, int]:
         """Return the times of recording of the first message, and behind the last."""
-        return self._open().span_ns() or (0, 0)
+        first_ns, end_ns = self._open().span_ns() or (0, 0)
+        return min(first_ns, LATEST_NS), min(end_ns, LATEST_NS)
 
     def _typestore(self, channel: Channel) -> Typestore:
         if channel not in self._stores:
@@ -185,7 +190,7 @@ class BagReader(Closing):
                     with suppress(ValueError):  # whoever parses it will say so
                         data = unpack_message(data)
                 store = self._typestore(channel)
-                yield Record(channel.topic, channel.msgtype, time_ns, data, store)
+                yield Record(channel.topic, channel.msgtype, min(time_ns, LATEST_NS), data, store)
         except (BagError, GeneratorExit):
             raise
         except Exception as error:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 import sqlite3
+from typing import Any
 
 from .channels import Channel, type_name
 
 # Begin a rollback journal that is in force, and a write-ahead log.
 JOURNAL = b'\xd9\xd5\x05\xf9\x20\xa1\x63\xd7'
 LOGS = (b'\x37\x7f\x06\x82', b'\x37\x7f\x06\x83')
+
+LAST_NS = 2 ** 63 - 2
 
 
 class SqliteFile:
@@ -73,7 +76,7 @@ class SqliteFile:
         first, last = self._file.execute(
             'SELECT (SELECT MIN(timestamp) FROM messages), (SELECT MAX(timestamp) FROM messages)'
         ).fetchone()
-        return None if first is None else (int(first), int(last) + 1)
+        return None if first is None else (_time(first), _time(last) + 1)
 
     def count(self, topic: str, msgtype: str) -> int:
         """Count the messages of a topic."""
@@ -106,7 +109,12 @@ class SqliteFile:
             f'{query} ORDER BY timestamp, rowid', values
         ):
             # A value that is no blob is no message; whoever parses it will say so.
-            yield wanted[number], time_ns, data if isinstance(data, bytes) else b''
+            yield wanted[number], _time(time_ns), data if isinstance(data, bytes) else b''
+
+
+def _time(value: Any) -> int:
+    """Take a time of recording; one that is no number sorts behind all others in SQLite."""
+    return value if isinstance(value, int) else LAST_NS
 
 
 def _refuse_hot(path: Path) -> None:
