@@ -193,3 +193,34 @@ def test_what_cameras_of_one_bag_lack_is_told_together(weights, tmp_path, capsys
     said = capsys.readouterr().err
     for topic in ('/left/image', '/right/image'):
         assert said.count(f'1 of 4 messages of {topic} cannot be read') == 1
+
+
+def test_a_damaged_page_of_a_database_costs_the_message_that_it_is_of(tmp_path):
+    size = (160, 120)
+    rows = [(1, time_ns, image(k, size=size)) for k, time_ns in enumerate(times(6))]
+    path = write_db3(tmp_path / 'b.db3', messages=rows)
+    data = bytearray(path.read_bytes())
+    page = -(-data.index(b'\x1e' * 3000) // 4096) * 4096  # of pixels of number 3
+    data[page:page + 4096] = b'\xee' * 4096  # with the number of the next page in it
+    path.write_bytes(data)
+    clip = RosbagClip(path)
+    assert (len(clip), clip.broken) == (5, 1)
+    assert [int(clip.read(k)[0, 0, 0]) for k in (0, 1, 2, 3, 4, 1)] == [0, 10, 20, 40, 50, 10]
+    assert clip.lacks.count('b.db3 is damaged (database disk image is malformed)') == 1
+    assert f'at {times(6)[3]} ns' in clip.lacks
+
+
+def test_a_damaged_table_of_definitions_costs_nothing(tmp_path):
+    path = write_db3(tmp_path / 'b.db3', definitions=[(IMAGE, 'ros2msg', 'MARK' * 20, '')])
+    data = bytearray(path.read_bytes())
+    page = data.index(b'MARK') // 4096 * 4096
+    data[page:page + 4096] = b'\xee' * 4096
+    path.write_bytes(data)
+    assert len(RosbagClip(path)) == 6
+
+
+def test_a_database_that_is_cut_is_named_with_what_saves_the_rest(tmp_path):
+    path = write_db3(tmp_path / 'b.db3')
+    path.write_bytes(path.read_bytes()[:-9000])
+    with pytest.raises(BagError, match=r"b\.db3: broken.*malformed.*'\.recover' of sqlite3"):
+        RosbagClip(path)
