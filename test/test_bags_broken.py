@@ -70,6 +70,21 @@ def test_a_truth_that_cannot_be_read_leaves_its_image_without(tmp_path):
     assert NOTE.replace(TOPIC, '/cam/truth') in clip.lacks
 
 
+@pytest.mark.parametrize(('track', 'number'), [
+    ('9' * 18, int('9' * 18)), ('9' * 19, 0), ('9' * 5000, 0), ('-7', 0), ('\u0663', 3),
+])
+def test_a_track_that_no_number_holds_is_a_name(tmp_path, track, number):
+    with BagWriter(tmp_path / 'b') as bag:
+        bag.image('/cam/image_raw', np.zeros((24, 32, 3), np.uint8), FIRST_NS)
+        bag.detections('/cam/truth', one([1, 2, 20, 20], 0), LABELS, FIRST_NS, tracks=[track])
+    assert RosbagClip(tmp_path / 'b').truth(0).tracks.tolist() == [number]
+
+
+def test_why_a_message_cannot_be_read_is_said_in_words(tmp_path):
+    clip = RosbagClip(write_bag(tmp_path / 'b.mcap', BROKEN['too long']))
+    assert 'its fields do not fit its length' in clip.lacks
+
+
 def test_many_are_counted_and_all_is_an_error(tmp_path):
     with Mcap(tmp_path / 'b.mcap') as file:
         channel = file.channel()
@@ -178,3 +193,34 @@ def test_what_cameras_of_one_bag_lack_is_told_together(weights, tmp_path, capsys
     said = capsys.readouterr().err
     for topic in ('/left/image', '/right/image'):
         assert said.count(f'1 of 4 messages of {topic} cannot be read') == 1
+
+
+def test_a_damaged_page_of_a_database_costs_the_message_that_it_is_of(tmp_path):
+    size = (160, 120)
+    rows = [(1, time_ns, image(k, size=size)) for k, time_ns in enumerate(times(6))]
+    path = write_db3(tmp_path / 'b.db3', messages=rows)
+    data = bytearray(path.read_bytes())
+    page = -(-data.index(b'\x1e' * 3000) // 4096) * 4096  # of pixels of number 3
+    data[page:page + 4096] = b'\xee' * 4096  # with the number of the next page in it
+    path.write_bytes(data)
+    clip = RosbagClip(path)
+    assert (len(clip), clip.broken) == (5, 1)
+    assert [int(clip.read(k)[0, 0, 0]) for k in (0, 1, 2, 3, 4, 1)] == [0, 10, 20, 40, 50, 10]
+    assert clip.lacks.count('b.db3 is damaged (database disk image is malformed)') == 1
+    assert f'at {times(6)[3]} ns' in clip.lacks
+
+
+def test_a_damaged_table_of_definitions_costs_nothing(tmp_path):
+    path = write_db3(tmp_path / 'b.db3', definitions=[(IMAGE, 'ros2msg', 'MARK' * 20, '')])
+    data = bytearray(path.read_bytes())
+    page = data.index(b'MARK') // 4096 * 4096
+    data[page:page + 4096] = b'\xee' * 4096
+    path.write_bytes(data)
+    assert len(RosbagClip(path)) == 6
+
+
+def test_a_database_that_is_cut_is_named_with_what_saves_the_rest(tmp_path):
+    path = write_db3(tmp_path / 'b.db3')
+    path.write_bytes(path.read_bytes()[:-9000])
+    with pytest.raises(BagError, match=r"b\.db3: broken.*malformed.*'\.recover' of sqlite3"):
+        RosbagClip(path)

@@ -246,6 +246,12 @@ def test_counts_in_metadata_are_not_believed(tmp_path):
     check(split(tmp_path))
 
 
+def test_a_part_that_metadata_name_twice_is_read_once(tmp_path):
+    path = split(tmp_path) / 'metadata.yaml'
+    path.write_text(path.read_text() + '  - run_1.mcap\n')
+    check(path.parent)
+
+
 @pytest.mark.parametrize('keeps_metadata', [True, False])
 def test_a_part_that_is_missing_or_empty_is_named_and_the_rest_read(tmp_path, keeps_metadata):
     folder = split(tmp_path, 4)

@@ -103,7 +103,7 @@ def _note(
     file: BinaryIO, opcode: int, at: int, until: int, contents: Contents, opens_chunks: bool
 ) -> None:
     if opcode == Opcode.CHUNK and opens_chunks:
-        contents.take_chunk(read_chunk(file, at, validate=True), at, until)
+        contents.take_chunk(read_chunk(file, at, until, validate=True), at, until)
     elif opcode == Opcode.MESSAGE:
         file.seek(at)
         channel, _, time_ns, _ = MESSAGE.unpack(file.read(MESSAGE.size))

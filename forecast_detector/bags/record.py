@@ -53,7 +53,8 @@ class Record:
                 unpack_message(self.data)
             return self.store.deserialize_cdr(self.data, self.msgtype)
         except Exception as error:
-            reason = ' '.join(str(error).split()) or type(error).__name__
+            # rosbags asserts that a message ends where its fields do.
+            reason = ' '.join(str(error).split()) or 'its fields do not fit its length'
             why = f'not a {self.msgtype}, in {len(self.data)} bytes: {reason}'
             raise MessageError(
                 f'{self.topic} at {self.log_ns} ns: {why}: truncated, or recorded with another '

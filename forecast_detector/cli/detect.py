@@ -92,6 +92,7 @@ def run(args: argparse.Namespace) -> int:
         max_consecutive_forecasts=args.max_consecutive_forecasts,
     )
     clip = open_clip(args.source, args.topic)
+    lacks = clip.lacks
     tell_unfinished([clip])
     detector, checkpoint = common.make_detector(args, config)
     with VideoWriter(args.video, clip.fps) if args.video else nullcontext() as writer:
@@ -99,7 +100,8 @@ def run(args: argparse.Namespace) -> int:
         if not frames:
             raise ValueError(f'{args.source}: none of {len(clip)} frames could be used')
     skipped += getattr(clip, 'broken', 0)
-    tell_unfinished([clip])
+    if clip.lacks != lacks:  # more was found on the way
+        tell_unfinished([clip])
     reads = sum(frame['action'] == 'READ' for frame in frames)
     report = {
         'source': args.source, 'weights': str(args.weights), 'sha256': checkpoint.sha256,
