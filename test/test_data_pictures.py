@@ -244,6 +244,21 @@ def test_stills_and_snippets_are_turned_by_their_stated_size(tmp_path):
     assert clip.read(0).shape == (80, 48, 3)
 
 
+def test_a_size_that_cannot_tell_how_a_picture_was_annotated_is_a_warning_for_a_folder(
+    tmp_path, caplog
+):
+    for name, orientation in (('a', 1), ('b', 3), ('c', 3), ('d', 6)):
+        (tmp_path / f'{name}.jpg').write_bytes(jpeg(orientation))
+    read_image(tmp_path / 'a.jpg', SIZE)
+    read_image(tmp_path / 'b.jpg')  # not annotated
+    read_image(tmp_path / 'd.jpg', SIZE)  # as it is stored
+    assert not caplog.records
+    for name in 'bc':
+        read_image(tmp_path / f'{name}.jpg', SIZE)
+    (line,) = [r.getMessage() for r in caplog.records]
+    assert 'b.jpg' in line and 'orientation is 3' in line and 'it is turned' in line
+
+
 def test_voc_files_with_a_wrong_size_are_a_warning_for_a_folder(tmp_path, caplog):
     for folder in ('JPEGImages', 'Annotations'):
         (tmp_path / folder).mkdir()

@@ -52,6 +52,10 @@ def read_image(
     orientation = orientation_of(data)
     image = turn(stored, orientation) if orientation > 1 else stored
     if fits(image, annotated_size):
+        if annotated_size and orientation > 1 and fits(stored, annotated_size):
+            _warn(path, f'{path}: its Exif orientation is {orientation}, and its size does not '
+                  'tell whether its annotations are for the picture as shown or as stored: it is '
+                  'turned; if boxes lie elsewhere, remove the orientation from the files')
         return image
     if fits(stored, annotated_size):
         return stored
@@ -59,10 +63,15 @@ def read_image(
     text = f'{path}: {size_mismatch(image, annotated_size, turned)}'
     if size_binds or turned:
         raise BadFrameError(text)
+    _warn(path, text)
+    return image
+
+
+def _warn(path: Path, text: str) -> None:
+    """Warn, once for all files of a folder."""
     if path.parent not in _warned:
         _warned.add(path.parent)
         _logger.warning('%s', text)
-    return image
 
 
 def stated_size(width: Any, height: Any) -> Size | None:
