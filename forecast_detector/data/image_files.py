@@ -75,10 +75,10 @@ def _warn(path: Path, text: str) -> None:
 
 
 def stated_size(width: Any, height: Any) -> Size | None:
-    """Give the size that annotations state; None where one is missing, 0 or no number."""
-    if not all(isinstance(side, (int, float)) and side > 0 for side in (width, height)):
+    """Give the size that annotations state, rounded; None where one is missing, 0 or no number."""
+    if not all(isinstance(side, (int, float)) and 0 < side < 2 ** 31 for side in (width, height)):
         return None
-    return float(width), float(height)
+    return round(width), round(height)
 
 
 def fits(image: NDArray[np.uint8], annotated_size: Size | None) -> bool:

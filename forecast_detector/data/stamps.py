@@ -15,8 +15,8 @@ class Stamps:
     Collects the stamps of a video's frames, in order; they rise.
 
     A frame without a stamp, or with one that does not rise, follows the frames before it at the
-    video's rate. Where time goes back by more than a second, and goes on from there (videos joined,
-    a counter that began again), so do the stamps; one that goes back alone is of damaged data.
+    video's rate. Where time goes back by more than a second and goes on from there (videos
+    joined, a counter that began again), so do the stamps; one that goes back alone is damaged.
 
     :ivar values_ns: of the frames so far.
     :ivar fps: frames per second, where the container gives no stamps.
