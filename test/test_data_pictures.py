@@ -244,10 +244,12 @@ def test_stills_and_snippets_are_turned_by_their_stated_size(tmp_path):
     assert clip.read(0).shape == (80, 48, 3)
 
 
-def test_an_annotated_size_may_have_fractions(tmp_path):
+def test_an_annotated_size_may_have_fractions_or_be_text(tmp_path):
     (tmp_path / 'a.jpg').write_bytes(jpeg())
     assert read_image(tmp_path / 'a.jpg', stated_size(79.6, 48.3)).shape == (48, 80, 3)
-    assert stated_size(float('inf'), 48) is stated_size('80', 48) is stated_size(0, 48) is None
+    assert stated_size('80', '48.0') == (80, 48)
+    for nothing in (float('inf'), float('nan'), 0, None, '', 'wide', -80):
+        assert stated_size(nothing, 48) is None
 
 
 def test_a_size_that_cannot_tell_how_a_picture_was_annotated_is_a_warning_for_a_folder(

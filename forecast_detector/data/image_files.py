@@ -76,9 +76,13 @@ def _warn(path: Path, text: str) -> None:
 
 def stated_size(width: Any, height: Any) -> Size | None:
     """Give the size that annotations state, rounded; None where one is missing, 0 or no number."""
-    if not all(isinstance(side, (int, float)) and 0 < side < 2 ** 31 for side in (width, height)):
+    try:
+        sides = float(width), float(height)
+    except (TypeError, ValueError, OverflowError):
         return None
-    return round(width), round(height)
+    if not all(0 < side < 2 ** 31 for side in sides):
+        return None
+    return round(sides[0]), round(sides[1])
 
 
 def fits(image: NDArray[np.uint8], annotated_size: Size | None) -> bool:
