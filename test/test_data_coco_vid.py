@@ -196,7 +196,7 @@ def change(content, key, index, **values):
     ('images', 0, {'frame_id': 'a'}, "has the frame_id 'a'; expected int"),
     ('videos', 0, {'fps': 'fast'}, "has the fps 'fast'; expected int or float"),
     ('videos', 0, {'fps': -5}, 'has the fps -5.0; expected a number above 0'),
-    ('annotations', 0, {'instance_id': 'abc'}, "the instance_id 'abc'; expected int"),
+    ('annotations', 0, {'instance_id': 1.5}, 'the instance_id 1.5; expected int or str'),
     ('categories', 0, {'id': 'x'}, 'some category ids are numbers and others text'),
     ('categories', 0, {'name': 'bolt'}, r"\['bolt'\] are there twice"),
 ])
