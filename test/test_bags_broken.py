@@ -3,6 +3,7 @@
 import json
 
 from bag_samples import FIRST_NS, image, Mcap, STEP_NS, times, TOPIC, write_db3
+import cv2
 import numpy as np
 import pytest
 from test_bags import LABELS, one
@@ -18,6 +19,7 @@ from forecast_detector.bags.messages import (
 )
 from forecast_detector.cli.main import main
 from forecast_detector.data.rosbag import load_rosbag, RosbagClip
+from forecast_detector.types import BadFrameError
 
 GOOD = image(3, size=(96, 64))
 BROKEN = {
@@ -83,6 +85,46 @@ def test_a_track_that_no_number_holds_is_a_name(tmp_path, track, number):
 def test_why_a_message_cannot_be_read_is_said_in_words(tmp_path):
     clip = RosbagClip(write_bag(tmp_path / 'b.mcap', BROKEN['too long']))
     assert 'its fields do not fit its length' in clip.lacks
+
+
+def shortened():
+    """Write a raw image with half of its data, as a whole message."""
+    types, header = default_typestore().types, make_header(FIRST_NS + 3 * STEP_NS, '')
+    message = types[IMAGE](header=header, height=64, width=96, encoding='rgb8', is_bigendian=0,
+                           step=288, data=np.zeros(9000, np.uint8))
+    return bytes(default_typestore().serialize_cdr(message, IMAGE))
+
+
+def test_a_raw_image_with_too_few_data_is_left_out_by_name(tmp_path):
+    clip = RosbagClip(write_bag(tmp_path / 'b.mcap', shortened(), at=3))
+    assert (len(clip), clip.broken, clip.unmatched) == (5, 1, 0)
+    assert [int(clip.read(k)[0, 0, 0]) for k in (4, 0, 3, 2)] == [50, 0, 40, 20]
+    assert 'data has 9000 bytes; 96x64' in clip.lacks
+
+
+@pytest.mark.parametrize('suffix', ['.jpg', '.png'])
+@pytest.mark.parametrize('keep', [0, 0.3, 0.95])
+def test_a_compressed_image_without_its_end_is_left_out_by_name(tmp_path, suffix, keep):
+    picture = np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8)
+    data = cv2.imencode(suffix, picture)[1].tobytes()
+    with BagWriter(tmp_path / 'b') as bag:
+        for k in range(4):
+            bag.compressed('/cam/compressed', data[:int(keep * len(data))] if k == 2 else
+                           data + b'behind' * (k == 3), suffix[1:], times(4)[k])
+    clip = RosbagClip(tmp_path / 'b')
+    assert (len(clip), clip.broken) == (3, 1)
+    assert [clip.read(k).shape for k in range(3)] == [(64, 96, 3)] * 3
+    assert f'at {times(4)[2]} ns' in clip.lacks
+
+
+def test_what_is_wrong_with_all_images_of_a_topic_is_said_when_they_are_decoded(tmp_path):
+    with BagWriter(tmp_path / 'b') as bag:
+        for time_ns in times(3):
+            bag.compressed('/cam/compressed', b'\0\0\0\1\x67abc', 'h264', time_ns)
+    clip = RosbagClip(tmp_path / 'b')
+    assert (len(clip), clip.lacks) == (3, None)
+    with pytest.raises(BadFrameError, match='part of a video stream'):
+        clip.read(0)
 
 
 def test_many_are_counted_and_all_is_an_error(tmp_path):

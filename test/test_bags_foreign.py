@@ -12,7 +12,7 @@ from bag_samples import (
     write_db3,
     write_mcap,
 )
-from mcap.writer import IndexType
+from mcap.writer import CompressionType, IndexType, Writer
 import numpy as np
 import pytest
 
@@ -323,3 +323,26 @@ def test_parts_come_by_time_of_recording(tmp_path, storage, order, overlap):
         else:
             write_db3(path, messages=[(1, times(6)[k], image(k)) for k in numbers])
     check(tmp_path / 'run')
+
+
+@pytest.mark.parametrize('compression', [CompressionType.NONE, CompressionType.LZ4,
+                                         CompressionType.ZSTD])
+def test_a_damaged_chunk_of_a_file_without_index_costs_its_own_messages(tmp_path, compression):
+    path = tmp_path / 'b.mcap'
+    with path.open('wb') as target:
+        writer = Writer(target, chunk_size=2000, compression=compression,
+                        index_types=IndexType.NONE)
+        writer.start('ros2')
+        schema = writer.register_schema(IMAGE, 'ros2msg', definition(IMAGE).encode())
+        channel = writer.register_channel(TOPIC, 'cdr', schema)
+        for k, time_ns in enumerate(times(6)):
+            writer.add_message(channel, time_ns, image(k), time_ns)
+        writer.finish()
+    data = bytearray(path.read_bytes())
+    with BagReader(path) as bag:
+        second = bag._source._contents.stretches[1]
+    data[second.start + 50:second.start + 70] = b'\xff' * 20
+    path.write_bytes(data)
+    clip = RosbagClip(path)
+    assert values(clip) == [0, 20, 30, 40, 50]
+    assert clip.lacks.count('is damaged') == 1
