@@ -206,8 +206,8 @@ def test_splices_run_as_one_stream_without_a_reset(steered, clips):  # noqa: F81
 def test_the_command_writes_json_table_and_picture(tmp_path, weights, monkeypatch, capsys):  # noqa: F811,E501
     pytest.importorskip('matplotlib')
     clips = [NoisyClip('a', 1, 9), NoisyClip('b', 2, 6)]
-    monkeypatch.setattr(
-        datasets, '_load', lambda *args, **more: base.ClipDataset(('bolt', 'nut'), clips))
+    monkeypatch.setitem(
+        datasets.KINDS, 'synthetic', lambda place: base.ClipDataset(('bolt', 'nut'), clips))
     parser = argparse.ArgumentParser()
     diagnose.add_arguments(parser)
     assert diagnose.run(parser.parse_args([

@@ -330,7 +330,7 @@ def test_a_sweep_measures_the_scheduler_and_every_baseline(steered, clips):
     assert recommend(points, loss=1.0).read_share == min(scheduled.values())
     assert recommend(points, ms=0.0) is None
     for row in differences(points):
-        assert row['low'] <= row['high']
+        assert row.low <= row.high
 
 
 @pytest.mark.parametrize('steered', [0], ids=['blind'], indirect=True)
@@ -360,8 +360,8 @@ def test_the_command_writes_json_table_and_picture(tmp_path, weights, monkeypatc
     from forecast_detector.data import base
     from forecast_detector.data import registry as datasets
     clips = [NoisyClip('a', 1, 9), NoisyClip('b', 2, 6)]
-    monkeypatch.setattr(
-        datasets, '_load', lambda *args, **more: base.ClipDataset(('bolt', 'nut'), clips))
+    monkeypatch.setitem(
+        datasets.KINDS, 'synthetic', lambda place: base.ClipDataset(('bolt', 'nut'), clips))
     parser = argparse.ArgumentParser()
     sweep_command.add_arguments(parser)
     assert sweep_command.run(parser.parse_args([

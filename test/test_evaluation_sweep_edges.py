@@ -104,8 +104,8 @@ def test_without_truth_shares_and_times_are_told_and_nothing_is_recommended(
 ):
     pytest.importorskip('matplotlib')
     clips = [UnseenClip('a', 1, 9), UnseenClip('b', 2, 6)]
-    monkeypatch.setattr(
-        datasets, '_load', lambda *args, **more: ClipDataset(('bolt', 'nut'), clips))
+    monkeypatch.setitem(
+        datasets.KINDS, 'synthetic', lambda place: ClipDataset(('bolt', 'nut'), clips))
     status, result = run(tmp_path, weights, '--dataset', 'synthetic', *wish,
                          '--plot', tmp_path / 's.png', '--csv', tmp_path / 's.csv')
     assert status == 0
@@ -122,8 +122,8 @@ def test_other_settings_of_a_stream_are_taken_by_the_command(
     weights, tmp_path, monkeypatch, capsys  # noqa: F811
 ):
     clips = [NoisyClip('a', 1, 12), NoisyClip('b', 2, 12)]
-    monkeypatch.setattr(
-        datasets, '_load', lambda *args, **more: ClipDataset(('bolt', 'nut'), clips))
+    monkeypatch.setitem(
+        datasets.KINDS, 'synthetic', lambda place: ClipDataset(('bolt', 'nut'), clips))
     options = ('--dataset', 'synthetic', '--max-consecutive-forecasts', 1, '--no-accumulate',
                '--no-commit')
     status, result = run(tmp_path, weights, *options)
@@ -257,8 +257,8 @@ def test_a_sweep_outlives_an_interruption_of_the_pass_beside_it(
     weights, tmp_path, monkeypatch  # noqa: F811
 ):
     clips = [NoisyClip('a', 1, 6), NoisyClip('b', 2, 6)]
-    monkeypatch.setattr(
-        datasets, '_load', lambda *args, **more: ClipDataset(('bolt', 'nut'), clips))
+    monkeypatch.setitem(
+        datasets.KINDS, 'synthetic', lambda place: ClipDataset(('bolt', 'nut'), clips))
     result = run(tmp_path, weights, '--dataset', 'synthetic', '--time-pass')[1]
     assert result['pass_s'] > 0 and result['pass_cpu_s'] > 0
 

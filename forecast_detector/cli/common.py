@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Iterable, Iterator
-import json
 from pathlib import Path
 import re
 import shutil
 import sys
-from typing import Any, get_args, TYPE_CHECKING, TypeVar
+from typing import get_args, TYPE_CHECKING, TypeVar
 
 from tqdm import tqdm
 
@@ -87,24 +86,19 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def write_json(path: str, values: Any) -> None:
-    """Write JSON to a file, or to stdout for ``-``. NaN is not JSON and raises ValueError."""
-    text = json.dumps(values, indent=2, allow_nan=False)
-    if path == '-':
-        print(text)
-    else:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(text + '\n', encoding='utf-8')
-
-
 def progress(iterable: Iterable[T], total: int | None = None, desc: str = '') -> Iterator[T]:
     """Show progress on stderr."""
     return iter(tqdm(iterable, total=total, desc=desc, unit='frame', dynamic_ncols=True))
 
 
-def note(text: str) -> None:
+def say(text: str) -> None:
     """Say something on stderr, on a line of its own even while progress is shown."""
     tqdm.write(text, file=sys.stderr)
+
+
+def note(text: str) -> None:
+    """Say something that is worth knowing."""
+    say(f'note: {text}')
 
 
 class PassedOver:
@@ -126,10 +120,10 @@ class PassedOver:
         self.count += 1
         self._alike[alike] += 1
         if self._alike[alike] <= self.SHOWN:
-            note(text)
+            say(text)
 
     def finish(self) -> None:
         """Say how many there were of those that were not all named."""
         more = sum(max(0, number - self.SHOWN) for number in self._alike.values())
         if more:
-            note(f'note: passed over: {more} more like these')
+            note(f'passed over: {more} more like these')

@@ -250,7 +250,7 @@ def _write_bags(
         with BagReader(target) as bag:
             bags, images = bags + 1, images + bag.count(topic)
     if crowds:
-        common.note(f'note: {crowds} crowd regions have no form in a Detection2DArray: left out')
+        common.note(f'{crowds} crowd regions have no form in a Detection2DArray: left out')
     if targets and not bags:
         raise ValueError(f'{args.out}: no bag is written: there is no image that can be used')
     folder = targets[0].parent if targets else args.out

@@ -9,7 +9,8 @@ from typing import Any, TYPE_CHECKING
 
 from tqdm import tqdm
 
-from ..data.registry import VIDEOS
+from ..data.registry import Place, VIDEOS
+from ..records.evaluation import Skipped as SkippedRecord
 from . import options
 
 if TYPE_CHECKING:
@@ -94,27 +95,35 @@ def open_data(
     :param skipped: takes down the bags that cannot be used.
     :param needs_images: False where only the truth is looked at.
     """
-    from ..data.registry import open_dataset, Place
+    from ..data.registry import open_dataset
 
-    place = Place(args.root, args.split or '', labels, bag_options(args), skipped.add,
-                  needs_images)
+    place = data_place(args, labels, skipped, needs_images)
     return open_dataset(args.dataset, place, args.stride)
+
+
+def data_place(
+    args: argparse.Namespace, labels: Sequence[str] | None, skipped: Skipped,
+    needs_images: bool = True,
+) -> Place:
+    """Gather where the data lie, and what of them is wanted."""
+    return Place(args.root, args.split or '', labels, bag_options(args), skipped.add,
+                 needs_images)
 
 
 class Skipped:
     """
     Bags that could not be used, told of on stderr as they come.
 
-    :ivar rows: ``name`` and ``reason`` of each.
+    :ivar rows: for the result.
     """
 
     def __init__(self) -> None:
-        self.rows: list[dict[str, str]] = []
+        self.rows: list[SkippedRecord] = []
 
     def add(self, path: str | Path, reason: object) -> None:
         """Take one down; its name is always told, on one line."""
         name, text = str(path), options.one_line(reason)
-        self.rows.append({'name': name, 'reason': text})
+        self.rows.append(SkippedRecord(name, text))
         where = '' if name in text else f'{name}: '
         tqdm.write(f'skipped: {where}{text}', file=sys.stderr)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 from ..config import StreamConfig
+from ..records import write
 from . import common, options
 from .data import tell_unfinished
 
@@ -107,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
         'forecast': len(frames) - reads, 'skipped': skipped, 'frames': frames,
     }
     if args.json:
-        common.write_json(args.json, report)
+        write(args.json, report)
     if args.json != '-':
         seen = sum(len(frame['detections']) for frame in frames)
         print(f'{len(frames)} frames: {reads} READ, {len(frames) - reads} FORECAST; '
@@ -143,7 +144,7 @@ def detect(
             try:
                 image = frame.load()
             except BadFrameError as error:
-                common.note(f'frame {index} is not drawn: {error}')
+                common.say(f'frame {index} is not drawn: {error}')
                 continue
             writer.write(annotate(image, result.detections, detector.labels, result.decision))
     skipped.finish()

@@ -12,42 +12,37 @@ the exit status is 3. It is 1 after an error, 2 for options that are wrong or do
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 import sys
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
 
 from ..config import StreamConfig
 from ..policies.names import POLICIES
+from ..records import write
+from ..records.evaluation import Evaluation
+from ..report.tables import evaluation_table
 from . import common, options
 from .data import (
     add_data,
     check_data,
+    data_place,
     describe_data,
     open_data,
     SKIPPED,
     Skipped,
     tell_unfinished,
 )
-from .detections import compare, dump, how_sure, read
-from .measuring import (
-    add_stream,
-    check_options,
-    make_job,
-    measure,
-    POLICY,
-    READ_EVERY,
-    run_oracle,
-    settings,
-)
+from .stream import add_stream, check_options, make_job, POLICY, READ_EVERY, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ..data.base import ClipDataset
-    from ..engine import StreamingDetector
     from ..evaluation.job import Job
-    from ..evaluation.result import EvaluationResult
+    from ..evaluation.measure import Measured
     from ..evaluation.run import Latency
     from ..evaluation.streaming_ap import Latencies
+    from ..records.evaluation import Provenance
     from ..scoring.metrics import ScoredClip
 
 # What asks for something that scoring a file again cannot give.
@@ -57,7 +52,7 @@ RUN_OPTIONS = (
     'dump', 'trace', 'workers', 'ray', 'input_size', 'resize', 'device',
 )
 
-__all__ = ['add_arguments', 'load_detector', 'run', 'SKIPPED']
+__all__ = ['add_arguments', 'run', 'SKIPPED']
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -129,13 +124,11 @@ def run(args: argparse.Namespace) -> int:
     options.check_outputs(args, ('json', 'dump'), (args.source, args.versus))
     if args.versus is not None:
         check_dump(args.versus)
-    again = args.source is not None
-    result, trace = _score_again(args, skipped) if again else _measure(args, skipped)
+    result = _score_again(args, skipped) if args.source is not None else _measure(args, skipped)
     if args.json:
-        values = result.to_dict()
-        common.write_json(args.json, values if trace is None else {**values, 'trace': trace})
+        write(args.json, result)
     if args.json != '-':
-        print(result.table())
+        print(evaluation_table(result))
     return skipped.status
 
 
@@ -155,27 +148,52 @@ def _latency(text: str) -> Latencies:
     return Latencies(*times)
 
 
-def _measure(
-    args: argparse.Namespace, skipped: Skipped
-) -> tuple[EvaluationResult, dict[str, Any] | None]:
+def _measure(args: argparse.Namespace, skipped: Skipped) -> Evaluation:
+    from ..evaluation.detections import dump
+    from ..evaluation.provenance import origin
+
     job = make_job(args)
     detector = job.detector()
     print(detector.device_note, file=sys.stderr)
-    measured = (run_oracle if args.policy == 'oracle' else measure)(args, job, skipped)
+    measured = _run(args, job, skipped)
     dataset, runs = measured.dataset, measured.runs
     if args.dump:
-        dump(args, dataset, runs)
-    scored = [one.scored(clip) for one, clip in zip(runs, dataset.clips)]
+        # Bags number no classes: which number means what depends on who asks.
+        dump(args.dump, dataset, runs, args.dataset == 'rosbag')
     if args.sap:
         _tell_arrivals(dataset)
-    result = _result(args, dataset, scored, measured.timed, {
-        **_provenance(args, job, detector), **settings(args), **describe_data(args),
-        **tell_unfinished(dataset.clips),
-    }, skipped, _sap50(measured.streamed, len(dataset.labels)))
+    planned = args.latency
+    provenance = {
+        **origin(str(args.weights), job.checkpoint.sha256, detector),
+        'workers': args.workers, 'ray': args.ray, 'anticipates': args.anticipate,
+        # Planned latencies are no measured ones.
+        'planned_ms': {
+            'read': planned.read, 'forecast': planned.forecast, 'ahead': planned.ahead,
+        } if planned else None,
+        **settings(args),
+    }
+    result = _result(args, dataset, measured.scored(), measured.timed, provenance, skipped,
+                     measured.sap50())
     if not args.trace:
-        return result, None
+        return result
     from ..evaluation.trace import make_trace
-    return result, make_trace(runs, dataset.clips, dataset.labels, detector, args.p)
+    return replace(
+        result, trace=make_trace(runs, dataset.clips, dataset.labels, detector, args.p))
+
+
+def _run(args: argparse.Namespace, job: Job, skipped: Skipped) -> Measured:
+    """Run the job over the data."""
+    from ..evaluation.measure import measure, measure_oracle, Sources
+
+    labels = job.checkpoint.config.labels
+    if args.policy == 'oracle':
+        dataset = open_data(args, labels, skipped)
+        with tqdm(unit='frame', desc='oracle', dynamic_ncols=True) as bar:
+            return measure_oracle(job, dataset, skipped.clips_of(args), bar.update)
+    sources = Sources.of(args.dataset, data_place(args, labels, skipped), args.stride)
+    total = len(sources.dataset) if sources.dataset else None
+    with tqdm(unit='frame', total=total, desc=args.policy, dynamic_ncols=True) as bar:
+        return measure(job, sources, skipped.add, bar.update, args.workers, args.ray)
 
 
 def _tell_arrivals(dataset: ClipDataset) -> None:
@@ -183,88 +201,40 @@ def _tell_arrivals(dataset: ClipDataset) -> None:
     from ..evaluation.streaming_ap import arrivals
 
     for clip in dataset.clips:
-        note = arrivals(clip)[1]
-        if note is not None:
-            print(f'note: {note}', file=sys.stderr)
+        odd = arrivals(clip)[1]
+        if odd is not None:
+            common.note(odd)
 
 
-def _sap50(streamed: Sequence[ScoredClip] | None, classes: int) -> float | None:
-    from ..scoring.average_precision import mean_average_precision
-    from ..scoring.matching import Rule
-    from ..scoring.metrics import ALL, outcomes
+def _score_again(args: argparse.Namespace, skipped: Skipped) -> Evaluation:
+    from ..evaluation.detections import read
 
-    if streamed is None:
-        return None
-    return mean_average_precision(outcomes(streamed, classes, Rule.PLAIN, ())[ALL])
-
-
-def _score_again(
-    args: argparse.Namespace, skipped: Skipped
-) -> tuple[EvaluationResult, None]:
     dataset = open_data(args, None, skipped, needs_images=False)
-    scored, file = read(args.source, dataset)
+    scored, file = read(args.source, dataset, common.note)
     return _result(args, dataset, scored, None, {
         'from': str(args.source), 'results': file.results, 'results_elsewhere': file.elsewhere,
-        'results_foreign': file.foreign, **describe_data(args),
-        **tell_unfinished(dataset.clips),
-    }, skipped), None
-
-
-def load_detector(args: argparse.Namespace) -> tuple[StreamingDetector, dict[str, Any]]:
-    """Load the weights; returns the detector and where it comes from."""
-    detector, checkpoint = common.make_detector(args)
-    return detector, origin(args, detector, checkpoint.sha256)
-
-
-def origin(
-    args: argparse.Namespace, detector: StreamingDetector, sha256: str
-) -> dict[str, Any]:
-    from ..evaluation.result import machine
-
-    return {
-        'weights': str(args.weights), 'sha256': sha256,
-        'input_size': list(detector.input_size),
-        'device': str(detector.device), 'device_note': detector.device_note,
-        'machine': machine(),
-    }
-
-
-def _provenance(
-    args: argparse.Namespace, job: Job, detector: StreamingDetector
-) -> dict[str, Any]:
-    """Say where the figures come from; planned latencies are no measured ones."""
-    planned = args.latency
-    return {
-        **origin(args, detector, job.checkpoint.sha256),
-        'workers': args.workers, 'ray': args.ray, 'anticipates': args.anticipate,
-        'planned_ms': {
-            'read': planned.read, 'forecast': planned.forecast, 'ahead': planned.ahead,
-        } if planned else None,
-    }
+        'results_foreign': file.foreign,
+    }, skipped)
 
 
 def _result(
     args: argparse.Namespace, dataset: ClipDataset, scored: list[ScoredClip],
-    timed: Latency | None, provenance: dict[str, Any], skipped: Skipped,
-    sap50: float | None = None,
-) -> EvaluationResult:
-    from ..evaluation.result import EvaluationResult
-    from ..scoring.coco import map50_95
-    from ..scoring.metrics import evaluate
+    timed: Latency | None, provenance: Provenance, skipped: Skipped, sap50: float | None = None,
+) -> Evaluation:
+    from ..evaluation.detections import compare, how_sure
+    from ..evaluation.result import make_record
 
-    try:
-        coco = map50_95(scored, dataset.labels)
-    except RuntimeError as error:
-        print(f'note: {error}', file=sys.stderr)
-        coco = None
     annotated = sum(clip.annotated for clip in scored)
     if not annotated:
-        print('note: no frame has a truth; there is nothing to score by', file=sys.stderr)
-    versus = compare(args.versus, dataset, scored) if args.versus is not None else None
-    metrics = evaluate(scored, dataset.labels)
-    sure = args.interval and metrics.map50 is not None
-    interval = how_sure(dataset, scored) if sure else None
-    return EvaluationResult(
-        metrics, len(dataset), len(scored), coco, sap50, timed, versus,
-        provenance, annotated, skipped.rows, interval,
+        common.note('no frame has a truth; there is nothing to score by')
+    result = make_record(
+        Evaluation, scored, dataset.labels, timed, common.note, frames=len(dataset),
+        clips=len(scored), sap50=sap50, annotated=annotated, skipped=skipped.rows, provenance={
+            **provenance, **describe_data(args), **tell_unfinished(dataset.clips),
+        },
     )
+    if args.versus is not None:
+        result = replace(result, versus=compare(args.versus, dataset, scored, common.note))
+    if args.interval and result.map50 is not None:
+        result = replace(result, interval=how_sure(scored, dataset.labels))
+    return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ..records import write
 from . import common, options
 
 
@@ -33,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
         'info': dict(checkpoint.info),
     }
     if args.json:
-        common.write_json(args.json, values)
+        write(args.json, values)
     if args.json != '-':
         _print(values)
     return 0

@@ -138,7 +138,7 @@ def check_plot(path: str | None, option: str = '--plot') -> None:
     """
     if path is None:
         return
-    from ..evaluation.plots import new_figure
+    from ..report.plots import new_figure
 
     kinds = sorted(new_figure(1, 1).canvas.get_supported_filetypes())
     if Path(path).suffix.lower().lstrip('.') not in kinds:

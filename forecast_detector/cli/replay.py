@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 import shutil
 import signal
@@ -20,6 +20,8 @@ from typing import Any, TYPE_CHECKING
 
 from ..bags import BagError
 from ..config import StreamConfig
+from ..records import write
+from ..report.tables import evaluation_table
 from ..types import Policy, StepFailure
 from . import common, options
 from .data import tell_unfinished
@@ -29,8 +31,8 @@ from .replay_options import add_arguments, check
 if TYPE_CHECKING:
     from ..engine import StreamingDetector
     from ..replay.answers import Answer
+    from ..replay.collector import Collector
     from ..replay.recording import Recording
-    from ..replay.report import Collector
 
 __all__ = ['add_arguments', 'run']
 
@@ -104,7 +106,7 @@ def _open(args: argparse.Namespace, labels: tuple[str, ...]) -> Recording:
     except ValueError as error:
         raise ValueError(f'{error}; or replay with --no-truth') from error
     for doubt in recording.doubts:
-        _note(doubt)
+        common.note(doubt)
     return recording
 
 
@@ -113,7 +115,7 @@ def _collect(
     answers: Iterator[Answer],
 ) -> Collector:
     """Write the answers to the bag as they come, and take them down."""
-    from ..replay.report import Collector
+    from ..replay.collector import Collector
     from ..replay.writing import AnswerWriter
 
     collector = Collector(recording, args.loop, keep_detections=args.trace)
@@ -125,7 +127,7 @@ def _collect(
         for answer in shown:
             collector.add(answer)
             if isinstance(answer.outcome, StepFailure) and sum(collector.bad.values()) <= NAMED:
-                _note(f'passed over: {answer.outcome.error}')
+                common.note(f'passed over: {answer.outcome.error}')
             bag.write(answer)
     return collector
 
@@ -135,25 +137,24 @@ def _finish(
     labels: tuple[str, ...], origin: dict[str, Any], detector: StreamingDetector | None,
 ) -> int:
     """Score, write the report, and show it."""
-    from ..replay.scoring import make_report
+    from ..replay.scoring import make_replay
 
     provenance = {
         **_provenance(args, config, origin), **tell_unfinished(recording.clips.values()),
     }
-    report = make_report(recording, collector, labels, provenance, _note)
-    values = report.to_dict()
+    result = make_replay(recording, collector, labels, provenance, common.note)
     if args.trace:
         from ..evaluation.trace import make_trace
 
         runs, clips = collector.runs()
-        values['trace'] = make_trace(runs, clips, labels, detector)
-    common.write_json(str(args.out / 'report.json'), values)
+        result = replace(result, trace=make_trace(runs, clips, labels, detector))
+    write(args.out / 'report.json', result)
     if args.json:
-        common.write_json(args.json, values)
+        write(args.json, result)
     if args.json != '-':
-        print(report.table())
+        print(evaluation_table(result))
         print(f'{args.out}/: bag/, report.json')
-    lost = sum(topic.dropped for topic in report.topics.values())
+    lost = sum(topic.dropped for topic in result.topics.values())
     if args.lossless and lost:
         print(f'forecast-detector: error: lossless, but {lost} images were not answered; see '
               f'{args.out}/log', file=sys.stderr)
@@ -165,7 +166,7 @@ def _provenance(
     args: argparse.Namespace, config: StreamConfig, origin: dict[str, Any]
 ) -> dict[str, Any]:
     """Say what was replayed, and how."""
-    from ..evaluation.result import machine
+    from ..evaluation.provenance import machine
 
     return {
         'dataset': 'rosbag', 'root': str(args.bag), 'weights': str(args.weights), **origin,
@@ -177,7 +178,3 @@ def _provenance(
         'p': config.p if config.policy is Policy.SCHEDULER else None,
         'read_every': config.read_every if config.policy is Policy.ALTERNATE else None,
     }
-
-
-def _note(text: str) -> None:
-    print(f'note: {text}', file=sys.stderr)
