@@ -6,7 +6,7 @@ import pytest
 
 from forecast_detector.boxes import xyxy_to_xywh
 from forecast_detector.data.coco_vid import load_coco_vid
-from forecast_detector.evaluation.dump import read_dump, results, write_dump
+from forecast_detector.scoring.dump import read_dump, results, write_dump
 from forecast_detector.types import Detections
 
 FRAMES = 3

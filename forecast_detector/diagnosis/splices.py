@@ -13,11 +13,11 @@ from ..data.views import SplicedClip
 from ..evaluation.rollout import read_share, run_settings, Setting
 from ..evaluation.run import ClipRun, Done, ignore
 from ..evaluation.store import FeatureStore
-from ..evaluation.sweep import carry, Replay
-from ..policies.boxes import BoxBaseline, ScheduledBoxes
+from ..evaluation.sweep import carry, carry_boxes, Replay
+from ..policies.boxes import ScheduledBoxes
 from ..policies.detector import evaluation_config
 from ..policies.kalman import KalmanBoxes
-from ..policies.registry import BOXES, SCHEDULED_KALMAN
+from ..policies.names import CARRIERS, SCHEDULED_KALMAN
 from ..policies.step import Step
 from ..records.diagnosis import Cuts
 from ..records.evaluation import Interval
@@ -92,8 +92,8 @@ def _run(
         if policy == 'shown' and period is not None:
             rows += [
                 (name, None, period,
-                 carry(spliced, 0, BoxBaseline(Replay(run.steps), carrier(), period)).steps)
-                for name, carrier in BOXES.items()
+                 carry_boxes(spliced, 0, name, run.steps, period).steps)
+                for name in CARRIERS
             ]
             continue
         rows.append((policy, p, period, run.steps))

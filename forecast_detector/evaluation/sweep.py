@@ -11,8 +11,8 @@ from ..data.base import Clip
 from ..policies.boxes import BoxBaseline, ScheduledBoxes
 from ..policies.detector import DetectorRunner, evaluation_config
 from ..policies.kalman import KalmanBoxes
-from ..policies.names import BASELINES, SCHEDULED_KALMAN
-from ..policies.registry import BOXES, make_runner
+from ..policies.names import BASELINES, CARRIERS, SCHEDULED_KALMAN
+from ..policies.registry import make_carrier, make_runner
 from ..policies.step import Runner, Step
 from ..records.evaluation import Percentiles
 from ..types import Frame, Policy
@@ -71,7 +71,7 @@ class Sweep:
                 for every in PERIODS[1:]:
                     runs = run_oracle_at(self.store, 1 / every, self.done)
                     yield self._point(policy, None, every, runs)
-        carried = [policy for policy in baselines if policy in BOXES]
+        carried = [policy for policy in baselines if policy in CARRIERS]
         if carried:
             yield from self._boxes(carried)
 
@@ -132,7 +132,7 @@ class Sweep:
         for every, shown in zip(PERIODS[1:], run_settings(self.store, settings, self.done)):
             for policy in policies:
                 runs = [
-                    carry(self.store, at, BoxBaseline(Replay(run.steps), BOXES[policy](), every))
+                    carry_boxes(self.store, at, policy, run.steps, every)
                     for at, run in enumerate(shown)
                 ]
                 yield self._point(policy, None, every, runs)
@@ -150,7 +150,7 @@ class Sweep:
         own = latency(runs)
         read_ms = _median(timed.read_ms) + _median(own.read_ms)
         forecast_ms = _median(own.forecast_ms)
-        if policy not in BOXES:
+        if policy not in CARRIERS:
             forecast_ms += _median(timed.forecast_ms)
         return share * read_ms + (1 - share) * forecast_ms
 
@@ -181,6 +181,18 @@ def carry(store: FeatureStore, at: int, runner: Runner) -> ClipRun:
     :param runner: answers its frames; what it decodes of one is a thumbnail.
     """
     return run_clip(runner, StoredClip(store, at))
+
+
+def carry_boxes(
+    store: FeatureStore, at: int, policy: str, reads: Sequence[Step], every: int
+) -> ClipRun:
+    """
+    Run a policy that carries boxes over a clip, from READs taken before.
+
+    :param at: index of the clip.
+    :param reads: the steps of every ``every``-th frame.
+    """
+    return carry(store, at, BoxBaseline(Replay(reads), make_carrier(policy), every))
 
 
 class Replay:
