@@ -73,8 +73,8 @@ ALLOWED = {
     'executables': {'node'},
     'cli': {
         'annotate', 'bags', 'checkpoint', 'config', 'data', 'demo', 'device', 'diagnosis',
-        'engine', 'evaluation', 'memory', 'node', 'policies', 'records', 'replay', 'report',
-        'scoring', 'shipped', 'topics', 'training', 'types',
+        'engine', 'evaluation', 'memory', 'node', 'parameter', 'policies', 'records',
+        'replay', 'report', 'scoring', 'shipped', 'topics', 'training', 'types',
     },
     '__main__': {'cli'},
     '__init__': {'checkpoint', 'config', 'engine', 'types'},

@@ -1,6 +1,5 @@
 """The diagnose command: mistakes come before any reading; no cut costs only the cuts."""
 
-import argparse
 import json
 
 import numpy as np
@@ -8,17 +7,16 @@ import pytest
 from test_evaluation_cli import weights  # noqa: F401 (a fixture)
 from test_evaluation_sweep import NoisyClip
 
-from forecast_detector.cli import diagnose
+from forecast_detector.cli.command import parse
+from forecast_detector.cli.diagnose import Diagnose
 from forecast_detector.cli.main import main
 from forecast_detector.data import registry as datasets
 from forecast_detector.data.base import ClipDataset, Truth
 
 
 def run(*options):
-    parser = argparse.ArgumentParser()
-    diagnose.add_arguments(parser)
-    return diagnose.run(parser.parse_args([
-        '--dataset', 'synthetic', '--device', 'cpu', *map(str, options)]))
+    return parse(Diagnose, [
+        '--dataset', 'synthetic', '--device', 'cpu', *map(str, options)]).run()
 
 
 @pytest.mark.parametrize(('option', 'text'), [

@@ -13,107 +13,103 @@ skipped, the rest is measured, and the exit status is 3.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 import csv
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tqdm import tqdm
 
 from ..policies.names import BASELINES
 from ..records import write
-from ..records.sweep import Sweep, SweepPoint
+from ..records.sweep import Sweep as Result
+from ..records.sweep import SweepPoint
 from ..report.tables import sweep_table
 from . import common, options
-from .data import add_data, check_data, describe_data, open_data, Skipped, tell_unfinished
-from .stream import add_stream, stream_changes
+from .command import option
+from .common import DetectorOptions, JsonOptions, StreamOptions
+from .data import MeasuredOn, Skipped
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``sweep``."""
-    parser.add_argument('--weights', required=True, help='file or shipped name, such as foda')
-    add_data(parser)
-    parser.add_argument('--baselines', nargs='*', default=list(BASELINES[:-1]), choices=BASELINES,
-                        metavar='NAME',
-                        help=f'of {", ".join(BASELINES)}; default: all but oracle, which takes '
-                             'longer than the rest together. None after it: the scheduler '
-                             'alone, to choose p in little more than the time of one pass')
-    add_stream(parser)
-    parser.add_argument('--time-pass', action='store_true',
-                        help='run one pass of evaluate --policy read, too, to compare times '
-                             '(pass_s beside sweep_s)')
-    parser.add_argument('--csv', metavar='FILE', help='write the points as a table')
-    parser.add_argument('--plot', metavar='FILE', help='draw mAP against share and speed')
-    wish = parser.add_mutually_exclusive_group()
-    wish.add_argument('--want-share', type=options.unit, metavar='S',
-                      help='recommend p for at most this share of READs')
-    wish.add_argument('--want-ms', type=options.above_zero, metavar='MS',
-                      help='recommend p for at most so many milliseconds a frame')
-    wish.add_argument('--want-loss', type=options.unit, metavar='L',
-                      help='recommend p for at most so much less mAP (0 to 1) than at p=1')
-    common.add_input(parser)
-    common.add_device(parser)
-    common.add_json(parser)
+@dataclass(frozen=True, kw_only=True)
+class Sweep(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
+    """Options of ``sweep``."""
 
+    baselines: Sequence[str] = option(
+        f'of {", ".join(BASELINES)}; default: all but oracle, which takes longer than the rest '
+        'together. None after it: the scheduler alone, to choose p in little more than the time '
+        'of one pass', BASELINES[:-1], choices=BASELINES, nargs='*', metavar='NAME')
+    time_pass: bool = option(
+        'run one pass of evaluate --policy read, too, to compare times (pass_s beside sweep_s)',
+        False)
+    csv: str | None = option('write the points as a table', None, metavar='FILE')
+    plot: str | None = option('draw mAP against share and speed', None, metavar='FILE')
+    want_share: float | None = option('recommend p for at most this share of READs', None,
+                                      options.unit, one_of='wish', metavar='S')
+    want_ms: float | None = option('recommend p for at most so many milliseconds a frame', None,
+                                   options.above_zero, one_of='wish', metavar='MS')
+    want_loss: float | None = option(
+        'recommend p for at most so much less mAP (0 to 1) than at p=1', None, options.unit,
+        one_of='wish', metavar='L')
 
-def run(args: argparse.Namespace) -> int:
-    """Run ``sweep``."""
-    from ..evaluation.points import TOLERANCE
-    from ..evaluation.provenance import origin
-    from ..evaluation.trade_off import trade_off, Wish, with_pass
-    from ..policies.registry import check_forecasts
+    def run(self) -> int:
+        """Sweep."""
+        from ..evaluation.points import TOLERANCE
+        from ..evaluation.provenance import origin
+        from ..evaluation.trade_off import trade_off, Wish, with_pass
+        from ..policies.registry import check_forecasts
 
-    check_data(args)
-    if 'oracle' in args.baselines:
-        options.refuse(args, ['no_commit'], 'the oracle takes none; leave it out of --baselines')
-    options.check_outputs(args, ('json', 'csv', 'plot'))
-    options.check_plot(args.plot)
-    skipped = Skipped()
-    detector, checkpoint = common.make_detector(args)
-    for policy in args.baselines:
-        check_forecasts(policy, detector)
-    dataset, changes = open_data(args, detector.labels, skipped), stream_changes(args)
-    with tqdm(unit='frame', dynamic_ncols=True) as bar:
-        found, clips = trade_off(
-            detector, dataset, args.baselines, changes,
-            Wish(args.want_share, args.want_ms, args.want_loss), bar.update, bar.set_description,
-            skipped.clips_of(args),
-        )
-    if found.unmet_shares:
-        shares = ', '.join(f'{share:.2f}' for share in found.unmet_shares)
-        common.note(f'no p gives a READ share of {shares}, give or take {TOLERANCE}; nothing is '
-                    'compared there')
-    result = replace(found, skipped=skipped.rows, provenance={
-        **origin(str(args.weights), checkpoint.sha256, detector), **changes,
-        **describe_data(args), **tell_unfinished(dataset.clips),
-    })
-    _write(args, result)
-    if args.time_pass:
-        # What was measured so far outlives an interruption of the pass.
-        with tqdm(total=result.frames, desc='one pass', unit='frame', dynamic_ncols=True) as bar:
-            result = with_pass(result, detector, clips, dataset.labels, bar.update)
-        _write_json(args, result)
-    if args.json == '-':
-        write('-', result)
-    else:
-        print(sweep_table(result))
-    return skipped.status
+        self._check()
+        skipped = Skipped()
+        detector, checkpoint = self.make_detector()
+        for policy in self.baselines:
+            check_forecasts(policy, detector)
+        dataset = self.open_data(detector.labels, skipped)
+        with tqdm(unit='frame', dynamic_ncols=True) as bar:
+            found, clips = trade_off(
+                detector, dataset, self.baselines, self.changes(),
+                Wish(self.want_share, self.want_ms, self.want_loss), bar.update,
+                bar.set_description, self.on_bad(skipped),
+            )
+        if found.unmet_shares:
+            shares = ', '.join(f'{share:.2f}' for share in found.unmet_shares)
+            common.note(f'no p gives a READ share of {shares}, give or take {TOLERANCE}; nothing '
+                        'is compared there')
+        result = replace(found, skipped=skipped.rows, provenance={
+            **origin(self.weights, checkpoint.sha256, detector), **self.changes(),
+            **self.describe(dataset.clips),
+        })
+        self._write(result)
+        if self.time_pass:
+            # What was measured so far outlives an interruption of the pass.
+            with tqdm(total=found.frames, desc='one pass', unit='frame') as bar:
+                result = with_pass(result, detector, clips, dataset.labels, bar.update)
+            self._write_json(result)
+        if self.json == '-':
+            write('-', result)
+        else:
+            print(sweep_table(result))
+        return skipped.status
 
+    def _check(self) -> None:
+        self.check_data()
+        if 'oracle' in self.baselines:
+            self.refuse(['no_commit'], 'the oracle takes none; leave it out of --baselines')
+        options.check_outputs(self, ('json', 'csv', 'plot'))
+        options.check_plot(self.plot)
 
-def _write(args: argparse.Namespace, result: Sweep) -> None:
-    if args.csv:
-        _write_csv(args.csv, result.points)
-    if args.plot:
-        from ..report.plots import plot_tradeoff
-        plot_tradeoff(result.points, args.plot)
-    _write_json(args, result)
+    def _write(self, result: Result) -> None:
+        if self.csv:
+            _write_csv(self.csv, result.points)
+        if self.plot:
+            from ..report.plots import plot_tradeoff
+            plot_tradeoff(result.points, self.plot)
+        self._write_json(result)
 
-
-def _write_json(args: argparse.Namespace, result: Sweep) -> None:
-    """Write the file; stdout gets it once, at the end."""
-    if args.json and args.json != '-':
-        write(args.json, result)
+    def _write_json(self, result: Result) -> None:
+        """Write the file; stdout gets it once, at the end."""
+        if self.json and self.json != '-':
+            write(self.json, result)
 
 
 def _write_csv(path: str, points: Sequence[SweepPoint]) -> None:

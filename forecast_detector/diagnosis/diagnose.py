@@ -8,13 +8,13 @@ import json
 from ..evaluation.run import Done, ignore
 from ..evaluation.store import FeatureStore
 from ..records.diagnosis import Cuts, Diagnosis
+from . import LABEL_IOU
 from .classifier import judge
 from .forecast_ratio import forecast_ratios
 from .mistakes import find_mistakes
 from .splices import NoCutError, run_splices
 from .trials import run_trials
 
-LABEL_IOU = 0.7  # the paper's
 Say = Callable[[str], object]
 
 
