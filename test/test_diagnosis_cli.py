@@ -2,10 +2,9 @@
 
 import json
 
+from evaluation_samples import NoisyClip
 import numpy as np
 import pytest
-from test_evaluation_cli import weights  # noqa: F401 (a fixture)
-from test_evaluation_sweep import NoisyClip
 
 from forecast_detector.cli.command import parse
 from forecast_detector.cli.diagnose import Diagnose
@@ -39,7 +38,7 @@ def test_mistakes_are_refused_before_anything_is_opened(option, text, tmp_path, 
     ('ab', 'no clip after the first has an annotated object'),
     ('a', 'one clip has no cut to another'),
 ])
-def test_without_a_cut_the_rest_is_diagnosed(names, why, weights, tmp_path, monkeypatch, capsys):  # noqa: F811,E501
+def test_without_a_cut_the_rest_is_diagnosed(names, why, weights, tmp_path, monkeypatch, capsys):
     clips = [NoisyClip(name, 1, 6) for name in names]
     for clip in clips[1:]:
         monkeypatch.setattr(clip, 'truth', lambda index: Truth())

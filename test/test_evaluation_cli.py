@@ -15,9 +15,7 @@ from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.cli.command import parse
 from forecast_detector.cli.evaluate import Evaluate
 from forecast_detector.cli.main import main
-from forecast_detector.config import ModelConfig
 from forecast_detector.evaluation import many
-from forecast_detector.model.network import ForecastNetwork
 
 LENGTH = 8
 
@@ -47,19 +45,6 @@ def root(tmp_path):
         ],
     }))
     return tmp_path
-
-
-@pytest.fixture(scope='module')
-def weights(tmp_path_factory):
-    """A small network that knows nothing, its classes in another order than the file's."""
-    torch.manual_seed(0)
-    config = ModelConfig(
-        ('bolt', 'nut'), feature_channels=16, lstm_channels=16, input_size=(96, 96),
-        extra_channels=(16, 16, 16, 16),
-    )
-    path = tmp_path_factory.mktemp('weights') / 'small.safetensors'
-    save_checkpoint(path, ForecastNetwork(config))
-    return path
 
 
 def run(root, *options):

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from test_bags import flat, LABELS, one, ROOT, STEP_NS, write_bag
-from test_evaluation_cli import root, weights  # noqa: F401 (fixtures)
+from test_evaluation_cli import root  # noqa: F401 (a fixture)
 from test_evaluation_cli import run as run_clips
 
 from forecast_detector.bags import BagWriter
@@ -81,7 +81,7 @@ def figures(result):
 
 
 @pytest.fixture(scope='module')
-def alone(folder, weights, tmp_path_factory):  # noqa: F811
+def alone(folder, weights, tmp_path_factory):
     """Status, result and dump of one process."""
     out = tmp_path_factory.mktemp('alone')
     status, result = run(out, '--weights', weights, '--device', 'cpu', '--root', folder,
@@ -133,7 +133,7 @@ def test_scoring_again_decodes_no_image_and_needs_no_weights(folder, alone, tmp_
     assert len(again['skipped']) == 5
 
 
-def test_workers_give_the_figures_of_one_process(folder, weights, alone, tmp_path):  # noqa: F811
+def test_workers_give_the_figures_of_one_process(folder, weights, alone, tmp_path):
     status, result = run(tmp_path, '--weights', weights, '--device', 'cpu', '--root', folder,
                          '--p', 0.5, '--workers', 2, '--dump', tmp_path / 'dump.json')
     assert status == alone[0]
@@ -155,7 +155,7 @@ def test_workers_take_the_clips_of_other_data_sets(root, weights):  # noqa: F811
 
 
 def test_a_ray_cluster_gives_the_figures_of_one_process(
-    folder, weights, alone, tmp_path, monkeypatch  # noqa: F811
+    folder, weights, alone, tmp_path, monkeypatch
 ):
     pytest.importorskip('ray')
     # Its workers find the package where this process does.
@@ -176,7 +176,7 @@ def test_a_worker_on_a_cluster_takes_a_gpu_where_there_is_one(resources, device,
     assert ray_resource(resources, device) == expected
 
 
-def test_a_bag_with_a_bad_image_is_skipped_whole(weights, tmp_path):  # noqa: F811
+def test_a_bag_with_a_bad_image_is_skipped_whole(weights, tmp_path):
     write_bag(tmp_path / 'bags' / 'a')
     with BagWriter(tmp_path / 'bags' / 'b') as bag:
         bag.image('/cam/image_raw', flat(0), 0)
@@ -189,7 +189,7 @@ def test_a_bag_with_a_bad_image_is_skipped_whole(weights, tmp_path):  # noqa: F8
     assert 'image 1' in result['skipped'][0]['reason']
 
 
-def test_images_are_let_go_whatever_the_length_of_a_bag(weights, tmp_path, monkeypatch):  # noqa: F811
+def test_images_are_let_go_whatever_the_length_of_a_bag(weights, tmp_path, monkeypatch):
     path = write_bag(tmp_path / 'b', frames=25)
     decode, images, alive = forecast_detector.bags.reader.decode_image, [], []
 
@@ -206,7 +206,7 @@ def test_images_are_let_go_whatever_the_length_of_a_bag(weights, tmp_path, monke
     assert max(alive) <= 2
 
 
-def test_nothing_but_broken_bags_is_an_error(weights, tmp_path, capsys):  # noqa: F811
+def test_nothing_but_broken_bags_is_an_error(weights, tmp_path, capsys):
     (tmp_path / 'a.mcap').write_text('no bag')
     for options in (('--weights', weights), ('--from', tmp_path / 'd.json')):
         (tmp_path / 'd.json').write_text('[]')
@@ -215,7 +215,7 @@ def test_nothing_but_broken_bags_is_an_error(weights, tmp_path, capsys):  # noqa
         assert 'skipped: ' in capsys.readouterr().err
 
 
-def test_a_bag_without_truth_is_run_and_not_scored(weights, tmp_path, capsys):  # noqa: F811
+def test_a_bag_without_truth_is_run_and_not_scored(weights, tmp_path, capsys):
     path = write_bag(tmp_path / 'b', truth=None)
     status, result = run(tmp_path, '--root', path, '--weights', weights, '--interval')
     assert (status, result['map50'], result['frames'], result['annotated']) == (0, None, 6, 0)

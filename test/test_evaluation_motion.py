@@ -1,8 +1,8 @@
 """Motion IoU and the rules of average precision by speed, worked out on paper."""
 
+from evaluation_samples import found, there
 import numpy as np
 import pytest
-from test_evaluation_average_precision import found, there
 
 from forecast_detector.scoring.matching import Pairs, Rule
 from forecast_detector.scoring.metrics import evaluate, outcomes, ScoredClip

@@ -5,9 +5,9 @@ The reference takes one detection and one box at a time, straight from the rules
 docs/protocol.md; it shares nothing with the code under test but the input.
 """
 
+from evaluation_samples import found, there
 import numpy as np
 import pytest
-from test_evaluation_average_precision import found, there
 
 from forecast_detector.data.base import Truth
 from forecast_detector.data.frames import PackedTruth

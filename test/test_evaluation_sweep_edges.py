@@ -4,12 +4,11 @@ import csv
 import json
 import math
 
+from evaluation_samples import NoisyClip
 import numpy as np
 import pytest
 from test_bags import flat, LABELS, one, STEP_NS, write_bag
-from test_evaluation_cli import weights  # noqa: F401 (a fixture)
 from test_evaluation_many import make_folder
-from test_evaluation_sweep import NoisyClip, steered  # noqa: F401 (a fixture)
 import torch
 
 from forecast_detector.bags import BagWriter
@@ -57,7 +56,7 @@ def points_of(detector, clips, baselines):
 
 
 @blind
-def test_frames_without_a_confidence_are_read_and_the_others_swept(steered):  # noqa: F811
+def test_frames_without_a_confidence_are_read_and_the_others_swept(steered):
     clips = [BrokenClip(str(seed), seed, 12, 4) for seed in range(2)]
     points = [q for q in points_of(steered, clips, []) if q.policy == 'scheduler']
     assert len(points) > 1
@@ -73,7 +72,7 @@ def test_frames_without_a_confidence_are_read_and_the_others_swept(steered):  # 
 @blind
 @pytest.mark.parametrize('why', ['resets', 'one frame', 'scheduler'])
 def test_without_any_confidence_every_frame_is_read_and_the_baselines_measured(
-    steered, why  # noqa: F811
+    steered, why
 ):
     clips = [BrokenClip('a', 1, 8, 1)] if why == 'resets' else [NoisyClip('a', 1, 8)]
     if why == 'one frame':
@@ -89,7 +88,7 @@ def test_without_any_confidence_every_frame_is_read_and_the_baselines_measured(
     assert unmet_shares(points) == [1 / 2, 1 / 3, 1 / 4, 1 / 6]
 
 
-def run(out, weights, *options):  # noqa: F811
+def run(out, weights, *options):
     """Run the command; returns exit status and JSON."""
     status = parse(SweepCommand, [
         '--weights', str(weights), '--device', 'cpu', '--baselines', 'hold',
@@ -99,7 +98,7 @@ def run(out, weights, *options):  # noqa: F811
 
 @pytest.mark.parametrize('wish', [(), ('--want-share', 0.5), ('--want-loss', 0.1)])
 def test_without_truth_shares_and_times_are_told_and_nothing_is_recommended(
-    weights, tmp_path, monkeypatch, capsys, wish  # noqa: F811
+    weights, tmp_path, monkeypatch, capsys, wish
 ):
     pytest.importorskip('matplotlib')
     clips = [UnseenClip('a', 1, 9), UnseenClip('b', 2, 6)]
@@ -118,7 +117,7 @@ def test_without_truth_shares_and_times_are_told_and_nothing_is_recommended(
 
 
 def test_other_settings_of_a_stream_are_taken_by_the_command(
-    weights, tmp_path, monkeypatch, capsys  # noqa: F811
+    weights, tmp_path, monkeypatch, capsys
 ):
     clips = [NoisyClip('a', 1, 12), NoisyClip('b', 2, 12)]
     monkeypatch.setitem(
@@ -163,7 +162,7 @@ def assert_named(result, said):
         assert any(name in line for line in told)
 
 
-def test_a_sweep_skips_what_evaluate_skips(weights, tmp_path, capsys):  # noqa: F811
+def test_a_sweep_skips_what_evaluate_skips(weights, tmp_path, capsys):
     add_late_damage(make_folder(tmp_path / 'bags'))
     status, result = run(tmp_path, weights, '--dataset', 'rosbag', '--root', tmp_path / 'bags',
                          '--image-topic', '/cam/image_raw', '--time-pass')
@@ -175,7 +174,7 @@ def test_a_sweep_skips_what_evaluate_skips(weights, tmp_path, capsys):  # noqa: 
 @pytest.mark.parametrize('command', [
     ['diagnose', '--ahead', '1', '--p'], ['evaluate', '--policy', 'oracle'],
 ])
-def test_so_do_a_diagnosis_and_the_oracle(command, weights, tmp_path, capsys):  # noqa: F811
+def test_so_do_a_diagnosis_and_the_oracle(command, weights, tmp_path, capsys):
     add_late_damage(make_folder(tmp_path / 'bags'))
     dump = ['--dump', str(tmp_path / 'dump.json')] if command[0] == 'evaluate' else []
     assert main([
@@ -189,7 +188,7 @@ def test_so_do_a_diagnosis_and_the_oracle(command, weights, tmp_path, capsys):  
 
 
 @pytest.mark.parametrize('command', ['sweep', 'diagnose', 'evaluate'])
-def test_nothing_but_broken_bags_is_an_error(command, weights, tmp_path, capsys):  # noqa: F811
+def test_nothing_but_broken_bags_is_an_error(command, weights, tmp_path, capsys):
     folder = tmp_path / 'bags'
     folder.mkdir()
     (folder / 'a.mcap').write_text('no bag')
@@ -204,7 +203,7 @@ def test_nothing_but_broken_bags_is_an_error(command, weights, tmp_path, capsys)
 
 
 def test_what_is_kept_of_a_store_is_as_if_the_bad_clip_had_not_been_there(
-    steered, tmp_path  # noqa: F811
+    steered, tmp_path
 ):
     add_late_damage(tmp_path)
     good = [NoisyClip('a', 1, 9), NoisyClip('b', 2, 20), NoisyClip('c', 3, 3)]
@@ -222,7 +221,7 @@ def test_what_is_kept_of_a_store_is_as_if_the_bad_clip_had_not_been_there(
         assert store.geometry(frame) == clean.geometry(frame)
 
 
-def test_a_message_of_many_lines_is_told_on_one(weights, tmp_path, capsys):  # noqa: F811
+def test_a_message_of_many_lines_is_told_on_one(weights, tmp_path, capsys):
     write_bag(tmp_path / 'bags/a')
     broken = write_bag(tmp_path / 'bags/b')
     (broken / 'metadata.yaml').write_text('a: [1,\nb: {2\n\n  c: "')
@@ -239,7 +238,7 @@ def test_a_message_of_many_lines_is_told_on_one(weights, tmp_path, capsys):  # n
 
 @pytest.mark.parametrize('stride', [1, 2])
 def test_a_bag_whose_stamps_go_back_is_named_by_streaming_ap(
-    weights, tmp_path, capsys, stride  # noqa: F811
+    weights, tmp_path, capsys, stride
 ):
     write_bag(tmp_path / 'bags/a', frames=1)
     with BagWriter(tmp_path / 'bags/b') as bag:
@@ -253,7 +252,7 @@ def test_a_bag_whose_stamps_go_back_is_named_by_streaming_ap(
 
 
 def test_a_sweep_outlives_an_interruption_of_the_pass_beside_it(
-    weights, tmp_path, monkeypatch  # noqa: F811
+    weights, tmp_path, monkeypatch
 ):
     clips = [NoisyClip('a', 1, 6), NoisyClip('b', 2, 6)]
     monkeypatch.setitem(

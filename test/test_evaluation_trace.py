@@ -5,10 +5,9 @@ import json
 import math
 
 import cv2
+from evaluation_samples import NoisyClip as Patches
 import numpy as np
 import pytest
-from test_evaluation_sweep import NoisyClip as Patches
-from test_evaluation_sweep import steered  # noqa: F401 (a fixture)
 import torch
 
 from forecast_detector.data.base import Clip, Truth
@@ -163,7 +162,7 @@ def test_forecast_errors_are_distances_to_what_reading_gives(detector):
 
 
 @torch.inference_mode()
-def test_forecast_errors_are_those_of_the_features_that_a_forecast_answers_from(steered):  # noqa: F811,E501
+def test_forecast_errors_are_those_of_the_features_that_a_forecast_answers_from(steered):
     clip = Patches('a', 1, 7)
     alternate = next(e for e in show_errors(steered, [clip])[1] if e.policy == 'alternate')
     taken, encode = [], steered.network.encode

@@ -1,6 +1,5 @@
 """The report: one file that stands alone, shows what is there, says what is missing."""
 
-from html.parser import HTMLParser
 import json
 
 from markupsafe import Markup
@@ -12,6 +11,7 @@ from report_samples import (
     make_run,
     make_sweep,
     make_trace,
+    Page,
     picture,
     write,
 )
@@ -24,41 +24,6 @@ from forecast_detector.report.page import build_from
 from forecast_detector.report.svg import element
 from forecast_detector.report.timeline import COLUMNS, columns, strip
 from forecast_detector.report.tradeoff import lines
-
-VOID = {'meta', 'link', 'img', 'br'}
-
-
-class Page(HTMLParser):
-    """Elements with their attributes, the text, and whether every element is closed."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.elements, self.words, self.path = [], [], []
-        self.feed(text)
-        assert self.path == []
-
-    def handle_starttag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-        if tag not in VOID:
-            self.path.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-
-    def handle_endtag(self, tag):
-        assert self.path.pop() == tag
-
-    def handle_data(self, data):
-        if 'style' not in self.path:
-            self.words.append(data)
-
-    @property
-    def text(self):
-        return ' '.join(' '.join(self.words).replace('\xa0', ' ').split())
-
-    def all(self, tag, class_=None):
-        return [a for t, a in self.elements
-                if t == tag and (class_ is None or class_ in a.get('class', '').split())]
 
 
 @pytest.fixture

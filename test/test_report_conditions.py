@@ -1,8 +1,7 @@
 """Runs that were not measured alike say so, and are not held against each other."""
 
 import pytest
-from report_samples import make_run, make_sweep, write
-from test_report import Page
+from report_samples import make_run, make_sweep, Page, write
 
 from forecast_detector.records import read
 from forecast_detector.report.conditions import conditions, data, ordinal
