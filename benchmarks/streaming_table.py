@@ -1,5 +1,7 @@
 """
-Streaming average precision of every policy at planned step times: the table of docs/evaluation.md.
+Streaming average precision of every policy at planned step times.
+
+It gives the table of docs/results_appendix.md.
 
 The same simulation as ``evaluate --sap --latency …``, which also makes a plain pass; here READ
 features are computed once and serve every pass. The frame rate is that of the clips' stamps.

@@ -40,6 +40,10 @@ class BadFrameError(ValueError):
     """Raised when a frame cannot be used: broken header, truncated or undecodable data."""
 
 
+class CutImageError(BadFrameError):
+    """Raised when an image has less data than its fields say."""
+
+
 class WeightsError(ValueError):
     """Raised when a weights file is missing, truncated, foreign or does not fit."""
 

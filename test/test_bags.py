@@ -318,13 +318,13 @@ def test_bags_with_classes_of_their_own_share_one_list(tmp_path):
 def test_a_bad_image_among_good_ones_names_bag_topic_and_image(tmp_path):
     image = default_typestore().types[IMAGE]
     with BagWriter(tmp_path / 'b') as bag:
-        for k, size in enumerate((12, 5, 12)):
-            message = image(make_header(k, ''), 2, 2, 'rgb8', 0, 6, np.full(size, k, np.uint8))
+        for k, step in enumerate((6, 5, 6)):
+            message = image(make_header(k, ''), 2, 2, 'rgb8', 0, step, np.full(12, k, np.uint8))
             bag.write('/cam', IMAGE, message, k)
     with BagReader(tmp_path / 'b') as bag:
         frames = list(bag.frames('/cam'))
     assert frames[0].load().max() == 0 and frames[2].load().max() == 2
-    with pytest.raises(BadFrameError, match='b /cam image 1: data has 5 bytes.*needs 12'):
+    with pytest.raises(BadFrameError, match='b /cam image 1: step is 5 bytes.*at least 6'):
         frames[1].load()
 
 

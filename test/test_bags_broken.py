@@ -3,6 +3,7 @@
 import json
 
 from bag_samples import FIRST_NS, image, Mcap, STEP_NS, times, TOPIC, write_db3
+import cv2
 import numpy as np
 import pytest
 from test_bags import LABELS, one
@@ -18,6 +19,7 @@ from forecast_detector.bags.messages import (
 )
 from forecast_detector.cli.main import main
 from forecast_detector.data.rosbag import load_rosbag, RosbagClip
+from forecast_detector.types import BadFrameError
 
 GOOD = image(3, size=(96, 64))
 BROKEN = {
@@ -68,6 +70,61 @@ def test_a_truth_that_cannot_be_read_leaves_its_image_without(tmp_path):
     assert len(clip) == 6 and clip.unmatched == 1
     assert [clip.truth(k).annotated for k in range(6)] == [True] * 3 + [False] + [True] * 2
     assert NOTE.replace(TOPIC, '/cam/truth') in clip.lacks
+
+
+@pytest.mark.parametrize(('track', 'number'), [
+    ('9' * 18, int('9' * 18)), ('9' * 19, 0), ('9' * 5000, 0), ('-7', 0), ('\u0663', 3),
+])
+def test_a_track_that_no_number_holds_is_a_name(tmp_path, track, number):
+    with BagWriter(tmp_path / 'b') as bag:
+        bag.image('/cam/image_raw', np.zeros((24, 32, 3), np.uint8), FIRST_NS)
+        bag.detections('/cam/truth', one([1, 2, 20, 20], 0), LABELS, FIRST_NS, tracks=[track])
+    assert RosbagClip(tmp_path / 'b').truth(0).tracks.tolist() == [number]
+
+
+def test_why_a_message_cannot_be_read_is_said_in_words(tmp_path):
+    clip = RosbagClip(write_bag(tmp_path / 'b.mcap', BROKEN['too long']))
+    assert 'its fields do not fit its length' in clip.lacks
+
+
+def shortened():
+    """Write a raw image with half of its data, as a whole message."""
+    types, header = default_typestore().types, make_header(FIRST_NS + 3 * STEP_NS, '')
+    message = types[IMAGE](header=header, height=64, width=96, encoding='rgb8', is_bigendian=0,
+                           step=288, data=np.zeros(9000, np.uint8))
+    return bytes(default_typestore().serialize_cdr(message, IMAGE))
+
+
+def test_a_raw_image_with_too_few_data_is_left_out_by_name(tmp_path):
+    clip = RosbagClip(write_bag(tmp_path / 'b.mcap', shortened(), at=3))
+    assert (len(clip), clip.broken, clip.unmatched) == (5, 1, 0)
+    assert [int(clip.read(k)[0, 0, 0]) for k in (4, 0, 3, 2)] == [50, 0, 40, 20]
+    assert 'data has 9000 bytes; 96x64' in clip.lacks
+
+
+@pytest.mark.parametrize('suffix', ['.jpg', '.png'])
+@pytest.mark.parametrize('keep', [0, 0.3, 0.95])
+def test_a_compressed_image_without_its_end_is_left_out_by_name(tmp_path, suffix, keep):
+    picture = np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8)
+    data = cv2.imencode(suffix, picture)[1].tobytes()
+    with BagWriter(tmp_path / 'b') as bag:
+        for k in range(4):
+            bag.compressed('/cam/compressed', data[:int(keep * len(data))] if k == 2 else
+                           data + b'behind' * (k == 3), suffix[1:], times(4)[k])
+    clip = RosbagClip(tmp_path / 'b')
+    assert (len(clip), clip.broken) == (3, 1)
+    assert [clip.read(k).shape for k in range(3)] == [(64, 96, 3)] * 3
+    assert f'at {times(4)[2]} ns' in clip.lacks
+
+
+def test_what_is_wrong_with_all_images_of_a_topic_is_said_when_they_are_decoded(tmp_path):
+    with BagWriter(tmp_path / 'b') as bag:
+        for time_ns in times(3):
+            bag.compressed('/cam/compressed', b'\0\0\0\1\x67abc', 'h264', time_ns)
+    clip = RosbagClip(tmp_path / 'b')
+    assert (len(clip), clip.lacks) == (3, None)
+    with pytest.raises(BadFrameError, match='part of a video stream'):
+        clip.read(0)
 
 
 def test_many_are_counted_and_all_is_an_error(tmp_path):
@@ -178,3 +235,34 @@ def test_what_cameras_of_one_bag_lack_is_told_together(weights, tmp_path, capsys
     said = capsys.readouterr().err
     for topic in ('/left/image', '/right/image'):
         assert said.count(f'1 of 4 messages of {topic} cannot be read') == 1
+
+
+def test_a_damaged_page_of_a_database_costs_the_message_that_it_is_of(tmp_path):
+    size = (160, 120)
+    rows = [(1, time_ns, image(k, size=size)) for k, time_ns in enumerate(times(6))]
+    path = write_db3(tmp_path / 'b.db3', messages=rows)
+    data = bytearray(path.read_bytes())
+    page = -(-data.index(b'\x1e' * 3000) // 4096) * 4096  # of pixels of number 3
+    data[page:page + 4096] = b'\xee' * 4096  # with the number of the next page in it
+    path.write_bytes(data)
+    clip = RosbagClip(path)
+    assert (len(clip), clip.broken) == (5, 1)
+    assert [int(clip.read(k)[0, 0, 0]) for k in (0, 1, 2, 3, 4, 1)] == [0, 10, 20, 40, 50, 10]
+    assert clip.lacks.count('b.db3 is damaged (database disk image is malformed)') == 1
+    assert f'at {times(6)[3]} ns' in clip.lacks
+
+
+def test_a_damaged_table_of_definitions_costs_nothing(tmp_path):
+    path = write_db3(tmp_path / 'b.db3', definitions=[(IMAGE, 'ros2msg', 'MARK' * 20, '')])
+    data = bytearray(path.read_bytes())
+    page = data.index(b'MARK') // 4096 * 4096
+    data[page:page + 4096] = b'\xee' * 4096
+    path.write_bytes(data)
+    assert len(RosbagClip(path)) == 6
+
+
+def test_a_database_that_is_cut_is_named_with_what_saves_the_rest(tmp_path):
+    path = write_db3(tmp_path / 'b.db3')
+    path.write_bytes(path.read_bytes()[:-9000])
+    with pytest.raises(BagError, match=r"b\.db3: broken.*malformed.*'\.recover' of sqlite3"):
+        RosbagClip(path)

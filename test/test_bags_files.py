@@ -7,6 +7,7 @@ import lzma
 import os
 from pathlib import Path
 import shutil
+import tarfile
 import tempfile
 
 from bag_samples import FIRST_NS, image, Mcap, times, TOPIC, write_db3, write_mcap
@@ -94,6 +95,12 @@ def test_what_does_not_fit_on_the_disk_is_not_unpacked(tmp_path, scratch, monkey
     assert list(scratch.iterdir()) == []
 
 
+def write_tar(path):
+    (path.parent / 'in').write_bytes(b'x' * 1000)
+    with tarfile.open(path, 'w') as archive:
+        archive.add(path.parent / 'in')
+
+
 OTHERS = {
     'b.bag': (write_ros1, r'a ROS 1 bag; convert it: rosbags-convert --src b\.bag --dst b'),
     'b.bag.active': (write_ros1, 'a ROS 1 bag; convert it'),
@@ -101,6 +108,12 @@ OTHERS = {
     'b.mcap.xz': (lambda p: p.write_bytes(lzma.compress(b'x')), r'xz -d b\.mcap\.xz'),
     'b.db3.bz2': (lambda p: p.write_bytes(bz2.compress(b'x')), r'bzip2 -d b\.db3\.bz2'),
     'b.db3.zip': (lambda p: p.write_bytes(b'PK\3\4rest'), r'unzip b\.db3\.zip'),
+    'b.mcap.tar': (lambda p: write_tar(p), r'a tar archive; unpack it: tar -xf b\.mcap\.tar'),
+    'c.mcap': (lambda p: write_tar(p), r'a tar archive; unpack it: tar -xf c\.mcap'),
+    'b.mcap.7z': (lambda p: p.write_bytes(b"7z\xbc\xaf'\x1crest"), r'7z x b\.mcap\.7z'),
+    'd.mcap': (lambda p: p.write_bytes(b'Rar!\x1a\x07rest'), r'unrar x d\.mcap'),
+    'e.mcap': (lambda p: p.write_bytes(b'version https://git-lfs.github.com/spec/v1\n'),
+               "pointer of Git LFS.*git lfs pull --include 'e.mcap'"),
     'b.mcap': (lambda p: p.write_bytes(b''), r'an empty file \(0 bytes\)'),
     'b.db3': (lambda p: p.write_bytes(b'text'), 'broken.*neither MCAP nor SQLite'),
 }
@@ -244,6 +257,12 @@ def split(tmp_path, parts=3):
 
 def test_counts_in_metadata_are_not_believed(tmp_path):
     check(split(tmp_path))
+
+
+def test_a_part_that_metadata_name_twice_is_read_once(tmp_path):
+    path = split(tmp_path) / 'metadata.yaml'
+    path.write_text(path.read_text() + '  - run_1.mcap\n')
+    check(path.parent)
 
 
 @pytest.mark.parametrize('keeps_metadata', [True, False])

@@ -12,11 +12,17 @@ from bag_samples import (
     write_db3,
     write_mcap,
 )
-from mcap.writer import IndexType
+from mcap.writer import CompressionType, IndexType, Writer
+import numpy as np
 import pytest
 
 from forecast_detector.bags import BagError, BagReader, mcap_file, merging
-from forecast_detector.bags.messages import COMPRESSED_IMAGE, IMAGE
+from forecast_detector.bags.messages import (
+    COMPRESSED_IMAGE,
+    default_typestore,
+    IMAGE,
+    make_header,
+)
 from forecast_detector.data.rosbag import RosbagClip
 
 IDL = """================================================================================
@@ -142,6 +148,28 @@ def test_a_topic_that_changes_its_type_is_read_as_images_and_says_so(tmp_path):
         check(tmp_path / 'b.mcap').lacks)
 
 
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_a_topic_has_the_type_of_its_messages_not_of_a_channel_without_any(tmp_path, storage):
+    data = default_typestore().types[COMPRESSED_IMAGE](
+        header=make_header(FIRST_NS, ''), format='png', data=np.zeros(3, np.uint8))
+    rows = [(time_ns, bytes(default_typestore().serialize_cdr(data, COMPRESSED_IMAGE)))
+            for time_ns in times(3)]
+    path = tmp_path / 'b'
+    if storage == 'mcap':
+        with Mcap(path) as file:
+            file.channel()
+            channel = file.channel(msgtype=COMPRESSED_IMAGE)
+            for time_ns, message in rows:
+                file.write(channel, message, time_ns)
+    else:
+        write_db3(path, topics=[(TOPIC, IMAGE, 'cdr'), (TOPIC, COMPRESSED_IMAGE, 'cdr')],
+                  messages=[(2, *row) for row in rows])
+    clip = RosbagClip(path)
+    assert (len(clip), clip.lacks) == (3, None)
+    with BagReader(path) as bag:
+        assert bag.topics[TOPIC] == COMPRESSED_IMAGE
+
+
 def test_parts_whose_channels_differ_are_one_bag(tmp_path):
     (tmp_path / 'run').mkdir()
     for part in range(3):
@@ -204,6 +232,7 @@ def test_a_topic_without_messages_does_not_make_the_camera_unclear(tmp_path):
     (FOREIGN[1], r'not ROS 2 \(encoded as json\)'),
     (FOREIGN[2], 'are of ROS 1: convert the ROS 1 bag'),
     (FOREIGN[3], 'no image topic; the bag has /service'),
+    (('/cam', IMAGE, '', 'ros2msg', ''), 'without an encoding of their messages, are not read'),
 ])
 def test_a_file_without_ros_2_images_says_what_it_has_and_the_way_out(tmp_path, row, expected):
     topic, msgtype, encoding, schema, text = row
@@ -212,6 +241,14 @@ def test_a_file_without_ros_2_images_says_what_it_has_and_the_way_out(tmp_path, 
     with pytest.raises(BagError, match=expected) as told:
         RosbagClip(tmp_path / 'b.mcap')
     assert f'{topic} ({msgtype}' in str(told.value) and '\n' not in str(told.value)
+
+
+def test_a_channel_without_a_schema_is_named_for_that(tmp_path):
+    with Mcap(tmp_path / 'b.mcap') as file:
+        file.write(file.writer.register_channel(TOPIC, 'cdr', 0), image(0), FIRST_NS)
+    with pytest.raises(BagError, match=r'\(no type, cdr\); topics without a type') as told:
+        RosbagClip(tmp_path / 'b.mcap')
+    assert 'not ROS 2' not in str(told.value)
 
 
 def test_other_databases_are_no_bags(tmp_path):
@@ -239,4 +276,73 @@ def test_a_wrong_checksum_is_named_and_what_is_whole_is_read(tmp_path):
     path.write_bytes(data)
     clip = check(path)
     assert 'crc validation failed' in clip.lacks
+    assert clip.lacks.count('is damaged') == 1
+
+
+@pytest.mark.parametrize('late', [2 ** 63, 2 ** 64 - 1])
+def test_a_time_of_recording_beyond_63_bits_costs_nothing(tmp_path, late):
+    with Mcap(tmp_path / 'b.mcap') as file:
+        channel = file.channel()
+        file.images(channel, 5)
+        file.write(channel, image(5), late)
+    assert values(RosbagClip(tmp_path / 'b.mcap')) == [0, 10, 20, 30, 40, 50]
+
+
+def test_a_time_of_recording_that_is_no_number_costs_nothing(tmp_path):
+    rows = [(1, time_ns, image(k)) for k, time_ns in enumerate(times(5))]
+    check(write_db3(tmp_path / 'b.db3', messages=[*rows, (1, 'late', image(5))]))
+
+
+@pytest.mark.parametrize('offset', [37, 41])  # of the length of a chunk's name, of its records
+def test_lengths_in_a_chunk_are_not_believed(tmp_path, offset):
+    path = write_mcap(tmp_path / 'b.mcap')
+    data = bytearray(path.read_bytes())
+    with BagReader(path) as bag:
+        at = bag._source._contents.stretches[1].start - 9 + offset
+    data[at:at + 4] = b'\0\0\0\x7f'
+    if offset == 41:
+        data[at:at + 8] = (2 ** 59).to_bytes(8, 'little')
+    path.write_bytes(data)
+    clip = RosbagClip(path)
+    assert values(clip) == [0, 20, 30, 40, 50] and 'goes beyond its end' in clip.lacks
+
+
+@pytest.mark.parametrize('order', [(1, 0), (0, 1)])
+@pytest.mark.parametrize('overlap', [False, True])
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_parts_come_by_time_of_recording(tmp_path, storage, order, overlap):
+    (tmp_path / 'run').mkdir()
+    for part, name in enumerate(order):
+        numbers = range(part, 6, 2) if overlap else range(3 * part, 3 * part + 3)
+        path = tmp_path / 'run' / f'run_{name}'
+        if storage == 'mcap':
+            with Mcap(path) as file:
+                channel = file.channel()
+                for k in numbers:
+                    file.write(channel, image(k), times(6)[k])
+        else:
+            write_db3(path, messages=[(1, times(6)[k], image(k)) for k in numbers])
+    check(tmp_path / 'run')
+
+
+@pytest.mark.parametrize('compression', [CompressionType.NONE, CompressionType.LZ4,
+                                         CompressionType.ZSTD])
+def test_a_damaged_chunk_of_a_file_without_index_costs_its_own_messages(tmp_path, compression):
+    path = tmp_path / 'b.mcap'
+    with path.open('wb') as target:
+        writer = Writer(target, chunk_size=2000, compression=compression,
+                        index_types=IndexType.NONE)
+        writer.start('ros2')
+        schema = writer.register_schema(IMAGE, 'ros2msg', definition(IMAGE).encode())
+        channel = writer.register_channel(TOPIC, 'cdr', schema)
+        for k, time_ns in enumerate(times(6)):
+            writer.add_message(channel, time_ns, image(k), time_ns)
+        writer.finish()
+    data = bytearray(path.read_bytes())
+    with BagReader(path) as bag:
+        second = bag._source._contents.stretches[1]
+    data[second.start + 50:second.start + 70] = b'\xff' * 20
+    path.write_bytes(data)
+    clip = RosbagClip(path)
+    assert values(clip) == [0, 20, 30, 40, 50]
     assert clip.lacks.count('is damaged') == 1

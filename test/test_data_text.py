@@ -7,7 +7,7 @@ from forecast_detector.data.imagenet_vid import load_imagenet_vid, read_truth
 from forecast_detector.data.still import load_still_voc
 from forecast_detector.data.text import read_text
 from forecast_detector.data.voc_xml import read_voc
-from forecast_detector.report.load import load as load_report
+from forecast_detector.records import read as load_report
 from forecast_detector.scoring.dump import read_dump
 
 MARKED = ('utf-8', 'utf-8-sig', 'utf-16', 'utf-32')

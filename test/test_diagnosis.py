@@ -1,6 +1,5 @@
 """Looking into weights: the scheduler as a classifier, forecast errors, cuts between clips."""
 
-import argparse
 import json
 
 import numpy as np
@@ -11,7 +10,8 @@ from test_evaluation_sweep import NoisyClip, steered  # noqa: F401 (a fixture)
 import torch
 
 from forecast_detector.checkpoint import load_checkpoint
-from forecast_detector.cli import diagnose
+from forecast_detector.cli.command import parse
+from forecast_detector.cli.diagnose import Diagnose
 from forecast_detector.data import base
 from forecast_detector.data import registry as datasets
 from forecast_detector.data.views import SplicedClip
@@ -208,12 +208,10 @@ def test_the_command_writes_json_table_and_picture(tmp_path, weights, monkeypatc
     clips = [NoisyClip('a', 1, 9), NoisyClip('b', 2, 6)]
     monkeypatch.setitem(
         datasets.KINDS, 'synthetic', lambda place: base.ClipDataset(('bolt', 'nut'), clips))
-    parser = argparse.ArgumentParser()
-    diagnose.add_arguments(parser)
-    assert diagnose.run(parser.parse_args([
+    assert parse(Diagnose, [
         '--weights', str(weights), '--dataset', 'synthetic', '--p', '0.4', '--device', 'cpu',
         '--json', str(tmp_path / 'd.json'), '--plot', str(tmp_path / 'd.png'), '--ahead', '2',
-    ])) == 0
+    ]).run() == 0
     result = json.loads((tmp_path / 'd.json').read_text())
     assert [judged['p'] for judged in result['classifier']] == [1.0, 0.4]
     assert [ratio['ahead'] for ratio in result['forecast_error']] == [1, 2]
@@ -224,10 +222,8 @@ def test_the_command_writes_json_table_and_picture(tmp_path, weights, monkeypatc
 
 
 def test_mistakes_are_named(weights):  # noqa: F811
-    parser = argparse.ArgumentParser()
-    diagnose.add_arguments(parser)
     options = ['--weights', str(weights), '--dataset', 'synthetic']
     with pytest.raises(ValueError, match='success-iou: 2.0'):
-        diagnose.run(parser.parse_args([*options, '--success-iou', '2']))
+        parse(Diagnose, [*options, '--success-iou', '2']).run()
     with pytest.raises(ValueError, match='ahead: 0 is below 1'):
         forecast_ratios(None, 0)

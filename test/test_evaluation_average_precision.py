@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from forecast_detector.data.base import Truth
+from forecast_detector.records.evaluation import Precision
 from forecast_detector.scoring.average_precision import average_precision
 from forecast_detector.scoring.matching import match_frame, Rule, thresholds
 from forecast_detector.scoring.metrics import evaluate, ScoredClip
@@ -127,7 +128,7 @@ def test_ranking_is_over_all_clips():
 def test_without_objects_there_is_no_number():
     metrics = evaluate([ScoredClip('a', [found((0, 0, 5, 5, 0.9, 0))], [there()])], ['nut'])
     assert metrics.map50 is None
-    assert metrics.by_speed['slow'] == {'map50': None, 'map50_tolerant': None}
+    assert metrics.by_speed['slow'] == Precision()
 
 
 def test_frames_must_agree_and_labels_must_fit():

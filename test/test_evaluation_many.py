@@ -1,6 +1,5 @@
 """Folders of bags and clips in workers: what cannot be used is named, the rest is as ever."""
 
-import argparse
 import json
 import shutil
 import sqlite3
@@ -16,7 +15,9 @@ from test_evaluation_cli import run as run_clips
 from forecast_detector.bags import BagWriter
 from forecast_detector.bags.messages import default_typestore, IMAGE, make_header
 import forecast_detector.bags.reader
-from forecast_detector.cli import evaluate
+from forecast_detector.cli.command import parse
+from forecast_detector.cli.data import SKIPPED
+from forecast_detector.cli.evaluate import Evaluate
 from forecast_detector.evaluation.many import ray_resource
 
 TIMES = ('ms_per_frame', 'latency_ms')
@@ -65,13 +66,11 @@ def folder(tmp_path_factory):
 
 def run(out, *options):
     """Run the command on bags; returns its exit status and its JSON."""
-    parser = argparse.ArgumentParser()
-    evaluate.add_arguments(parser)
-    args = parser.parse_args([
+    command = parse(Evaluate, [
         '--dataset', 'rosbag', '--image-topic', '/cam/image_raw',
         '--json', str(out / 'out.json'), *map(str, options),
     ])
-    return evaluate.run(args), json.loads((out / 'out.json').read_text())
+    return command.run(), json.loads((out / 'out.json').read_text())
 
 
 def figures(result):
@@ -92,7 +91,7 @@ def alone(folder, weights, tmp_path_factory):  # noqa: F811
 
 def test_bags_that_cannot_be_used_are_named_and_the_rest_is_measured(folder, alone):
     status, result, _ = alone
-    assert status == evaluate.SKIPPED == 3
+    assert status == SKIPPED == 3
     reasons = {row['name'].rpartition('/')[2]: row['reason'] for row in result['skipped']}
     for name, reason in {
         'b_text.mcap': 'broken, truncated or not a bag',
@@ -126,7 +125,7 @@ def test_scoring_again_decodes_no_image_and_needs_no_weights(folder, alone, tmp_
         status, again = run(tmp_path, '--root', folder, '--from', alone[2])
     finally:
         (tmp_path / 'i_foreign').rename(folder / 'i_foreign')
-    assert status == evaluate.SKIPPED
+    assert status == SKIPPED
     assert (again['read_share'], again['ms_per_frame']) == (None, None)
     for name in ('map50', 'map50_tolerant', 'by_speed', 'by_class', 'map50_95', 'frames',
                  'annotated', 'clips'):
@@ -254,12 +253,10 @@ def test_imagenet_vid_is_scored_from_end_to_end_without_its_images(tmp_path):
             for k in range(8) if k % 4 < 3]
     rows.append({'image_id': 4, 'category_id': 1, 'bbox': [5, 6, 30, 24], 'score': 0.95})
     (tmp_path / 'd.json').write_text(json.dumps(rows))
-    parser = argparse.ArgumentParser()
-    evaluate.add_arguments(parser)
-    assert evaluate.run(parser.parse_args([
+    assert parse(Evaluate, [
         '--dataset', 'imagenet_vid', '--root', str(root), '--from', str(tmp_path / 'd.json'),
         '--json', str(tmp_path / 'out.json'),
-    ])) == 0
+    ]).run() == 0
     result = json.loads((tmp_path / 'out.json').read_text())
     assert (result['frames'], result['annotated'], result['clips']) == (8, 8, 2)
     # Six objects found, after one false detection in the frame without any.
@@ -285,12 +282,10 @@ def test_imagenet_vid_with_weights(tmp_path):
         CLASSES, feature_channels=16, lstm_channels=16, input_size=(64, 64),
         extra_channels=(16, 16, 16, 16),
     )))
-    parser = argparse.ArgumentParser()
-    evaluate.add_arguments(parser)
-    assert evaluate.run(parser.parse_args([
+    assert parse(Evaluate, [
         '--dataset', 'imagenet_vid', '--root', str(make_vid(tmp_path)),
         '--weights', str(tmp_path / 'w.safetensors'), '--policy', 'alternate',
         '--device', 'cpu', '--json', str(tmp_path / 'out.json'),
-    ])) == 0
+    ]).run() == 0
     result = json.loads((tmp_path / 'out.json').read_text())
     assert (result['frames'], result['read_share']) == (8, 0.5)

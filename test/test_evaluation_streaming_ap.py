@@ -119,7 +119,8 @@ def test_frames_came_at_their_stamps_or_when_they_were_recorded():
     times, note = arrivals(Recorded(still, [1, 2, 3]))
     assert times == [1, 2, 3] and 'streaming AP goes by the times of recording' in note
     for odd, recorded, how in (
-        (still, [1, 1, 2], 'frame 1 is that of the frame before'), (still, None, 'frame 1 is'),
+        (still, [1, 1, 2], 'frame 1 is that of the frame before'),
+        (still, None, 'frame 1 is that'),
         (back, [1, 2, 3], 'frame 2 goes back by 4 ms'), (back, None, 'frame 2 goes back by 4 ms'),
     ):
         with pytest.raises(ValueError, match=f'{how}.*leave --sap out'):

@@ -1,6 +1,5 @@
 """Runs over features read once, the oracle, and the sweep: equal to running frame by frame."""
 
-import argparse
 import csv
 import json
 
@@ -11,7 +10,8 @@ from test_evaluation_cli import weights  # noqa: F401 (a fixture)
 import torch
 
 from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
-from forecast_detector.cli import sweep as sweep_command
+from forecast_detector.cli.command import parse
+from forecast_detector.cli.sweep import Sweep as SweepCommand
 from forecast_detector.config import ModelConfig
 from forecast_detector.data.base import Clip
 from forecast_detector.engine import StreamingDetector
@@ -330,7 +330,7 @@ def test_a_sweep_measures_the_scheduler_and_every_baseline(steered, clips):
     assert recommend(points, loss=1.0).read_share == min(scheduled.values())
     assert recommend(points, ms=0.0) is None
     for row in differences(points):
-        assert row['low'] <= row['high']
+        assert row.low <= row.high
 
 
 @pytest.mark.parametrize('steered', [0], ids=['blind'], indirect=True)
@@ -362,14 +362,12 @@ def test_the_command_writes_json_table_and_picture(tmp_path, weights, monkeypatc
     clips = [NoisyClip('a', 1, 9), NoisyClip('b', 2, 6)]
     monkeypatch.setitem(
         datasets.KINDS, 'synthetic', lambda place: base.ClipDataset(('bolt', 'nut'), clips))
-    parser = argparse.ArgumentParser()
-    sweep_command.add_arguments(parser)
-    assert sweep_command.run(parser.parse_args([
+    assert parse(SweepCommand, [
         '--weights', str(weights), '--dataset', 'synthetic', '--baselines', 'alternate', 'hold',
         '--json', str(tmp_path / 's.json'), '--csv', str(tmp_path / 's.csv'),
         '--plot', str(tmp_path / 's.png'), '--want-share', '0.5', '--device', 'cpu',
         '--time-pass',
-    ])) == 0
+    ]).run() == 0
     result = json.loads((tmp_path / 's.json').read_text())
     assert {'policy', 'p', 'read_every', 'read_share', 'map50', 'map50_tolerant', 'by_speed',
             'ms_per_frame'} == set(result['points'][0])

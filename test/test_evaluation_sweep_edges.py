@@ -1,6 +1,5 @@
 """Sweeps and diagnoses where something is missing: confidences, truth, some of the bags."""
 
-import argparse
 import csv
 import json
 import math
@@ -16,13 +15,15 @@ import torch
 from forecast_detector.bags import BagWriter
 from forecast_detector.bags.messages import default_typestore, IMAGE, make_header
 from forecast_detector.checkpoint import load_checkpoint
-from forecast_detector.cli import sweep as sweep_command
+from forecast_detector.cli.command import parse
 from forecast_detector.cli.main import main
 from forecast_detector.cli.options import OptionError
+from forecast_detector.cli.sweep import Sweep as SweepCommand
 from forecast_detector.data import registry as datasets
 from forecast_detector.data.base import ClipDataset, Truth
 from forecast_detector.data.rosbag import RosbagClip
 from forecast_detector.engine import StreamingDetector
+from forecast_detector.evaluation import trade_off
 from forecast_detector.evaluation.points import unmet_shares
 from forecast_detector.evaluation.rollout import read_share
 from forecast_detector.evaluation.run import run_clips
@@ -90,11 +91,9 @@ def test_without_any_confidence_every_frame_is_read_and_the_baselines_measured(
 
 def run(out, weights, *options):  # noqa: F811
     """Run the command; returns exit status and JSON."""
-    parser = argparse.ArgumentParser()
-    sweep_command.add_arguments(parser)
-    status = sweep_command.run(parser.parse_args([
+    status = parse(SweepCommand, [
         '--weights', str(weights), '--device', 'cpu', '--baselines', 'hold',
-        '--json', str(out / 's.json'), *map(str, options)]))
+        '--json', str(out / 's.json'), *map(str, options)]).run()
     return status, json.loads((out / 's.json').read_text())
 
 
@@ -265,7 +264,7 @@ def test_a_sweep_outlives_an_interruption_of_the_pass_beside_it(
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sweep_command, '_time_pass', interrupted)
+    monkeypatch.setattr(trade_off, 'with_pass', interrupted)
     (tmp_path / 's.json').unlink()
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, weights, '--dataset', 'synthetic', '--time-pass')

@@ -117,7 +117,7 @@ def read_names(folder: Path) -> tuple[list[str] | None, str]:
     data = path.read_bytes()
     text = data.decode(errors='replace')
     try:
-        return [str(name) for name in _files(yaml.safe_load(text))], ''
+        return list(dict.fromkeys(str(name) for name in _files(yaml.safe_load(text)))), ''
     except Exception as error:
         # After a power cut a file is empty, cut, or has zeros in it.
         if not text.strip('\0 \r\n') or b'\0' in data or text.lstrip().startswith(KEY[:len(text)]):

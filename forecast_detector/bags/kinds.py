@@ -11,7 +11,8 @@ from .unpacking import first_bytes, ZSTD
 
 SUFFIXES = ('.mcap', '.db3')
 MCAP_MAGIC = b'\x89MCAP0\r\n'
-HEAD_BYTES = 16
+HEAD_BYTES = 512
+TAR_MAGIC, TAR_AT = b'ustar', 257
 
 
 class Kind(Enum):
@@ -26,6 +27,10 @@ class Kind(Enum):
     XZ = 'compressed with xz'
     LZ4 = 'compressed with lz4'
     ZIP = 'a ZIP archive'
+    TAR = 'a tar archive'
+    SEVEN_ZIP = 'a 7-Zip archive'
+    RAR = 'a RAR archive'
+    LFS = 'a pointer of Git LFS, not the file itself'
     EMPTY = 'an empty file'
     OTHER = 'neither MCAP nor SQLite'
 
@@ -34,13 +39,16 @@ MAGICS = {
     MCAP_MAGIC: Kind.MCAP, b'SQLite format 3\0': Kind.SQLITE, b'#ROSBAG V': Kind.ROS1,
     ZSTD: Kind.ZSTD, b'\x1f\x8b': Kind.GZIP, b'BZh': Kind.BZIP2, b'\xfd7zXZ\0': Kind.XZ,
     b'\x04\x22\x4d\x18': Kind.LZ4, b'PK\x03\x04': Kind.ZIP,
+    b"7z\xbc\xaf'\x1c": Kind.SEVEN_ZIP, b'Rar!\x1a\x07': Kind.RAR,
+    b'version https://git-lfs': Kind.LFS,
 }
 # Programs that take the compression away, and the suffixes that they give.
 UNPACKERS = {
     Kind.ZSTD: 'zstd -d', Kind.GZIP: 'gzip -d', Kind.BZIP2: 'bzip2 -d', Kind.XZ: 'xz -d',
-    Kind.LZ4: 'lz4 -d', Kind.ZIP: 'unzip',
+    Kind.LZ4: 'lz4 -d', Kind.ZIP: 'unzip', Kind.TAR: 'tar -xf', Kind.SEVEN_ZIP: '7z x',
+    Kind.RAR: 'unrar x',
 }
-PACKED = ('.zstd', '.zst', '.gz', '.bz2', '.xz', '.lz4', '.zip', '.active')
+PACKED = ('.zstd', '.zst', '.gz', '.bz2', '.xz', '.lz4', '.zip', '.tar', '.7z', '.rar', '.active')
 RECORDINGS = (Kind.MCAP, Kind.SQLITE, Kind.ROS1)
 
 
@@ -48,6 +56,8 @@ def kind_of_bytes(head: bytes) -> Kind:
     """Tell what begins so."""
     if not head:
         return Kind.EMPTY
+    if head[TAR_AT:].startswith(TAR_MAGIC):
+        return Kind.TAR
     return next((kind for magic, kind in MAGICS.items() if head.startswith(magic)), Kind.OTHER)
 
 
@@ -121,6 +131,8 @@ def why_not_read(path: Path, kind: Kind) -> str | None:
         )
     if kind in UNPACKERS and kind is not Kind.ZSTD:
         return f'{kind.value}; unpack it: {UNPACKERS[kind]} {path.name}'
+    if kind is Kind.LFS:
+        return f"{kind.value}; fetch that: git lfs pull --include '{path.name}'"
     if kind is Kind.EMPTY:
         return 'an empty file (0 bytes): nothing was written to it; remove it, or record again'
     return None

@@ -134,10 +134,10 @@ class McapFile:
             self._file.seek(stretch.start)
             return self._file.read(stretch.end - stretch.start)
         try:
-            return read_chunk(self._file, stretch.start, validate=True)
+            return read_chunk(self._file, stretch.start, stretch.end, validate=True)
         except CRCValidationError as error:
             self._tell_damage(stretch, error)
-            return read_chunk(self._file, stretch.start)
+            return read_chunk(self._file, stretch.start, stretch.end)
         except (OSError, MemoryError):
             raise
         except Exception as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+import struct
 from typing import BinaryIO
 
 from mcap.opcode import Opcode
@@ -13,6 +15,10 @@ from .kinds import MCAP_MAGIC
 from .mcap_records import Contents, HEAD, MESSAGE, read_chunk, records_at, Stretch
 
 ENDS = (Opcode.DATA_END, Opcode.FOOTER)
+FOLLOWING = (Opcode.CHUNK, Opcode.MESSAGE_INDEX, Opcode.SCHEMA, Opcode.CHANNEL, Opcode.MESSAGE,
+             Opcode.ATTACHMENT, Opcode.METADATA, Opcode.DATA_END)
+# Times of the first and last message, with which a chunk begins.
+SPAN = struct.Struct('<QQ')
 
 
 def read_summary(file: BinaryIO, size: int) -> Contents | None:
@@ -94,16 +100,38 @@ def _walk(
             _note(file, opcode, at, until, contents, opens_chunks)
         except Exception:
             # A record that is damaged fails anywhere in the parsers: there the file ends.
-            return start, False
+            if opcode != Opcode.CHUNK or not _step_over(file, at, until, end, contents):
+                return start, False
         start = until
     return start, False
+
+
+def _step_over(file: BinaryIO, at: int, until: int, end: int, contents: Contents) -> bool:
+    """
+    Go on behind a damaged chunk, if another record follows; what looks whole in it is noted.
+
+    Its own times are kept: those of its messages may be chance bytes.
+
+    :returns: False if nothing follows that makes sense: the file was cut, or filled with zeros.
+    """
+    following = next(records_at(file, until, end), None)
+    if following is None or following[0] not in FOLLOWING:
+        return False
+    before = len(contents.stretches)
+    with suppress(Exception):
+        contents.take_chunk(read_chunk(file, at, until), at, until)
+    del contents.stretches[before:]
+    file.seek(at)
+    first_ns, last_ns = SPAN.unpack(file.read(SPAN.size))
+    contents.stretches.append(Stretch(at, until, first_ns, last_ns, None, True))
+    return True
 
 
 def _note(
     file: BinaryIO, opcode: int, at: int, until: int, contents: Contents, opens_chunks: bool
 ) -> None:
     if opcode == Opcode.CHUNK and opens_chunks:
-        contents.take_chunk(read_chunk(file, at, validate=True), at, until)
+        contents.take_chunk(read_chunk(file, at, until, validate=True), at, until)
     elif opcode == Opcode.MESSAGE:
         file.seek(at)
         channel, _, time_ns, _ = MESSAGE.unpack(file.read(MESSAGE.size))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 import struct
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from mcap.data_stream import ReadDataStream
 from mcap.opcode import Opcode
@@ -120,14 +120,27 @@ def records_at(file: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int,
         start += length
 
 
-def read_chunk(file: BinaryIO, start: int, validate: bool = False) -> bytes:
+class _Bounded:
+    """A file of which no more is read than one record has, whatever lengths are in there."""
+
+    def __init__(self, file: BinaryIO, start: int, end: int) -> None:
+        self._file, self._left = file, end - start
+        file.seek(start)
+
+    def read(self, size: int) -> bytes:
+        self._left -= size
+        if self._left < 0:
+            raise ValueError('a length in it goes beyond its end')
+        return self._file.read(size)
+
+
+def read_chunk(file: BinaryIO, start: int, end: int, validate: bool = False) -> bytes:
     """
     Read and unpack a chunk.
 
-    :param start: of its content.
+    :param start: of its content; ``end`` is behind it.
     :raises Exception: of any kind, if it is damaged.
     """
-    file.seek(start)
-    chunk = Chunk.read(ReadDataStream(file))
+    chunk = Chunk.read(ReadDataStream(cast(BinaryIO, _Bounded(file, start, end))))
     stream, length = get_chunk_data_stream(chunk, validate_crc=validate)
     return stream.read(length)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+import sqlite3
 from typing import Any
 
 from rosbags.typesys.store import Typestore
@@ -24,6 +25,10 @@ __all__ = [
     'BagError', 'BagReader', 'frame_from_message', 'IMAGE_TYPES', 'MessageError', 'parsed',
     'Record',
 ]
+
+
+# MCAP has 64 bits without a sign for a time, everything else has one with a sign.
+LATEST_NS = 2 ** 63 - 1
 
 
 def frame_from_message(message: Any, msgtype: str, where: str) -> Frame:
@@ -79,12 +84,13 @@ class BagReader(Closing):
             raise BagError(f'{self.path}: {problem}')
         try:
             self._source = open_source(self.path)
+            self.topics, self._notes = choose_types(self._source.channels, self._source.count)
         except UnreadableError as error:
             raise BagError(f'{self.path}: {error}') from error
         except Exception as error:
             # A damaged file fails anywhere in the parsers, and not with one kind of error.
+            self.close()
             raise self._broken(error) from error
-        self.topics, self._notes = choose_types(self._source.channels)
 
     @property
     def missing(self) -> str | None:
@@ -102,7 +108,9 @@ class BagReader(Closing):
         # One line, even where a parser shows where it stopped.
         text = ' '.join(str(error).split()) or type(error).__name__
         remedy = "record it again, or repair it with 'ros2 bag reindex' or 'mcap recover'"
-        if (self.path / 'metadata.yaml').is_file():
+        if isinstance(error, sqlite3.Error):
+            remedy = "record it again, or save what is left with '.recover' of sqlite3"
+        elif (self.path / 'metadata.yaml').is_file():
             remedy = f'{remedy}; without its metadata.yaml, what is whole of an MCAP is read'
         return BagError(f'{self.path}: broken, truncated or not a bag ({text}); {remedy}')
 
@@ -149,11 +157,19 @@ class BagReader(Closing):
 
     def count(self, topic: str) -> int:
         """Return the number of messages of a topic, as the bag's index says."""
-        return self._open().count(topic, self._type(topic))
+        source, msgtype = self._open(), self._type(topic)
+        try:
+            return source.count(topic, msgtype)
+        except sqlite3.Error as error:
+            raise self._broken(error) from error
 
     def span_ns(self) -> tuple[int, int]:
         """Return the times of recording of the first message, and behind the last."""
-        return self._open().span_ns() or (0, 0)
+        try:
+            first_ns, end_ns = self._open().span_ns() or (0, 0)
+        except sqlite3.Error as error:
+            raise self._broken(error) from error
+        return min(first_ns, LATEST_NS), min(end_ns, LATEST_NS)
 
     def _typestore(self, channel: Channel) -> Typestore:
         if channel not in self._stores:
@@ -185,7 +201,7 @@ class BagReader(Closing):
                     with suppress(ValueError):  # whoever parses it will say so
                         data = unpack_message(data)
                 store = self._typestore(channel)
-                yield Record(channel.topic, channel.msgtype, time_ns, data, store)
+                yield Record(channel.topic, channel.msgtype, min(time_ns, LATEST_NS), data, store)
         except (BagError, GeneratorExit):
             raise
         except Exception as error:

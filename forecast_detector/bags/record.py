@@ -9,6 +9,7 @@ from typing import Any
 from rosbags.typesys.store import Typestore
 
 from .unpacking import unpack_message, ZSTD
+from .whole import what_is_cut
 
 
 class BagError(ValueError):
@@ -46,19 +47,24 @@ class Record:
         """
         Parse it; arrays of numbers are views of ``data``.
 
-        :raises MessageError: if it is not a message of its type.
+        :raises MessageError: if it is not a message of its type, or an image that is cut.
         """
         try:
             if self.data[:4] == ZSTD:  # it was not unpacked: this says why
                 unpack_message(self.data)
-            return self.store.deserialize_cdr(self.data, self.msgtype)
+            message = self.store.deserialize_cdr(self.data, self.msgtype)
         except Exception as error:
-            reason = ' '.join(str(error).split()) or type(error).__name__
+            # rosbags asserts that a message ends where its fields do.
+            reason = ' '.join(str(error).split()) or 'its fields do not fit its length'
             why = f'not a {self.msgtype}, in {len(self.data)} bytes: {reason}'
             raise MessageError(
                 f'{self.topic} at {self.log_ns} ns: {why}: truncated, or recorded with another '
                 f'definition; record it again', why
             ) from error
+        lacks = what_is_cut(message, self.msgtype)
+        if lacks:
+            raise MessageError(f'{self.topic} at {self.log_ns} ns: {lacks}', lacks)
+        return message
 
 
 def parsed(

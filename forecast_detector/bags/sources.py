@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+import heapq
 from pathlib import Path
 
 from .channels import Channel, Source
@@ -45,14 +46,40 @@ class PartSource:
     def messages(
         self, topics: dict[str, str], start: int | None = None, stop: int | None = None
     ) -> Iterator[tuple[Channel, int, bytes]]:
-        """Read messages of some topics, file by file."""
-        for source in self._sources:
-            yield from source.messages(topics, start, stop)
+        """Read messages of some topics, file by file; files that overlap in time together."""
+        for group in _overlapping(self._sources):
+            if len(group) == 1:
+                yield from group[0].messages(topics, start, stop)
+                continue
+            yield from heapq.merge(
+                *(source.messages(topics, start, stop) for source in group),
+                key=lambda message: message[1],
+            )
 
     def close(self) -> None:
         """Let go of the files."""
         for source in self._sources:
             source.close()
+
+
+def _overlapping(sources: Sequence[Source]) -> list[list[Source]]:
+    """
+    Order files by time, whatever their numbers say, and gather those that overlap.
+
+    Files of one time keep their order.
+    """
+    if len(sources) < 2:
+        return [list(sources)] if sources else []
+    spans = [(span, source) for source in sources if (span := source.span_ns()) is not None]
+    groups: list[list[Source]] = []
+    end_ns = 0
+    for (first_ns, behind_ns), source in sorted(spans, key=lambda row: row[0][0]):
+        if groups and first_ns < end_ns:
+            groups[-1].append(source)
+        else:
+            groups.append([source])
+        end_ns = max(end_ns, behind_ns) if len(groups[-1]) > 1 else behind_ns
+    return groups
 
 
 def open_source(path: Path) -> Source:

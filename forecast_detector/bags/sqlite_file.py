@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 import sqlite3
+from typing import Any
 
 from .channels import Channel, type_name
 
 # Begin a rollback journal that is in force, and a write-ahead log.
 JOURNAL = b'\xd9\xd5\x05\xf9\x20\xa1\x63\xd7'
 LOGS = (b'\x37\x7f\x06\x82', b'\x37\x7f\x06\x83')
+
+LAST_NS = 2 ** 63 - 2
 
 
 class SqliteFile:
@@ -32,7 +36,7 @@ class SqliteFile:
         :raises sqlite3.Error: if it is damaged.
         """
         _refuse_hot(path)
-        self.missing = _log_beside(path)
+        self.missing, self._name = _log_beside(path), name
         # Immutable: nothing is locked, and no file is made beside it.
         self._file = sqlite3.connect(f'{path.resolve().as_uri()}?immutable=1', uri=True)
         self._file.text_factory = lambda text: text.decode(errors='replace')
@@ -49,12 +53,7 @@ class SqliteFile:
             raise
 
     def _read_channels(self, has_definitions: bool) -> list[Channel]:
-        known: dict[str, tuple[str, str]] = {}
-        if has_definitions:
-            known = {msgtype: (str(schema or ''), str(text or '')) for msgtype, schema, text in (
-                self._file.execute('SELECT topic_type, encoding, encoded_message_definition '
-                                   'FROM message_definitions ORDER BY id DESC')
-            )}
+        known = self._read_definitions() if has_definitions else {}
         rows = self._file.execute(
             'SELECT id, name, type, serialization_format FROM topics ORDER BY id'
         ).fetchall()
@@ -63,6 +62,15 @@ class SqliteFile:
                     *known.get(kind, ('', '')))
             for number, topic, kind, encoding in rows
         ]
+
+    def _read_definitions(self) -> dict[str, tuple[str, str]]:
+        """Read how each type is defined; a damaged table counts as none."""
+        query = ('SELECT topic_type, encoding, encoded_message_definition '
+                 'FROM message_definitions ORDER BY id DESC')
+        with suppress(sqlite3.DatabaseError):
+            return {msgtype: (str(schema or ''), str(text or ''))
+                    for msgtype, schema, text in self._file.execute(query)}
+        return {}
 
     def close(self) -> None:
         """Let go of the file."""
@@ -73,7 +81,7 @@ class SqliteFile:
         first, last = self._file.execute(
             'SELECT (SELECT MIN(timestamp) FROM messages), (SELECT MAX(timestamp) FROM messages)'
         ).fetchone()
-        return None if first is None else (int(first), int(last) + 1)
+        return None if first is None else (_time(first), _time(last) + 1)
 
     def count(self, topic: str, msgtype: str) -> int:
         """Count the messages of a topic."""
@@ -96,17 +104,45 @@ class SqliteFile:
         """Read messages in the order of recording, see :class:`~.channels.Source`."""
         wanted = self._wanted(topics)
         values = list(wanted)
-        query = ('SELECT topic_id, timestamp, data FROM messages WHERE topic_id IN '
-                 f'({",".join("?" * len(values))})')
+        rest = f'FROM messages WHERE topic_id IN ({",".join("?" * len(values))})'
         if start is not None:
-            query, values = f'{query} AND timestamp >= ?', [*values, start]
+            rest, values = f'{rest} AND timestamp >= ?', [*values, start]
         if stop is not None:
-            query, values = f'{query} AND timestamp < ?', [*values, stop]
-        for number, time_ns, data in self._file.execute(
-            f'{query} ORDER BY timestamp, rowid', values
-        ):
+            rest, values = f'{rest} AND timestamp < ?', [*values, stop]
+        for number, time_ns, data in self._rows(f'{rest} ORDER BY timestamp, rowid', values):
             # A value that is no blob is no message; whoever parses it will say so.
-            yield wanted[number], time_ns, data if isinstance(data, bytes) else b''
+            yield wanted[number], _time(time_ns), data if isinstance(data, bytes) else b''
+
+    def _rows(self, rest: str, values: list[int]) -> Iterator[tuple[int, Any, Any]]:
+        """Read rows; where a page is damaged, one by one, and those on it without data."""
+        given = 0
+        try:
+            for row in self._file.execute(f'SELECT topic_id, timestamp, data {rest}', values):
+                yield row
+                given += 1
+        except sqlite3.DatabaseError as error:
+            # Messages are long: the page is most often one of the inside of a single one.
+            rows = self._file.execute(f'SELECT topic_id, timestamp, rowid {rest}', values)
+            places = rows.fetchall()[given:]
+            text = f'{self._name} is damaged ({error}): what can be read of it is read'
+            if text not in self.missing:
+                self.missing.append(text)
+        else:
+            return
+        for number, time_ns, place in places:
+            yield number, time_ns, self._data(place)
+
+    def _data(self, place: int) -> Any:
+        try:
+            return self._file.execute(
+                'SELECT data FROM messages WHERE rowid = ?', [place]).fetchone()[0]
+        except sqlite3.DatabaseError:
+            return None
+
+
+def _time(value: Any) -> int:
+    """Take a time of recording; one that is no number sorts behind all others in SQLite."""
+    return value if isinstance(value, int) else LAST_NS
 
 
 def _refuse_hot(path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .channels import Channel
 from .messages import COMPRESSED_IMAGE, DETECTIONS, IMAGE
@@ -12,26 +12,34 @@ WANTED = (*IMAGE_TYPES, DETECTIONS)
 LISTED = 30
 
 
-def choose_types(channels: Sequence[Channel]) -> tuple[dict[str, str], list[str]]:
+def choose_types(
+    channels: Sequence[Channel], count: Callable[[str, str], int]
+) -> tuple[dict[str, str], list[str]]:
     """
     Say as what each topic is read: it may have channels of several types, or foreign ones.
 
+    Of several it is one that is needed here, and of those the one with the most messages.
+
+    :param count: counts the messages of a topic that are of a type.
     :returns: topic to type, of those that can be read; and what is left out of them, in words.
     """
     types: dict[str, list[str]] = {}
     for channel in channels:
         if channel.is_ros2 and channel.msgtype not in types.setdefault(channel.topic, []):
             types[channel.topic].append(channel.msgtype)
-    chosen = {
-        topic: next((name for name in WANTED if name in names), names[0])
-        for topic, names in types.items()
-    }
-    notes = [
-        f'{topic} is read as {chosen[topic]}; its messages of {", ".join(others)} '
-        'are not'
-        for topic, names in types.items()
-        if (others := [name for name in names if name != chosen[topic]])
-    ]
+    chosen, notes = {}, []
+    for topic, names in types.items():
+        chosen[topic] = names[0]
+        if len(names) == 1:
+            continue
+        counts = {name: count(topic, name) for name in names}
+        chosen[topic] = max(names, key=lambda name: (
+            counts[name] > 0 and name in WANTED, counts[name], name == IMAGE
+        ))
+        others = [name for name in names if name != chosen[topic] and counts[name]]
+        if others:
+            notes.append(f'{topic} is read as {chosen[topic]}; its messages of '
+                         f'{", ".join(others)} are not')
     return chosen, notes
 
 
@@ -67,9 +75,14 @@ def _ways_out(channels: Sequence[Channel]) -> list[str]:
             'Foxglove schemas are not read: republish the images as sensor_msgs/msg/'
             'CompressedImage or Image, and record those'
         )
-    elif foreign := sorted(encodings - {'ros1', ''}):
+    elif foreign := sorted(encodings - {'ros1', 'cdr', ''}):
         found.append(
             f'messages that are not ROS 2 (encoded as {", ".join(foreign)}) are not read: '
             'republish the images as sensor_msgs/msg/Image, and record those'
+        )
+    if encodings & {'cdr', ''}:
+        found.append(
+            'topics without a type (schema), or without an encoding of their messages, are not '
+            'read: the program that wrote the file left it out; write it again with both'
         )
     return found

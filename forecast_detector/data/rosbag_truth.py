@@ -140,7 +140,7 @@ class TruthMessages:
         ids = list(dict.fromkeys(
             track for rows in self._rows for _, _, track in rows or () if track
         ))
-        if all(track.isdecimal() for track in ids):
+        if all(track.isdecimal() and len(track) < 19 for track in ids):  # 64 bits have more
             return {track: int(track) for track in ids}
         return {track: k for k, track in enumerate(ids)}
 

@@ -14,6 +14,7 @@ from ..policies.kalman import KalmanBoxes
 from ..policies.names import BASELINES, CARRIERS, SCHEDULED_KALMAN
 from ..policies.registry import make_carrier, make_runner
 from ..policies.step import Runner, Step
+from ..records.evaluation import Percentiles
 from ..types import Frame, Policy
 from .oracle import run_oracle_at
 from .points import PERIODS, Point, Scorer, TOLERANCE
@@ -159,9 +160,9 @@ class Sweep:
         return time_steps(make_runner('copy', self.store.detector), self.store.clips)
 
 
-def _median(percentiles: tuple[float, float] | None) -> float:
-    """Give the first of (median, 95th percentile), 0 where no such step was taken."""
-    return percentiles[0] if percentiles else 0.0
+def _median(times: Percentiles | None) -> float:
+    """Give the median, 0 where no such step was taken."""
+    return times.p50 if times else 0.0
 
 
 def _missing(curve: ShareCurve, shares: dict[float, float]) -> list[float]:

@@ -6,6 +6,7 @@ the bytes of a file.
 """
 
 from .compressed import decode_compressed
+from .ends import is_cut
 from .format_field import CompressedFormat
 from .kinds import picture_kind
 from .orientation import orientation_of, turn
@@ -15,5 +16,5 @@ from .raw import check_image_layout, decode_image, ENCODINGS
 
 __all__ = [
     'check_image_layout', 'CompressedFormat', 'decode_compressed', 'decode_image',
-    'decode_picture', 'ENCODINGS', 'orientation_of', 'picture_kind', 'quiet', 'turn',
+    'decode_picture', 'ENCODINGS', 'is_cut', 'orientation_of', 'picture_kind', 'quiet', 'turn',
 ]

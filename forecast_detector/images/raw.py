@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import BadFrameError
+from ..types import BadFrameError, CutImageError
 
 Buffer = bytes | bytearray | memoryview | NDArray[np.uint8]
 
@@ -78,6 +78,7 @@ def check_image_layout(encoding: str, width: int, height: int, step: int, size: 
     :param step: bytes of a row, padding included.
     :param size: bytes of the data.
     :raises BadFrameError: says what came, what was expected, and the remedy.
+    :raises CutImageError: which is one, if the fields fit each other, and data are missing.
     """
     kind = _encoding(encoding)
     if width <= 0 or height <= 0:
@@ -98,7 +99,7 @@ def check_image_layout(encoding: str, width: int, height: int, step: int, size: 
     # The padding of the last row may be left out.
     expected = step * (_rows(encoding, height) - 1) + row
     if size < expected:
-        raise BadFrameError(
+        raise CutImageError(
             f"data has {size} bytes; {width}x{height} '{encoding}' with step {step} needs "
             f'{expected}: truncated in transport or recording; check the publisher or the link'
         )
