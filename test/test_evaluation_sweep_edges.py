@@ -141,17 +141,17 @@ def test_other_settings_of_a_stream_are_taken_by_the_command(
 
 
 def add_late_damage(folder):
-    """Add a bag whose last image of five is too short, which shows only when it is decoded."""
-    with BagWriter(folder / 'b_short') as bag:
+    """Add a bag whose last image of five is of no known kind, which shows when it is decoded."""
+    with BagWriter(folder / 'b_odd') as bag:
         for k in range(4):
             bag.image('/cam/image_raw', flat(0), k * STEP_NS)
             bag.detections('/cam/truth', one([1, 2, 11, 12], 0), LABELS, k * STEP_NS)
-        short = default_typestore().types[IMAGE](
-            make_header(4 * STEP_NS, ''), 24, 32, 'rgb8', 0, 96, np.zeros(9, np.uint8))
-        bag.write('/cam/image_raw', IMAGE, short, 4 * STEP_NS)
+        odd = default_typestore().types[IMAGE](
+            make_header(4 * STEP_NS, ''), 24, 32, 'odd8', 0, 96, np.zeros(24 * 96, np.uint8))
+        bag.write('/cam/image_raw', IMAGE, odd, 4 * STEP_NS)
 
 
-NAMES = ['b_short', 'b_text.mcap', 'd_cut', 'e_empty', 'g_other', 'h_unknown', 'i_foreign']
+NAMES = ['b_odd', 'b_text.mcap', 'd_cut', 'e_empty', 'g_other', 'h_unknown', 'i_foreign']
 
 
 def assert_named(result, said):
@@ -207,11 +207,11 @@ def test_what_is_kept_of_a_store_is_as_if_the_bad_clip_had_not_been_there(
 ):
     add_late_damage(tmp_path)
     good = [NoisyClip('a', 1, 9), NoisyClip('b', 2, 20), NoisyClip('c', 3, 3)]
-    bad, told = RosbagClip(tmp_path / 'b_short', '/cam/image_raw'), []
+    bad, told = RosbagClip(tmp_path / 'b_odd', '/cam/image_raw'), []
     mixed = [bad, good[0], bad, bad, good[1], bad, good[2], bad]
     store = FeatureStore(steered, mixed, on_bad=lambda clip, error: told.append(clip.source))
     clean = FeatureStore(steered, good)
-    assert told == [str(tmp_path / 'b_short')] * 5
+    assert told == [str(tmp_path / 'b_odd')] * 5
     assert (store.clips, store.first) == (good, clean.first)
     frames = range(32)
     # Batches are cut elsewhere: sums round differently.
