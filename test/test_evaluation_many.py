@@ -182,7 +182,7 @@ def test_a_bag_with_a_bad_image_is_skipped_whole(weights, tmp_path):  # noqa: F8
     with BagWriter(tmp_path / 'bags' / 'b') as bag:
         bag.image('/cam/image_raw', flat(0), 0)
         short = default_typestore().types[IMAGE](
-            make_header(STEP_NS, ''), 24, 32, 'rgb8', 0, 96, np.zeros(9, np.uint8))
+            make_header(STEP_NS, ''), 24, 32, 'rgb8', 0, 9, np.zeros(2304, np.uint8))
         bag.write('/cam/image_raw', IMAGE, short, STEP_NS)
     status, result = run(tmp_path, '--weights', weights, '--device', 'cpu', '--policy', 'read',
                          '--root', tmp_path / 'bags')
