@@ -22,6 +22,7 @@ from forecast_detector.evaluation.rollout import run_settings, Setting
 from forecast_detector.evaluation.run import run_clips
 from forecast_detector.evaluation.store import FeatureStore
 from forecast_detector.policies.detector import evaluation_config
+from forecast_detector.policies.names import CARRIERS
 from forecast_detector.policies.registry import make_runner
 from forecast_detector.policies.step import Step
 from forecast_detector.training.losses import Target
@@ -188,7 +189,7 @@ def test_splices_run_as_one_stream_without_a_reset(steered, clips):
     spliced = SplicedClip(clips)
     rows = run_splices(store, steered.labels, [0.5], [2])
     assert [row.policy for row in rows] == [
-        'read', 'scheduler', 'scheduled_kalman', 'alternate', 'copy', 'hold', 'kalman', 'moved']
+        'read', 'scheduler', 'scheduled_kalman', 'alternate', 'copy', *CARRIERS]
     assert all(len(row.frames_until_found) == 1 for row in rows)
     assert rows[0].versus_read.value == 0.0
     runs = run_clips(make_runner('scheduler', steered, 0.5), [spliced])

@@ -18,7 +18,7 @@ from typing import Any, TYPE_CHECKING
 
 from tqdm import tqdm
 
-from ..policies.names import POLICIES
+from ..policies.names import CARRIERS, POLICIES
 from ..records import write
 from ..records.evaluation import Evaluation, Provenance
 from ..report.tables import evaluation_table
@@ -76,8 +76,9 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
         None, flags=['--from'], one_of='source', required=True, metavar='FILE')
     policy: str = option(
         'which frames are read, and what answers the others: the forecast (scheduler, alternate, '
-        'oracle), the features of the last READ (copy) or its boxes (hold, kalman, moved; '
-        'scheduled_kalman: read as by scheduler)', 'scheduler', choices=POLICIES)
+        'oracle), the features of the last READ (copy) or its boxes '
+        f'({", ".join(CARRIERS)}; scheduled_kalman: read as by scheduler)',
+        'scheduler', choices=POLICIES)
     p: float = stream_option('p')
     read_every: int = stream_option(
         'read_every', 'frames a READ, for all but scheduled ones and read', metavar='K')
@@ -86,11 +87,11 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
         'time and frames are missed', False)
     latency: Latencies | None = option(
         'with --sap: plan for these step times, not the measured ones. AHEAD_MS is that of '
-        '--anticipate, default: FORECAST_MS. For hold and kalman FORECAST_MS is the time of '
-        'carrying boxes, near 0', None, _latency, metavar='READ_MS,FORECAST_MS[,AHEAD_MS]')
+        '--anticipate, default: FORECAST_MS. Where boxes are carried (hold, say) FORECAST_MS '
+        'is the time of that, near 0', None, _latency, metavar='READ_MS,FORECAST_MS[,AHEAD_MS]')
     anticipate: bool = option(
-        'with --sap: detect on the forecast of the next frame, too (hold and kalman: carry the '
-        'boxes on to it)', False)
+        'with --sap: detect on the forecast of the next frame, too (where boxes are carried: '
+        'carry them on to it)', False)
     versus: str | None = option(
         'compare with these detections (COCO results) of the same frames: difference of mAP with '
         'a paired bootstrap over clips', None, metavar='FILE')

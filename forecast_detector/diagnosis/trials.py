@@ -11,7 +11,7 @@ import torch
 from ..config import StreamConfig
 from ..data.base import Truth
 from ..engine.memory import Memory
-from ..engine.rules import break_in_stream, Choice, choose, FIRST, reset, Run, size_change
+from ..engine.rules import choose_known, Run
 from ..evaluation.fork import expect, fork, going
 from ..evaluation.rollout import groups
 from ..evaluation.run import Done, ignore
@@ -85,7 +85,8 @@ def _try(
         expected = expect(store, memory, frames)
         confidence = store.detector.forecaster.confidence(expected).tolist()
     chosen = [
-        _choose(store, run, frame, c, config) for run, frame, c in zip(runs, frames, confidence)
+        choose_known(run, store.frame(frame), store.geometry(frame).image_size, c, config)
+        for run, frame, c in zip(runs, frames, confidence)
     ]
     both = fork(store, memory, expected, frames, [choice.starts for choice in chosen])
     if both.forecast is not None:
@@ -104,17 +105,6 @@ def _try(
         for choice, run, frame in zip(chosen, runs, frames)
     ]
     return both.join([choice.action is Action.READ for choice in chosen]), list(after)
-
-
-def _choose(
-    store: FeatureStore, run: Run | None, number: int, confidence: float, config: StreamConfig
-) -> Choice:
-    """Choose as the streaming detector does."""
-    if run is None:
-        return FIRST
-    broken = break_in_stream(run, store.frame(number), config)
-    broken = broken or size_change(run, store.geometry(number).image_size)
-    return reset(broken) if broken else choose(run, confidence, config)
 
 
 def _target(truth: Truth) -> Target:

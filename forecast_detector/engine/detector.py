@@ -231,9 +231,9 @@ class StreamingDetector:
 
     def _expect(self, turns: Sequence[Turn]) -> Expected:
         """Ask what F of frames would be, were they FORECASTs."""
-        memory = rows_of.cat([turn.past.memory for turn in turns if turn.past is not None])
+        memory = rows_of.cat([turn.memory for turn in turns])
         expected = self.forecaster.expect(memory, rows_of.cat([turn.preview for turn in turns]))
-        for turn, features in zip(turns, rows_of.split(expected.features)):
+        for turn, features in zip(turns, rows_of.split(expected.features), strict=True):
             turn.expected = features
         return expected
 
@@ -260,10 +260,10 @@ class StreamingDetector:
         zero = self.network.zero_state(rows_of.rows(features, [0]))
         return advance(
             self.network, features,
-            rows_of.cat([turn.past.memory.state if turn.past else zero for turn in turns]),
+            rows_of.cat([turn.memory.state if turn.past else zero for turn in turns]),
             rows_of.cat([turn.preview for turn in turns]),
             rows_of.cat([
-                turn.past.memory.preview if turn.past else turn.preview for turn in turns
+                turn.memory.preview if turn.past else turn.preview for turn in turns
             ]),
         )
 

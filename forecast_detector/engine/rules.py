@@ -93,6 +93,21 @@ def reset(detail: str) -> Choice:
     return Choice(Action.READ, Reason.RESET, detail)
 
 
+def choose_known(
+    run: Run | None, frame: Frame, image_size: tuple[int, int], confidence: float,
+    config: StreamConfig,
+) -> Choice:
+    """
+    Choose what is done with a frame whose image size is known beforehand, resets included.
+
+    :param run: the stream before it; None before the first frame.
+    """
+    if run is None:
+        return FIRST
+    broken = break_in_stream(run, frame, config) or size_change(run, image_size)
+    return reset(broken) if broken else choose(run, confidence, config)
+
+
 def choose(run: Run, confidence: float, config: StreamConfig) -> Choice:
     """
     Choose what is done with the next frame of a stream that goes on.

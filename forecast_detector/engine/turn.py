@@ -85,6 +85,12 @@ class Turn:
         return self.choice.action is Action.READ
 
     @property
+    def memory(self) -> Memory:
+        """What the stream remembers, a batch of one; only of a stream that goes on."""
+        assert self.past is not None
+        return self.past.memory
+
+    @property
     def geometry(self) -> Geometry:
         """How the image lies in the input: this frame's, or that of the stream."""
         if self.past is None or self.loaded is not None:
@@ -99,7 +105,7 @@ class Turn:
         :param memory: after this frame, a batch of one.
         """
         if self.past is not None and not self.reads and not self.config.commit_on_forecast:
-            memory = memory._replace(state=self.past.memory.state)
+            memory = memory._replace(state=self.memory.state)
         run = self.past.run if self.past is not None else None
         geometry = self.geometry
         self.past = Past(

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from ..engine.memory import Memory
-from ..engine.rules import break_in_stream, Choice, FIRST, Run, size_change
+from ..engine.rules import Choice, choose_known, FIRST, Run
 from ..policies.detector import evaluation_config
 from ..policies.step import Step
 from ..scoring.frame_loss import frame_loss
@@ -66,7 +66,11 @@ def _step(
 ) -> tuple[Memory, list[Run | None]]:
     """Try both on one frame of each active clip, and go on from the better one."""
     frames = [store.first[at] + index for at in active]
-    fresh = [_starts(store, run, frame) for run, frame in zip(runs, frames)]
+    fresh = [
+        choose_known(
+            run, store.frame(frame), store.geometry(frame).image_size, math.nan, CONFIG
+        ).starts for run, frame in zip(runs, frames)
+    ]
     memory = going(memory, len(active))
     expected = expect(store, memory, frames) if memory is not None else None
     both = fork(store, memory, expected, frames, fresh)
@@ -88,14 +92,6 @@ def _step(
         geometry = store.geometry(frames[row])
         after.append(chosen.follow(run, store.frame(frames[row]), geometry.image_size))
     return both.join(reads), after
-
-
-def _starts(store: FeatureStore, run: Run | None, frame: int) -> bool:
-    """Whether a frame does not continue its clip."""
-    return run is None or (
-        break_in_stream(run, store.frame(frame), CONFIG) is not None
-        or size_change(run, store.geometry(frame).image_size) is not None
-    )
 
 
 def run_oracle_at(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import copy
+from copy import deepcopy
 from dataclasses import replace
 import time
 from typing import Protocol
@@ -25,7 +25,12 @@ THUMBNAIL = 80
 
 
 class Carrier(Protocol):
-    """Carries detections over frames that are not read."""
+    """
+    Carries detections over frames that are not read; the caller cuts boxes at the image's border.
+
+    A deep copy of it is asked for the frame that has not come yet, so it may change its own
+    arrays in place.
+    """
 
     def start(self) -> None:
         """Forget everything."""
@@ -34,7 +39,7 @@ class Carrier(Protocol):
         """Take in the detections of a READ frame; return the answer for it."""
 
     def skip(self, frame: Frame | None) -> Detections:
-        """Answer the next frame, which is not read; None where it has not come yet."""
+        """Go on to the next frame, which is not read, and answer it; None: it has not come yet."""
 
 
 class HoldBoxes:
@@ -199,9 +204,9 @@ class ScheduledBoxes:
 
 
 def _look_ahead(step: Step, carrier: Carrier, size: tuple[int, int]) -> Step:
-    """Add where the boxes will be at the next frame; the carrier itself stays where it is."""
+    """Add where the boxes will be at the next frame; the carrier itself stays as it is."""
     start = time.perf_counter()
-    ahead = _within(copy(carrier).skip(None), size)
+    ahead = _within(deepcopy(carrier).skip(None), size)
     return replace(step, anticipated=ahead, anticipation_ms=_ms_since(start))
 
 

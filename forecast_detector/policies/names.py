@@ -1,7 +1,7 @@
 """What can be asked for by name, for options; imports nothing."""
 
-# Ways to carry boxes from READ to READ: module and class of each, imported when it is asked for.
-# A new one needs a line here and a class (see boxes.Carrier); every command then knows it.
+# Ways to carry boxes from READ to READ: module and class of each, so that options need no PyTorch.
+# A new one needs a line here and a class (see boxes.Carrier); commands and reports then know it.
 CARRIERS = {
     'hold': ('boxes', 'HoldBoxes'),
     'kalman': ('kalman', 'KalmanBoxes'),

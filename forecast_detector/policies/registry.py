@@ -10,7 +10,6 @@ from ..engine.recurrence import CopiedForecast
 from ..types import Policy
 from .boxes import BoxBaseline, Carrier, ScheduledBoxes
 from .detector import DetectorRunner, evaluation_config
-from .kalman import KalmanBoxes
 from .names import CARRIERS, POLICIES, SCHEDULED_KALMAN
 from .step import Runner
 
@@ -58,7 +57,7 @@ def make_runner(
     if policy == SCHEDULED_KALMAN:
         return ScheduledBoxes(DetectorRunner(detector, evaluation_config(
             Policy.SCHEDULER, p, **changes
-        )), KalmanBoxes(), anticipates)
+        )), make_carrier('kalman'), anticipates)
     if policy == 'copy':
         return DetectorRunner(
             detector.variant(forecaster=CopiedForecast()),

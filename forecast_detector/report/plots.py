@@ -40,7 +40,9 @@ def plot_tradeoff(points: Sequence[SweepPoint], path: str | Path) -> None:
     figure = new_figure(10, 4)
     by_share, by_speed = figure.subplots(1, 2, sharey=True)
     whole = [point for point in points if point.p == 1.0]
-    for policy, mark in MARKS.items():
+    # Those without a mark of their own come last, as dots.
+    for policy in (*MARKS, *sorted({point.policy for point in points} - set(MARKS))):
+        mark = MARKS.get(policy, '.')
         chosen = [q for q in points if q.policy == policy and q.map50 is not None]
         if not chosen:
             continue

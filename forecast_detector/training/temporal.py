@@ -10,7 +10,7 @@ from torch import Tensor
 import torch.nn.functional as F
 
 from ..engine.memory import detach
-from ..engine.recurrence import advance, LearnedForecast, schedule
+from ..engine.recurrence import advance, LearnedForecast, schedule, seen
 from ..model.network import ForecastNetwork
 from . import distributed
 from .config import TrainConfig
@@ -57,7 +57,7 @@ def unroll(
     choices, own = _draws(recipe, batch, length - 1, forecast_share, generator, features.device)
     forecaster = LearnedForecast(network)
     state, expected = None, None
-    seen: list[Tensor] = []
+    shown: list[Tensor] = []
     followed: list[Tensor] = []
     logits: list[Tensor] = []
     for t in range(length - 1):
@@ -68,13 +68,12 @@ def unroll(
                 state = detach(state)
         memory = advance(network, current, state, frame_of(previews, t))
         state = memory.state
-        combined = network.combine(current, memory.converted)
-        options = torch.stack([current, memory.converted, combined])
-        seen.append(options.gather(0, choices[t].expand_as(current).unsqueeze(0))[0])
+        options = torch.stack([current, memory.converted, seen(network, memory)])
+        shown.append(options.gather(0, choices[t].expand_as(current).unsqueeze(0))[0])
         expected = forecaster.expect(memory, frame_of(previews, t + 1))
         followed.append(expected.features)
         logits.append(schedule(network, expected, recipe.detach_scheduler))
-    return Unrolled(torch.stack(seen), torch.stack(followed), torch.stack(logits))
+    return Unrolled(torch.stack(shown), torch.stack(followed), torch.stack(logits))
 
 
 def frame_of(sequences: Tensor | None, t: int) -> Tensor | None:
