@@ -1,5 +1,7 @@
 """
-Streaming average precision of every policy at planned step times: the table of docs/evaluation.md.
+Streaming average precision of every policy at planned step times.
+
+It gives the table of docs/results_appendix.md.
 
 The same simulation as ``evaluate --sap --latency …``, which also makes a plain pass; here READ
 features are computed once and serve every pass. The frame rate is that of the clips' stamps.
@@ -20,6 +22,7 @@ from forecast_detector.data.registry import open_dataset, Place
 from forecast_detector.engine import StreamingDetector
 from forecast_detector.evaluation.store import FeatureStore, StoredClip
 from forecast_detector.evaluation.streaming_ap import Latencies, stream_clip
+from forecast_detector.policies.names import CARRIERS
 from forecast_detector.policies.registry import make_runner
 from forecast_detector.policies.step import Runner, Step
 from forecast_detector.scoring.average_precision import mean_average_precision, Outcomes
@@ -33,7 +36,7 @@ POLICIES = (
     ('read', None), ('scheduler', 0.8), ('alternate', 2), ('kalman', 2), ('moved', 2), ('hold', 2),
     ('alternate', 3), ('kalman', 3), ('moved', 3),
 )
-BOXES = ('hold', 'kalman', 'moved')
+
 
 
 class Counted:
@@ -81,7 +84,7 @@ def main() -> None:
                 policy, detector, setting if policy == 'scheduler' else 1.0,
                 setting if isinstance(setting, int) else 2, anticipates,
             ))
-            times = Latencies(args.read_ms, 0.0 if policy in BOXES else args.forecast_ms)
+            times = Latencies(args.read_ms, 0.0 if policy in CARRIERS else args.forecast_ms)
             streamed = [stream_clip(runner, clip, times) for clip in clips]
             judged = outcomes(streamed, len(dataset.labels), Rule.PLAIN, ())[ALL]
             cells.append((runner, mean_average_precision(judged) or 0.0, judged))

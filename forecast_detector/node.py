@@ -44,8 +44,9 @@ class NodeConfig:
     )
     image_topics: tuple[str, ...] = parameter(
         ('image_raw',), 'Image topics, one a camera, raw or compressed. Results are published '
-        "beside each, in place of its name's last token. Relative names are in the node's "
-        'namespace.', fixed='configure', example=('/camera/image_raw',),
+        "beside each, in place of its name's last token: /front/image_raw gives /front/detections "
+        "and /front/decision. Relative names are in the node's namespace.", fixed='configure',
+        example=('/camera/image_raw',),
     )
     lossless: bool = parameter(
         False, 'Process every image, in order, instead of the newest only (replay). Publishers '

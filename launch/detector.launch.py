@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
+import re
 import sys
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
@@ -13,6 +14,23 @@ from launch import LaunchContext, LaunchDescription
 
 PARAMETERS_FILE = Path(__file__).resolve().parent.parent / 'config' / 'detector.yaml'
 FROM_FILE = '(empty: as params_file says)'
+SWITCH = ['', 'true', 'false']
+
+
+def comment_on(name: str) -> str:
+    """Read what the package's parameter file says above a parameter."""
+    text = PARAMETERS_FILE.read_text(encoding='utf-8') if PARAMETERS_FILE.is_file() else ''
+    found = re.search(rf'((?:^ *# .*\n)+) *{name}:', text, re.MULTILINE)
+    lines = found[1].splitlines() if found else [f'Parameter {name} of the node.']
+    return ' '.join(line.strip(' #') for line in lines)
+
+
+def overriding(name: str, choices: list[str] | None = None) -> DeclareLaunchArgument:
+    """Declare an argument that overrides a parameter of the file, where it is not empty."""
+    return DeclareLaunchArgument(
+        name, default_value='', choices=choices, description=f'{comment_on(name)} {FROM_FILE}'
+    )
+
 
 ARGUMENTS = [
     DeclareLaunchArgument(
@@ -26,7 +44,7 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         'use_sim_time',
         default_value='',
-        choices=['', 'true', 'false'],
+        choices=SWITCH,
         description=f'Take the time from /clock (simulation, replayed bags) {FROM_FILE}.',
     ),
     DeclareLaunchArgument(
@@ -35,42 +53,12 @@ ARGUMENTS = [
         choices=['debug', 'info', 'warn', 'error', 'fatal'],
         description='Least severe log messages of the node that are shown.',
     ),
-    DeclareLaunchArgument(
-        'autostart',
-        default_value='',
-        choices=['', 'true', 'false'],
-        description='Configure and activate the node at start; false leaves that to '
-        f'`ros2 lifecycle set` {FROM_FILE}.',
-    ),
-    DeclareLaunchArgument(
-        'image_topics',
-        default_value='',
-        description='Image topics, one a camera, raw or compressed, separated by commas '
-        f'{FROM_FILE}.',
-    ),
-    DeclareLaunchArgument(
-        'weights',
-        default_value='',
-        description=f'Shipped weights by name (foda, synthetic) or a file {FROM_FILE}.',
-    ),
-    DeclareLaunchArgument(
-        'p',
-        default_value='',
-        description='Threshold of the scheduler in [0, 1]; the next frame is a FORECAST if its '
-        f'confidence is greater; 1 reads every frame {FROM_FILE}.',
-    ),
-    DeclareLaunchArgument(
-        'device',
-        default_value='',
-        description=f'auto, cpu, cuda or cuda:N {FROM_FILE}.',
-    ),
-    DeclareLaunchArgument(
-        'lossless',
-        default_value='',
-        choices=['', 'true', 'false'],
-        description='Process every image in order instead of the newest only (replay) '
-        f'{FROM_FILE}.',
-    ),
+    overriding('autostart', SWITCH),
+    overriding('image_topics'),
+    overriding('weights'),
+    overriding('p'),
+    overriding('device'),
+    overriding('lossless', SWITCH),
 ]
 
 

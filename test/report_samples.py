@@ -1,10 +1,46 @@
 """JSON as evaluate, replay and sweep write it, made up: for the tests of the report."""
 
 import base64
+from html.parser import HTMLParser
 import json
 
 import cv2
 import numpy as np
+
+VOID = {'meta', 'link', 'img', 'br'}
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, the text, and whether every element is closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.words, self.path = [], [], []
+        self.feed(text)
+        assert self.path == []
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.path.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.path.pop() == tag
+
+    def handle_data(self, data):
+        if 'style' not in self.path:
+            self.words.append(data)
+
+    @property
+    def text(self):
+        return ' '.join(' '.join(self.words).replace('\xa0', ' ').split())
+
+    def all(self, tag, class_=None):
+        return [a for t, a in self.elements
+                if t == tag and (class_ is None or class_ in a.get('class', '').split())]
 
 
 def jpeg(seed=0):

@@ -22,6 +22,8 @@ ALLOWED = {
     'memory': set(),
     'shipped': set(),
     'topics': set(),
+    # Results: what stands in the JSON of a measurement.
+    'records': set(),
     # The core.
     'preprocess': {'boxes'},
     'postprocess': {'boxes', 'types'},
@@ -35,27 +37,27 @@ ALLOWED = {
     'bags': {'images', 'types'},
     'data': {'bags', 'boxes', 'images', 'types'},
     # Loops over the engine.
-    'scoring': {'boxes', 'data', 'types'},
+    'scoring': {'boxes', 'data', 'records', 'types'},
     'policies': {
         'boxes', 'config', 'data', 'engine', 'model', 'preprocess', 'scoring', 'types',
     },
     'evaluation': {
         'boxes', 'checkpoint', 'config', 'data', 'engine', 'memory', 'policies', 'postprocess',
-        'scoring', 'types',
+        'records', 'scoring', 'types',
     },
     'training': {
         'boxes', 'checkpoint', 'config', 'data', 'engine', 'model', 'postprocess', 'settings',
         'shipped', 'types',
     },
     'diagnosis': {
-        'boxes', 'config', 'data', 'engine', 'evaluation', 'policies', 'scoring', 'training',
-        'types',
+        'boxes', 'config', 'data', 'engine', 'evaluation', 'policies', 'records', 'scoring',
+        'training', 'types',
     },
     'replay': {
         'bags', 'config', 'data', 'demo', 'engine', 'evaluation', 'node', 'parameter', 'policies',
-        'scoring', 'topics', 'types',
+        'records', 'scoring', 'topics', 'types',
     },
-    'report': set(),
+    'report': {'records'},
     'annotate': {'data', 'types'},
     'demo': {'bags', 'data', 'node', 'scoring', 'types'},
     # The robot's node; and the nodes around it, for demos and replays.
@@ -71,8 +73,8 @@ ALLOWED = {
     'executables': {'node'},
     'cli': {
         'annotate', 'bags', 'checkpoint', 'config', 'data', 'demo', 'device', 'diagnosis',
-        'engine', 'evaluation', 'memory', 'node', 'policies', 'replay', 'report', 'scoring',
-        'shipped', 'topics', 'training', 'types',
+        'engine', 'evaluation', 'memory', 'node', 'parameter', 'policies', 'records',
+        'replay', 'report', 'scoring', 'shipped', 'topics', 'training', 'types',
     },
     '__main__': {'cli'},
     '__init__': {'checkpoint', 'config', 'engine', 'types'},

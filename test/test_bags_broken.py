@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import pytest
 from test_bags import LABELS, one
-from test_evaluation_many import weights  # noqa: F401
 
 from forecast_detector.bags import BagError, BagReader, BagWriter
 from forecast_detector.bags.messages import (
@@ -169,7 +168,7 @@ def told(capsys, *options):
     return said.out
 
 
-def test_detect_counts_it(weights, path, tmp_path, capsys):  # noqa: F811
+def test_detect_counts_it(weights, path, tmp_path, capsys):
     out = tmp_path / 'o.json'
     assert '5 frames: ' in (said := told(capsys, 'detect', path, '--weights', weights, '--device',
                                          'cpu', '--json', out)) and '1 frames passed over' in said
@@ -181,7 +180,7 @@ def test_detect_counts_it(weights, path, tmp_path, capsys):  # noqa: F811
     ('evaluate', '--policy', 'read'), ('evaluate', '--policy', 'oracle'),
     ('evaluate', '--policy', 'read', '--workers', '2'), ('sweep', '--baselines'), ('diagnose',),
 ])
-def test_what_measures_measures_the_rest(weights, path, tmp_path, capsys, options):  # noqa: F811
+def test_what_measures_measures_the_rest(weights, path, tmp_path, capsys, options):
     name, *more = options
     out = tmp_path / 'o.json'
     told(capsys, name, '--weights', weights, '--device', 'cpu', '--dataset', 'rosbag', '--root',
@@ -192,7 +191,7 @@ def test_what_measures_measures_the_rest(weights, path, tmp_path, capsys, option
         assert (found['frames'], found['annotated'], found['skipped']) == (5, 5, [])
 
 
-def test_replay_counts_it_as_unusable(weights, path, tmp_path, capsys):  # noqa: F811
+def test_replay_counts_it_as_unusable(weights, path, tmp_path, capsys):
     told(capsys, 'replay', '--weights', weights, '--device', 'cpu', '--bag', path, '--out',
          tmp_path / 'r', '--loop', '2', '--with-images')
     report = json.loads((tmp_path / 'r' / 'report.json').read_text())
@@ -223,7 +222,7 @@ def test_a_bag_written_by_us_may_be_damaged_as_well(tmp_path):
     assert len(RosbagClip(tmp_path / 'b')) == 2
 
 
-def test_what_cameras_of_one_bag_lack_is_told_together(weights, tmp_path, capsys):  # noqa: F811
+def test_what_cameras_of_one_bag_lack_is_told_together(weights, tmp_path, capsys):
     with Mcap(tmp_path / 'b.mcap') as file:
         for number, topic in enumerate(('/left/image', '/right/image')):
             channel = file.channel(topic)

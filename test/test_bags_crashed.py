@@ -13,7 +13,6 @@ from mcap.writer import CompressionType, Writer
 import numpy as np
 import pytest
 from test_bags import LABELS, one, ROOT, STEP_NS, write_bag
-from test_evaluation_many import weights  # noqa: F401
 
 from forecast_detector.bags import BagError, BagReader, BagWriter
 from forecast_detector.cli.main import main
@@ -216,7 +215,7 @@ def test_an_mcap_has_checksums_and_the_qos_of_its_topics(tmp_path):
         list(StreamReader(file, validate_crcs=True).records)
 
 
-def test_every_command_reads_a_crashed_bag_and_says_so(weights, tmp_path, capsys):  # noqa: F811
+def test_every_command_reads_a_crashed_bag_and_says_so(weights, tmp_path, capsys):
     whole = write_large(tmp_path / 'bags' / 'a')
     path = crash(write_large(tmp_path / 'bags' / 'b'), 0.6)
     frames = len(RosbagClip(path))
@@ -243,7 +242,7 @@ def test_every_command_reads_a_crashed_bag_and_says_so(weights, tmp_path, capsys
     assert RosbagClip(whole).lacks is None
 
 
-def test_what_is_no_bag_is_skipped_with_status_3(weights, tmp_path):  # noqa: F811
+def test_what_is_no_bag_is_skipped_with_status_3(weights, tmp_path):
     write_bag(tmp_path / 'bags' / 'a')
     (tmp_path / 'bags' / 'empty').mkdir()
     (tmp_path / 'bags' / 'gone').symlink_to(tmp_path / 'unmounted')

@@ -16,7 +16,6 @@ from rosbags.rosbag1 import Writer as Ros1Writer
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from test_bags import write_bag
 from test_bags_foreign import check, values
-from test_evaluation_many import weights  # noqa: F401
 import zstandard
 
 from forecast_detector.bags import BagError, BagReader, folders, unpacking
@@ -155,7 +154,7 @@ def test_other_files_are_no_concern(tmp_path):
     ('evaluate', '--policy', 'read', '--json'), ('convert', '--to', 'coco_vid', '--out'),
 ])
 def test_in_a_folder_all_are_read_or_skipped_with_status_3(
-    weights, tmp_path, capsys, command  # noqa: F811
+    weights, tmp_path, capsys, command
 ):
     folder = tmp_path / 'bags'
     write_bag(folder / 'a', truth=None)

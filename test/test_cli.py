@@ -83,8 +83,9 @@ def test_detect_reads_bags_and_passes_over_frames_that_cannot_be_used(
     captured = capsys.readouterr()
     report = json.loads(captured.out)
     assert (report['read'], report['skipped']) == (3, 1)
-    assert [frame['index'] for frame in report['frames']] == [0, 1, 3]
-    assert 'frame 2 is passed over' in captured.err
+    assert [frame['stamp_ns'] for frame in report['frames']] == [0, 10**8, 3 * 10**8]
+    assert '1 of 4 messages of /camera/compressed' in captured.err
+    assert 'at 200000000 ns' in captured.err
 
 
 @pytest.mark.parametrize(

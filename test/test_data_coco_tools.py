@@ -6,7 +6,7 @@ import pytest
 
 from forecast_detector.boxes import xyxy_to_xywh
 from forecast_detector.data.coco_vid import load_coco_vid
-from forecast_detector.evaluation.dump import read_dump, results, write_dump
+from forecast_detector.scoring.dump import read_dump, results, write_dump
 from forecast_detector.types import Detections
 
 FRAMES = 3
@@ -115,6 +115,20 @@ def test_a_track_that_is_none_is_named(tmp_path, content, values):
         load(tmp_path, content)
 
 
+def test_a_track_may_be_a_text_under_every_key(tmp_path, content, caplog):
+    for k, row in enumerate(content['annotations']):
+        row['instance_id'] = ('car_1', 'car_2', 'car_1')[k]
+    first, second, third = tracks(load(tmp_path, content))
+    assert first == third != second and min(first, second) >= 0 and caplog.text == ''
+
+
+def test_image_ids_that_are_there_twice_are_named_for_that(tmp_path, content):
+    for image in content['images']:
+        image['id'] = 10
+    with pytest.raises(ValueError, match='2 image ids are there twice'):
+        load(tmp_path, content)
+
+
 def test_the_keys_of_tao(tmp_path, content):
     content['tracks'] = [{'id': 5, 'category_id': 9, 'video_id': 1}]
     content['videos'] = [{'id': 1, 'name': 'train/YFCC100M/v_1', 'width': 64, 'height': 48}]
@@ -195,6 +209,7 @@ def test_flags_in_every_spelling(tmp_path, content, value, crowd):
     ('images', {'frame_id': 1.5}, 'the frame_id 1.5; expected int'),
     ('images', {'id': 1.5}, 'the id 1.5; expected int or str'),
     ('images', {'annotated': 'never'}, "the annotated 'never'"),
+    ('annotations', {'bbox': None}, 'has bbox None; expected four finite numbers'),
 ])
 def test_a_field_that_cannot_be_is_named(tmp_path, content, key, value, message):
     content[key][0].update(value)
@@ -217,6 +232,9 @@ def test_a_byte_order_mark_is_read(tmp_path, content, encoding):
     (b'{"videos": "na', 'not valid JSON .* truncated', 'UTF-8'),
     (b'', 'not valid JSON .* truncated', 'UTF-8'),
     (b'{"videos": [1,, 2]}', 'not valid JSON .* correct it there', 'truncated'),
+    (b'version https://git-lfs.github.com/spec/v1\n', 'git lfs pull', 'correct'),
+    (b'<html>404</html>', 'not valid JSON .* web page', 'correct'),
+    (b'[' * 100000, 'cannot be read as JSON', 'truncated'),
     (b'{"a": 1} {"b": 2}', 'not valid JSON .Extra data.* correct it there', 'truncated'),
 ])
 def test_a_file_is_blamed_for_what_is_wrong_with_it(tmp_path, data, there, not_there):

@@ -2,6 +2,7 @@
 
 import json
 
+from matroska import matroska
 import pytest
 from test_convert_names import coco
 from test_data_coco_vid import grey, write_video
@@ -36,6 +37,17 @@ def test_a_file_that_is_shorter_is_told_with_both_lengths(root):
     assert [grey(clip.read(k)) for k in range(3)] == [0, 1, 2]
     with pytest.raises(VideoEndError, match='after 3 frames; .* on to frame_id 9: .* shorter'):
         clip.read(3)
+
+
+def test_a_codec_that_gives_no_frame_is_named_and_not_a_short_file(root):
+    frames = [bytes([k]) * 50 for k in range(10)]
+    data = matroska(frames, range(0, 400, 40), codec=b'V_VP9', duration_ms=400)
+    (root / 'val/a.mp4').write_bytes(data)
+    clip = load_coco_vid(root, 'val').clips[0]
+    for k in (0, 5):
+        with pytest.raises(VideoFaultError, match='VP9') as caught:
+            clip.read(k)
+        assert 'shorter' not in str(caught.value) and 'ffmpeg -i a.mp4' in str(caught.value)
 
 
 def test_frames_counted_from_one_are_told_at_the_end(root):

@@ -13,7 +13,7 @@ from forecast_detector.cli.main import main
 from forecast_detector.data.base import Truth
 from forecast_detector.data.coco_vid import load_coco_vid
 from forecast_detector.data.convert import clip_to_bag
-from forecast_detector.data.image_files import file_kind, read_image
+from forecast_detector.data.image_files import file_kind, read_image, stated_size
 from forecast_detector.data.imagenet_vid import load_imagenet_vid
 from forecast_detector.data.rosbag import RosbagClip
 from forecast_detector.data.still import load_still_coco, load_still_voc, StillClip
@@ -242,6 +242,29 @@ def test_stills_and_snippets_are_turned_by_their_stated_size(tmp_path):
     # Without a size, as it is seen.
     clip = StillClip(tmp_path / 'val/a.jpg', 2, Truth())
     assert clip.read(0).shape == (80, 48, 3)
+
+
+def test_an_annotated_size_may_have_fractions_or_be_text(tmp_path):
+    (tmp_path / 'a.jpg').write_bytes(jpeg())
+    assert read_image(tmp_path / 'a.jpg', stated_size(79.6, 48.3)).shape == (48, 80, 3)
+    assert stated_size('80', '48.0') == (80, 48)
+    for nothing in (float('inf'), float('nan'), 0, None, '', 'wide', -80):
+        assert stated_size(nothing, 48) is None
+
+
+def test_a_size_that_cannot_tell_how_a_picture_was_annotated_is_a_warning_for_a_folder(
+    tmp_path, caplog
+):
+    for name, orientation in (('a', 1), ('b', 3), ('c', 3), ('d', 6)):
+        (tmp_path / f'{name}.jpg').write_bytes(jpeg(orientation))
+    read_image(tmp_path / 'a.jpg', SIZE)
+    read_image(tmp_path / 'b.jpg')  # not annotated
+    read_image(tmp_path / 'd.jpg', SIZE)  # as it is stored
+    assert not caplog.records
+    for name in 'bc':
+        read_image(tmp_path / f'{name}.jpg', SIZE)
+    (line,) = [r.getMessage() for r in caplog.records]
+    assert 'b.jpg' in line and 'orientation is 3' in line and 'it is turned' in line
 
 
 def test_voc_files_with_a_wrong_size_are_a_warning_for_a_folder(tmp_path, caplog):

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from test_bags import write_bag
 from test_data_coco_vid import content, root  # noqa: F401 (fixtures)
-from test_evaluation_sweep import steered  # noqa: F401 (a fixture)
 
 from forecast_detector.data.coco_vid import load_coco_vid
 from forecast_detector.data.rosbag import RosbagClip
@@ -64,7 +63,7 @@ def test_clips_of_clips_release_them(tmp_path):
 
 
 @pytest.mark.parametrize('good', [True, False])
-def test_a_store_holds_the_files_of_one_clip_at_a_time(steered, tmp_path, good):  # noqa: F811
+def test_a_store_holds_the_files_of_one_clip_at_a_time(steered, tmp_path, good):
     clips = [RosbagClip(write_bag(tmp_path / name, frames=20)) for name in 'abc']
     seen, frame = [], RosbagClip.frame
 

@@ -7,8 +7,8 @@ from forecast_detector.data.imagenet_vid import load_imagenet_vid, read_truth
 from forecast_detector.data.still import load_still_voc
 from forecast_detector.data.text import read_text
 from forecast_detector.data.voc_xml import read_voc
-from forecast_detector.evaluation.dump import read_dump
-from forecast_detector.report.load import load as load_report
+from forecast_detector.records import read as load_report
+from forecast_detector.scoring.dump import read_dump
 
 MARKED = ('utf-8', 'utf-8-sig', 'utf-16', 'utf-32')
 BIG_ENDIAN = b'\xfe\xff' + 'Flèche\r\n'.encode('utf-16-be')
@@ -84,6 +84,7 @@ def test_flags_in_every_spelling(tmp_path, text, difficult):
     ({'xmin': '20,5'}, "bndbox/xmin is '20,5'; expected a number"),
     ({'xmin': '80'}, 'ends before it begins'),
     ({'xmin': 'inf'}, 'is not finite'),
+    ({'xmin': '-1e300'}, 'beyond any picture'),
     ({'name': ' '}, 'object 1 without name'),
 ])
 def test_a_fault_in_a_file_is_named_by_its_field(tmp_path, values, message):
@@ -92,6 +93,26 @@ def test_a_fault_in_a_file_is_named_by_its_field(tmp_path, values, message):
         read_voc(tmp_path / 'a.xml')
     assert 'a.xml: not a Pascal VOC annotation' in str(caught.value)
     assert 'size' not in str(caught.value)
+
+
+def test_names_may_have_a_namespace(tmp_path):
+    text = voc(extra='<!-- seen twice --><trackid>3</trackid>')
+    (tmp_path / 'a.xml').write_text(text.replace(
+        '<annotation>', '<annotation xmlns="http://example.org/voc">'))
+    read = read_voc(tmp_path / 'a.xml')
+    assert [(o.name, o.box, o.track) for o in read.objects] == [('n02958343', (20, 40, 70, 90), 3)]
+
+
+@pytest.mark.parametrize('text', [
+    '<html><body>404</body></html>',
+    '<annotations><image width="64"><box xtl="1"/></image></annotations>',
+])
+def test_xml_of_another_kind_is_not_an_image_without_objects(tmp_path, text):
+    (tmp_path / 'a.xml').write_text(text)
+    with pytest.raises(ValueError, match='begins with <(html|annotations)> and has no object'):
+        read_voc(tmp_path / 'a.xml')
+    (tmp_path / 'a.xml').write_text('<annotation><size/></annotation>')
+    assert not read_voc(tmp_path / 'a.xml').objects
 
 
 @pytest.mark.parametrize(('declared', 'encoding'), [

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import pytest
 import yaml
 
 from forecast_detector import node
-from forecast_detector.cli.demo import add_arguments, choose
+from forecast_detector.cli.command import parse
+from forecast_detector.cli.demo import Demo
 from forecast_detector.demo.processes import Children, parameter_arguments
 from forecast_detector.demo.show import check_answered, live_line
 from forecast_detector.demo.source import check_source
 from forecast_detector.demo.summary import summarise, table
 
 BOX = [10.0, 10.0, 30.0, 30.0]
-
-
-def parse(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    return parser.parse_args(arguments)
 
 
 def answer(action: int, ms: float, objects: list, truth: list | None) -> dict:
@@ -109,13 +103,13 @@ def test_a_missing_source_is_told_before_anything_starts(tmp_path: Path) -> None
 @pytest.mark.parametrize('p', ['1.5', '-0.1', 'nan', 'high'])
 def test_p_outside_its_range_is_a_usage_error(p: str) -> None:
     with pytest.raises(SystemExit):
-        parse(['--p', p])
+        parse(Demo, ['--p', p])
 
 
 def test_weights_follow_the_source() -> None:
-    assert choose(parse([]))[1] == 'synthetic'
-    assert choose(parse(['--video', 'clip.mp4']))[1] == 'foda'
-    assert choose(parse(['--video', 'clip.mp4', '--weights', 'mine']))[1] == 'mine'
+    assert parse(Demo, []).choose()[1] == 'synthetic'
+    assert parse(Demo, ['--video', 'clip.mp4']).choose()[1] == 'foda'
+    assert parse(Demo, ['--video', 'clip.mp4', '--weights', 'mine']).choose()[1] == 'mine'
 
 
 def test_the_live_line_tells_what_is_going_on() -> None:

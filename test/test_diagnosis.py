@@ -1,17 +1,15 @@
 """Looking into weights: the scheduler as a classifier, forecast errors, cuts between clips."""
 
-import argparse
 import json
 
+from evaluation_samples import found, NoisyClip, there
 import numpy as np
 import pytest
-from test_evaluation_average_precision import found, there
-from test_evaluation_cli import weights  # noqa: F401 (a fixture)
-from test_evaluation_sweep import NoisyClip, steered  # noqa: F401 (a fixture)
 import torch
 
 from forecast_detector.checkpoint import load_checkpoint
-from forecast_detector.cli import diagnose
+from forecast_detector.cli.command import parse
+from forecast_detector.cli.diagnose import Diagnose
 from forecast_detector.data import base
 from forecast_detector.data import registry as datasets
 from forecast_detector.data.views import SplicedClip
@@ -86,7 +84,7 @@ def accumulate_runs(trials):
 
 
 @pytest.mark.parametrize('reads_all', [True, False])
-def test_trials_see_the_confidences_of_the_streams_that_they_follow(steered, clips, reads_all):  # noqa: F811,E501
+def test_trials_see_the_confidences_of_the_streams_that_they_follow(steered, clips, reads_all):
     store = FeatureStore(steered, clips)
     p = 1.0
     if not reads_all:
@@ -106,7 +104,7 @@ def test_trials_see_the_confidences_of_the_streams_that_they_follow(steered, cli
         assert {trial.action for trial in trials} == set(Action)
 
 
-def test_trials_are_labelled_as_in_training(steered, clips):  # noqa: F811
+def test_trials_are_labelled_as_in_training(steered, clips):
     if steered.network.config.peek:
         pytest.skip('a peek corrects the forecast first')
     store, network = FeatureStore(steered, clips), steered.network
@@ -129,7 +127,7 @@ def test_trials_are_labelled_as_in_training(steered, clips):  # noqa: F811
     assert [trial.serves for trial in trials] == labels
 
 
-def test_a_forecast_that_copies_has_the_error_of_a_copy(weights, clips):  # noqa: F811
+def test_a_forecast_that_copies_has_the_error_of_a_copy(weights, clips):
     # Fresh encoders add nothing to what they get.
     detector = StreamingDetector(load_checkpoint(weights), device='cpu')
     ratios = forecast_ratios(FeatureStore(detector, clips), 3)
@@ -140,7 +138,7 @@ def test_a_forecast_that_copies_has_the_error_of_a_copy(weights, clips):  # noqa
     assert forecast_ratios(FeatureStore(detector, still), 1)[0].ratio is None
 
 
-def test_a_forecast_is_compared_with_what_reading_gives(steered, clips):  # noqa: F811
+def test_a_forecast_is_compared_with_what_reading_gives(steered, clips):
     if steered.network.config.peek:
         pytest.skip('a peek corrects the forecast first')
     store, network = FeatureStore(steered, clips[:1]), steered.network
@@ -185,7 +183,7 @@ def test_frames_until_found_are_counted_from_the_first_frame_with_an_object():
     assert frames_until_found(clips, steps) == [2, LIMIT]
 
 
-def test_splices_run_as_one_stream_without_a_reset(steered, clips):  # noqa: F811
+def test_splices_run_as_one_stream_without_a_reset(steered, clips):
     store = FeatureStore(steered, clips)
     spliced = SplicedClip(clips)
     rows = run_splices(store, steered.labels, [0.5], [2])
@@ -203,17 +201,15 @@ def test_splices_run_as_one_stream_without_a_reset(steered, clips):  # noqa: F81
         store.regrouped(clips[:1])
 
 
-def test_the_command_writes_json_table_and_picture(tmp_path, weights, monkeypatch, capsys):  # noqa: F811,E501
+def test_the_command_writes_json_table_and_picture(tmp_path, weights, monkeypatch, capsys):
     pytest.importorskip('matplotlib')
     clips = [NoisyClip('a', 1, 9), NoisyClip('b', 2, 6)]
-    monkeypatch.setattr(
-        datasets, '_load', lambda *args, **more: base.ClipDataset(('bolt', 'nut'), clips))
-    parser = argparse.ArgumentParser()
-    diagnose.add_arguments(parser)
-    assert diagnose.run(parser.parse_args([
+    monkeypatch.setitem(
+        datasets.KINDS, 'synthetic', lambda place: base.ClipDataset(('bolt', 'nut'), clips))
+    assert parse(Diagnose, [
         '--weights', str(weights), '--dataset', 'synthetic', '--p', '0.4', '--device', 'cpu',
         '--json', str(tmp_path / 'd.json'), '--plot', str(tmp_path / 'd.png'), '--ahead', '2',
-    ])) == 0
+    ]).run() == 0
     result = json.loads((tmp_path / 'd.json').read_text())
     assert [judged['p'] for judged in result['classifier']] == [1.0, 0.4]
     assert [ratio['ahead'] for ratio in result['forecast_error']] == [1, 2]
@@ -223,11 +219,9 @@ def test_the_command_writes_json_table_and_picture(tmp_path, weights, monkeypatc
     assert 'AUROC' in capsys.readouterr().out
 
 
-def test_mistakes_are_named(weights):  # noqa: F811
-    parser = argparse.ArgumentParser()
-    diagnose.add_arguments(parser)
+def test_mistakes_are_named(weights):
     options = ['--weights', str(weights), '--dataset', 'synthetic']
     with pytest.raises(ValueError, match='success-iou: 2.0'):
-        diagnose.run(parser.parse_args([*options, '--success-iou', '2']))
+        parse(Diagnose, [*options, '--success-iou', '2']).run()
     with pytest.raises(ValueError, match='ahead: 0 is below 1'):
         forecast_ratios(None, 0)

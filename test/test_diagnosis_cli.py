@@ -1,24 +1,21 @@
 """The diagnose command: mistakes come before any reading; no cut costs only the cuts."""
 
-import argparse
 import json
 
+from evaluation_samples import NoisyClip
 import numpy as np
 import pytest
-from test_evaluation_cli import weights  # noqa: F401 (a fixture)
-from test_evaluation_sweep import NoisyClip
 
-from forecast_detector.cli import diagnose
+from forecast_detector.cli.command import parse
+from forecast_detector.cli.diagnose import Diagnose
 from forecast_detector.cli.main import main
 from forecast_detector.data import registry as datasets
 from forecast_detector.data.base import ClipDataset, Truth
 
 
 def run(*options):
-    parser = argparse.ArgumentParser()
-    diagnose.add_arguments(parser)
-    return diagnose.run(parser.parse_args([
-        '--dataset', 'synthetic', '--device', 'cpu', *map(str, options)]))
+    return parse(Diagnose, [
+        '--dataset', 'synthetic', '--device', 'cpu', *map(str, options)]).run()
 
 
 @pytest.mark.parametrize(('option', 'text'), [
@@ -41,12 +38,12 @@ def test_mistakes_are_refused_before_anything_is_opened(option, text, tmp_path, 
     ('ab', 'no clip after the first has an annotated object'),
     ('a', 'one clip has no cut to another'),
 ])
-def test_without_a_cut_the_rest_is_diagnosed(names, why, weights, tmp_path, monkeypatch, capsys):  # noqa: F811,E501
+def test_without_a_cut_the_rest_is_diagnosed(names, why, weights, tmp_path, monkeypatch, capsys):
     clips = [NoisyClip(name, 1, 6) for name in names]
     for clip in clips[1:]:
         monkeypatch.setattr(clip, 'truth', lambda index: Truth())
-    monkeypatch.setattr(
-        datasets, '_load', lambda *args, **more: ClipDataset(('bolt', 'nut'), clips))
+    monkeypatch.setitem(
+        datasets.KINDS, 'synthetic', lambda place: ClipDataset(('bolt', 'nut'), clips))
     assert run('--weights', weights, '--ahead', 1, '--json', tmp_path / 'd.json') == 0
     result = json.loads((tmp_path / 'd.json').read_text())
     assert result['cuts'] is None
@@ -55,8 +52,9 @@ def test_without_a_cut_the_rest_is_diagnosed(names, why, weights, tmp_path, monk
 
 
 def test_what_becomes_of_each_class_is_counted_and_drawn(tmp_path):
-    from forecast_detector.diagnosis.mistakes import _count, ClassMistakes
-    from forecast_detector.diagnosis.plots import plot_classes
+    from forecast_detector.diagnosis.mistakes import _count, Tally
+    from forecast_detector.records.codec import to_plain
+    from forecast_detector.report.diagnosis_plots import plot_classes
     from forecast_detector.types import Detections
 
     labels = ('bolt', 'nut')
@@ -66,13 +64,13 @@ def test_what_becomes_of_each_class_is_counted_and_drawn(tmp_path):
     found = Detections(
         np.concatenate([boxes[[0, 0, 2]], [[47, 0, 57, 10]]]).astype(np.float32),
         np.array([0.5, 0.9, 0.4, 0.8], np.float32), np.array([0, 1, 1, 0]))
-    classes = [ClassMistakes(label) for label in labels]
+    classes = [Tally() for _ in labels]
     for _ in range(2):
         _count(found, truth, classes, labels)
-    bolt, nut = (one.to_dict() for one in classes)
-    assert bolt == {'label': 'bolt', 'objects': 4, 'right': 0, 'missed': 2,
+    bolt, nut = (one.record(label) for one, label in zip(classes, labels, strict=True))
+    assert to_plain(bolt) == {'label': 'bolt', 'objects': 4, 'right': 0, 'missed': 2,
                     'taken_for': {'nut': 2}, 'alarms': 2}
-    assert nut == {'label': 'nut', 'objects': 2, 'right': 2, 'missed': 0,
+    assert to_plain(nut) == {'label': 'nut', 'objects': 2, 'right': 2, 'missed': 0,
                    'taken_for': {}, 'alarms': 0}
     plot_classes([bolt, nut], tmp_path / 'classes.svg')
     drawn = (tmp_path / 'classes.svg').read_text()

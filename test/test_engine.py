@@ -266,7 +266,7 @@ def test_a_family_with_several_maps_runs_live_and_from_stored_features(two_maps,
 
 def test_forecast_errors_of_several_maps_are_drawn_on_the_largest(two_maps):
     pictures, errors = show_errors(two_maps, [FlickeringClip('a', 7)], 0.5)
-    assert len(pictures) == 8 and all(np.isfinite(e['error']).all() for e in errors)
+    assert len(pictures) == 8 and all(np.isfinite(e.error).all() for e in errors)
 
 
 def test_a_forecast_of_that_family_is_not_read(two_maps):

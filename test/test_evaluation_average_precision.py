@@ -1,27 +1,13 @@
 """Average precision on cases small enough to work out on paper."""
 
+from evaluation_samples import found, there
 import numpy as np
 import pytest
 
-from forecast_detector.data.base import Truth
+from forecast_detector.records.evaluation import Precision
 from forecast_detector.scoring.average_precision import average_precision
 from forecast_detector.scoring.matching import match_frame, Rule, thresholds
 from forecast_detector.scoring.metrics import evaluate, ScoredClip
-from forecast_detector.types import Detections
-
-
-def found(*rows):
-    """Detections from rows (x1, y1, x2, y2, score, label)."""
-    table = np.array(rows, np.float64).reshape(-1, 6)
-    return Detections(
-        table[:, :4].astype(np.float32), table[:, 4].astype(np.float32), table[:, 5].astype(int)
-    )
-
-
-def there(*rows):
-    """Truth from rows (x1, y1, x2, y2, label, track)."""
-    table = np.array(rows, np.float64).reshape(-1, 6)
-    return Truth(table[:, :4].astype(np.float32), table[:, 4].astype(int), table[:, 5].astype(int))
 
 
 def precision_area(hits, positives):
@@ -127,7 +113,7 @@ def test_ranking_is_over_all_clips():
 def test_without_objects_there_is_no_number():
     metrics = evaluate([ScoredClip('a', [found((0, 0, 5, 5, 0.9, 0))], [there()])], ['nut'])
     assert metrics.map50 is None
-    assert metrics.by_speed['slow'] == {'map50': None, 'map50_tolerant': None}
+    assert metrics.by_speed['slow'] == Precision()
 
 
 def test_frames_must_agree_and_labels_must_fit():

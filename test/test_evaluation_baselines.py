@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from conftest import make_tiny_network
 import cv2
+from evaluation_samples import found, there
 import numpy as np
 import pytest
-from test_evaluation_average_precision import found, there
 
 from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.data.base import Clip

@@ -1,8 +1,8 @@
 """Bootstrap over clips."""
 
+from evaluation_samples import found, there
 import numpy as np
 import pytest
-from test_evaluation_average_precision import found, there
 
 from forecast_detector.scoring.average_precision import mean_average_precision
 from forecast_detector.scoring.bootstrap import (

@@ -1,6 +1,5 @@
 """The command ``evaluate`` on a tiny data set, with and without weights."""
 
-import argparse
 import json
 import re
 import shutil
@@ -13,11 +12,10 @@ import pytest
 import torch
 
 from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
-from forecast_detector.cli import evaluate
+from forecast_detector.cli.command import parse
+from forecast_detector.cli.evaluate import Evaluate
 from forecast_detector.cli.main import main
-from forecast_detector.config import ModelConfig
 from forecast_detector.evaluation import many
-from forecast_detector.model.network import ForecastNetwork
 
 LENGTH = 8
 
@@ -49,28 +47,13 @@ def root(tmp_path):
     return tmp_path
 
 
-@pytest.fixture(scope='module')
-def weights(tmp_path_factory):
-    """A small network that knows nothing, its classes in another order than the file's."""
-    torch.manual_seed(0)
-    config = ModelConfig(
-        ('bolt', 'nut'), feature_channels=16, lstm_channels=16, input_size=(96, 96),
-        extra_channels=(16, 16, 16, 16),
-    )
-    path = tmp_path_factory.mktemp('weights') / 'small.safetensors'
-    save_checkpoint(path, ForecastNetwork(config))
-    return path
-
-
 def run(root, *options):
     """Run the command; returns its exit status and its JSON."""
-    parser = argparse.ArgumentParser()
-    evaluate.add_arguments(parser)
-    args = parser.parse_args([
+    command = parse(Evaluate, [
         '--dataset', 'coco_vid', '--root', str(root), '--json', str(root / 'out.json'),
         *map(str, options),
     ])
-    return evaluate.run(args), json.loads((root / 'out.json').read_text())
+    return command.run(), json.loads((root / 'out.json').read_text())
 
 
 def write(path, rows):
@@ -98,11 +81,10 @@ def test_scoring_again_does_without_the_network(root):
     dump = write(root / 'd.json', [(100, 9, box(0), 0.9)])
     done = subprocess.run([
         sys.executable, '-c',
-        'import argparse, sys\n'
-        'from forecast_detector.cli import evaluate\n'
-        'parser = argparse.ArgumentParser()\n'
-        'evaluate.add_arguments(parser)\n'
-        'evaluate.run(parser.parse_args(sys.argv[1:]))\n'
+        'import sys\n'
+        'from forecast_detector.cli.command import parse\n'
+        'from forecast_detector.cli.evaluate import Evaluate\n'
+        'parse(Evaluate, sys.argv[1:]).run()\n'
         "sys.exit('torch' in sys.modules)",
         '--dataset', 'coco_vid', '--root', str(root), '--from', str(dump),
     ])
@@ -204,10 +186,8 @@ def test_a_trace_tells_what_was_decided_at_each_frame_and_why(root, weights):
     assert clip['frames'][1]['stamp_ns'] == 100_000_000
     assert result['trace']['pictures']
     args = ['--dataset', 'coco_vid', '--root', str(root), '--weights', str(weights), '--trace']
-    parser = argparse.ArgumentParser()
-    evaluate.add_arguments(parser)
     with pytest.raises(ValueError, match='give --json, too'):
-        evaluate.run(parser.parse_args(args))
+        parse(Evaluate, args).run()
 
 
 def test_a_comparison_tells_the_difference_and_its_interval(root):
@@ -222,11 +202,9 @@ def test_a_comparison_tells_the_difference_and_its_interval(root):
 
 def test_json_on_stdout_stands_alone(root, capsys):
     dump = write(root / 'd.json', [(100, 9, box(0), 0.9)])
-    parser = argparse.ArgumentParser()
-    evaluate.add_arguments(parser)
-    assert evaluate.run(parser.parse_args([
+    assert parse(Evaluate, [
         '--dataset', 'coco_vid', '--root', str(root), '--from', str(dump), '--json', '-',
-    ])) == 0
+    ]).run() == 0
     assert json.loads(capsys.readouterr().out)['frames'] == LENGTH
 
 

@@ -2,9 +2,9 @@
 
 import json
 
+from evaluation_samples import found, there
 import numpy as np
 import pytest
-from test_evaluation_average_precision import found, there
 
 from forecast_detector.scoring.coco import map50_95
 from forecast_detector.scoring.dump import read_dump, results, write_dump

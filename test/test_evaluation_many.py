@@ -1,6 +1,5 @@
 """Folders of bags and clips in workers: what cannot be used is named, the rest is as ever."""
 
-import argparse
 import json
 import shutil
 import sqlite3
@@ -10,13 +9,15 @@ import cv2
 import numpy as np
 import pytest
 from test_bags import flat, LABELS, one, ROOT, STEP_NS, write_bag
-from test_evaluation_cli import root, weights  # noqa: F401 (fixtures)
+from test_evaluation_cli import root  # noqa: F401 (a fixture)
 from test_evaluation_cli import run as run_clips
 
 from forecast_detector.bags import BagWriter
 from forecast_detector.bags.messages import default_typestore, IMAGE, make_header
 import forecast_detector.bags.reader
-from forecast_detector.cli import evaluate
+from forecast_detector.cli.command import parse
+from forecast_detector.cli.data import SKIPPED
+from forecast_detector.cli.evaluate import Evaluate
 from forecast_detector.evaluation.many import ray_resource
 
 TIMES = ('ms_per_frame', 'latency_ms')
@@ -65,13 +66,11 @@ def folder(tmp_path_factory):
 
 def run(out, *options):
     """Run the command on bags; returns its exit status and its JSON."""
-    parser = argparse.ArgumentParser()
-    evaluate.add_arguments(parser)
-    args = parser.parse_args([
+    command = parse(Evaluate, [
         '--dataset', 'rosbag', '--image-topic', '/cam/image_raw',
         '--json', str(out / 'out.json'), *map(str, options),
     ])
-    return evaluate.run(args), json.loads((out / 'out.json').read_text())
+    return command.run(), json.loads((out / 'out.json').read_text())
 
 
 def figures(result):
@@ -82,7 +81,7 @@ def figures(result):
 
 
 @pytest.fixture(scope='module')
-def alone(folder, weights, tmp_path_factory):  # noqa: F811
+def alone(folder, weights, tmp_path_factory):
     """Status, result and dump of one process."""
     out = tmp_path_factory.mktemp('alone')
     status, result = run(out, '--weights', weights, '--device', 'cpu', '--root', folder,
@@ -92,7 +91,7 @@ def alone(folder, weights, tmp_path_factory):  # noqa: F811
 
 def test_bags_that_cannot_be_used_are_named_and_the_rest_is_measured(folder, alone):
     status, result, _ = alone
-    assert status == evaluate.SKIPPED == 3
+    assert status == SKIPPED == 3
     reasons = {row['name'].rpartition('/')[2]: row['reason'] for row in result['skipped']}
     for name, reason in {
         'b_text.mcap': 'broken, truncated or not a bag',
@@ -126,7 +125,7 @@ def test_scoring_again_decodes_no_image_and_needs_no_weights(folder, alone, tmp_
         status, again = run(tmp_path, '--root', folder, '--from', alone[2])
     finally:
         (tmp_path / 'i_foreign').rename(folder / 'i_foreign')
-    assert status == evaluate.SKIPPED
+    assert status == SKIPPED
     assert (again['read_share'], again['ms_per_frame']) == (None, None)
     for name in ('map50', 'map50_tolerant', 'by_speed', 'by_class', 'map50_95', 'frames',
                  'annotated', 'clips'):
@@ -134,7 +133,7 @@ def test_scoring_again_decodes_no_image_and_needs_no_weights(folder, alone, tmp_
     assert len(again['skipped']) == 5
 
 
-def test_workers_give_the_figures_of_one_process(folder, weights, alone, tmp_path):  # noqa: F811
+def test_workers_give_the_figures_of_one_process(folder, weights, alone, tmp_path):
     status, result = run(tmp_path, '--weights', weights, '--device', 'cpu', '--root', folder,
                          '--p', 0.5, '--workers', 2, '--dump', tmp_path / 'dump.json')
     assert status == alone[0]
@@ -156,7 +155,7 @@ def test_workers_take_the_clips_of_other_data_sets(root, weights):  # noqa: F811
 
 
 def test_a_ray_cluster_gives_the_figures_of_one_process(
-    folder, weights, alone, tmp_path, monkeypatch  # noqa: F811
+    folder, weights, alone, tmp_path, monkeypatch
 ):
     pytest.importorskip('ray')
     # Its workers find the package where this process does.
@@ -177,20 +176,20 @@ def test_a_worker_on_a_cluster_takes_a_gpu_where_there_is_one(resources, device,
     assert ray_resource(resources, device) == expected
 
 
-def test_a_bag_with_a_bad_image_is_skipped_whole(weights, tmp_path):  # noqa: F811
+def test_a_bag_with_a_bad_image_is_skipped_whole(weights, tmp_path):
     write_bag(tmp_path / 'bags' / 'a')
     with BagWriter(tmp_path / 'bags' / 'b') as bag:
         bag.image('/cam/image_raw', flat(0), 0)
-        short = default_typestore().types[IMAGE](
-            make_header(STEP_NS, ''), 24, 32, 'rgb8', 0, 9, np.zeros(2304, np.uint8))
-        bag.write('/cam/image_raw', IMAGE, short, STEP_NS)
+        odd = default_typestore().types[IMAGE](
+            make_header(STEP_NS, ''), 24, 32, 'odd8', 0, 96, np.zeros(24 * 96, np.uint8))
+        bag.write('/cam/image_raw', IMAGE, odd, STEP_NS)
     status, result = run(tmp_path, '--weights', weights, '--device', 'cpu', '--policy', 'read',
                          '--root', tmp_path / 'bags')
     assert (status, result['clips']) == (3, 1)
     assert 'image 1' in result['skipped'][0]['reason']
 
 
-def test_images_are_let_go_whatever_the_length_of_a_bag(weights, tmp_path, monkeypatch):  # noqa: F811
+def test_images_are_let_go_whatever_the_length_of_a_bag(weights, tmp_path, monkeypatch):
     path = write_bag(tmp_path / 'b', frames=25)
     decode, images, alive = forecast_detector.bags.reader.decode_image, [], []
 
@@ -207,7 +206,7 @@ def test_images_are_let_go_whatever_the_length_of_a_bag(weights, tmp_path, monke
     assert max(alive) <= 2
 
 
-def test_nothing_but_broken_bags_is_an_error(weights, tmp_path, capsys):  # noqa: F811
+def test_nothing_but_broken_bags_is_an_error(weights, tmp_path, capsys):
     (tmp_path / 'a.mcap').write_text('no bag')
     for options in (('--weights', weights), ('--from', tmp_path / 'd.json')):
         (tmp_path / 'd.json').write_text('[]')
@@ -216,7 +215,7 @@ def test_nothing_but_broken_bags_is_an_error(weights, tmp_path, capsys):  # noqa
         assert 'skipped: ' in capsys.readouterr().err
 
 
-def test_a_bag_without_truth_is_run_and_not_scored(weights, tmp_path, capsys):  # noqa: F811
+def test_a_bag_without_truth_is_run_and_not_scored(weights, tmp_path, capsys):
     path = write_bag(tmp_path / 'b', truth=None)
     status, result = run(tmp_path, '--root', path, '--weights', weights, '--interval')
     assert (status, result['map50'], result['frames'], result['annotated']) == (0, None, 6, 0)
@@ -254,12 +253,10 @@ def test_imagenet_vid_is_scored_from_end_to_end_without_its_images(tmp_path):
             for k in range(8) if k % 4 < 3]
     rows.append({'image_id': 4, 'category_id': 1, 'bbox': [5, 6, 30, 24], 'score': 0.95})
     (tmp_path / 'd.json').write_text(json.dumps(rows))
-    parser = argparse.ArgumentParser()
-    evaluate.add_arguments(parser)
-    assert evaluate.run(parser.parse_args([
+    assert parse(Evaluate, [
         '--dataset', 'imagenet_vid', '--root', str(root), '--from', str(tmp_path / 'd.json'),
         '--json', str(tmp_path / 'out.json'),
-    ])) == 0
+    ]).run() == 0
     result = json.loads((tmp_path / 'out.json').read_text())
     assert (result['frames'], result['annotated'], result['clips']) == (8, 8, 2)
     # Six objects found, after one false detection in the frame without any.
@@ -285,12 +282,10 @@ def test_imagenet_vid_with_weights(tmp_path):
         CLASSES, feature_channels=16, lstm_channels=16, input_size=(64, 64),
         extra_channels=(16, 16, 16, 16),
     )))
-    parser = argparse.ArgumentParser()
-    evaluate.add_arguments(parser)
-    assert evaluate.run(parser.parse_args([
+    assert parse(Evaluate, [
         '--dataset', 'imagenet_vid', '--root', str(make_vid(tmp_path)),
         '--weights', str(tmp_path / 'w.safetensors'), '--policy', 'alternate',
         '--device', 'cpu', '--json', str(tmp_path / 'out.json'),
-    ])) == 0
+    ]).run() == 0
     result = json.loads((tmp_path / 'out.json').read_text())
     assert (result['frames'], result['read_share']) == (8, 0.5)

@@ -1,8 +1,8 @@
 """Motion IoU and the rules of average precision by speed, worked out on paper."""
 
+from evaluation_samples import found, there
 import numpy as np
 import pytest
-from test_evaluation_average_precision import found, there
 
 from forecast_detector.scoring.matching import Pairs, Rule
 from forecast_detector.scoring.metrics import evaluate, outcomes, ScoredClip
@@ -82,9 +82,9 @@ def still_and_moving(extra_detections=()):
 def test_each_speed_counts_only_its_own_objects():
     metrics = evaluate([still_and_moving()], ['nut'])
     assert metrics.map50 == pytest.approx(0.5)
-    assert metrics.by_speed['slow']['map50'] == 1.0
-    assert metrics.by_speed['fast']['map50'] == 0.0
-    assert metrics.by_speed['medium']['map50'] is None
+    assert metrics.by_speed['slow'].map50 == 1.0
+    assert metrics.by_speed['fast'].map50 == 0.0
+    assert metrics.by_speed['medium'].map50 is None
 
 
 def test_detections_of_objects_out_of_range_count_for_nothing():
@@ -102,7 +102,7 @@ def test_a_false_detection_that_touches_nothing_is_shared_by_the_ranges():
     assert judged['fast'].false.sum() == pytest.approx(4)
     # Eight of weight 1/2 before the eight true ones: precision 8 / 12 everywhere.
     assert evaluate([still_and_moving([(200, 200, 210, 210, 0.95, 0)])], ['nut']).by_speed[
-        'slow']['map50'] == pytest.approx(8 / 12)
+        'slow'].map50 == pytest.approx(8 / 12)
 
 
 def test_a_false_detection_near_a_box_of_another_class_goes_by_that_box():

@@ -1,8 +1,8 @@
 """Streaming average precision: who answers which frame, on timelines drawn on paper."""
 
+from evaluation_samples import found
 import numpy as np
 import pytest
-from test_evaluation_average_precision import found
 from test_evaluation_baselines import BoxClip, linear
 
 from forecast_detector.evaluation.streaming_ap import arrivals, Latencies, pair, stream_clip

@@ -1,18 +1,16 @@
 """Runs over features read once, the oracle, and the sweep: equal to running frame by frame."""
 
-import argparse
 import csv
 import json
 
+from evaluation_samples import found, NoisyClip, there
 import numpy as np
 import pytest
-from test_evaluation_average_precision import found, there
-from test_evaluation_cli import weights  # noqa: F401 (a fixture)
 import torch
 
-from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
-from forecast_detector.cli import sweep as sweep_command
-from forecast_detector.config import ModelConfig
+from forecast_detector.checkpoint import load_checkpoint
+from forecast_detector.cli.command import parse
+from forecast_detector.cli.sweep import Sweep as SweepCommand
 from forecast_detector.data.base import Clip
 from forecast_detector.engine import StreamingDetector
 from forecast_detector.evaluation.oracle import run_oracle
@@ -22,7 +20,6 @@ from forecast_detector.evaluation.run import run_clips
 from forecast_detector.evaluation.store import FeatureStore
 from forecast_detector.evaluation.sweep import carry, Replay, Sweep
 from forecast_detector.evaluation.thresholds import ShareCurve
-from forecast_detector.model.network import ForecastNetwork
 from forecast_detector.policies.boxes import BoxBaseline, HoldBoxes, ScheduledBoxes
 from forecast_detector.policies.detector import DetectorRunner, evaluation_config
 from forecast_detector.policies.kalman import KalmanBoxes
@@ -32,32 +29,13 @@ from forecast_detector.scoring.frame_loss import frame_loss
 from forecast_detector.types import Action, Policy, Reason
 
 
-class NoisyClip(Clip):
-    """Random patches, their decodings counted; one object that moves by two pixels a frame."""
-
-    def __init__(self, name, seed, length):
-        self.name, self.length, self.decoded = name, length, 0
-        patches = np.random.default_rng(seed).integers(0, 255, (length, 4, 5, 3), np.uint8)
-        self.images = patches.repeat(16, axis=1).repeat(16, axis=2)
-
-    def __len__(self):
-        return self.length
-
-    def read(self, index):
-        self.decoded += 1
-        return self.images[index]
-
-    def truth(self, index):
-        return there((5 + 2 * index, 5, 45 + 2 * index, 45, index % 2, 0))
-
-
 @pytest.fixture
 def clips():
     return [NoisyClip('a', 1, 9), NoisyClip('b', 2, 6), NoisyClip('c', 3, 12)]
 
 
 @pytest.fixture
-def detector(weights):  # noqa: F811
+def detector(weights):
     return StreamingDetector(load_checkpoint(weights), device='cpu')
 
 
@@ -81,36 +59,6 @@ def test_settings_side_by_side_are_as_each_frame_by_frame(detector, clips):
     ])
     for (policy, every), runs in zip(cases, together):
         assert_same(runs, run_clips(make_runner(policy, detector, read_every=every), clips))
-
-
-@pytest.fixture(params=[0, 4], ids=['blind', 'peek'])
-def steered(request, tmp_path):
-    """A network whose scheduler differs from frame to frame, with and without a peek."""
-    torch.manual_seed(1)
-    network = ForecastNetwork(ModelConfig(
-        ('bolt', 'nut'), feature_channels=16, lstm_channels=16, input_size=(96, 96),
-        extra_channels=(16, 16, 16, 16), peek=request.param,
-    ))
-    with torch.no_grad():
-        # Untrained norms let next to nothing of the image through.
-        network.train()
-        for module in network.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
-                module.momentum = None
-        images = torch.randint(0, 255, (8, 3, 6, 6)).repeat_interleave(16, 2)
-        network.read(images.repeat_interleave(16, 3))
-        network.scheduler.fc.weight.mul_(30)
-        for part in (network.encoder1, network.encoder2):
-            for value in part.parameters():
-                value.add_(0.1 * torch.randn_like(value))
-        for predictor in network.head.classification:
-            # Few detections, or suppression takes most of the time.
-            predictor[-1].weight.mul_(20)
-            predictor[-1].bias.view(-1, 3)[:, 0] += 3
-        if network.peek is not None:
-            network.peek.project.weight.normal_(0, 0.3)
-    save_checkpoint(tmp_path / 'w.safetensors', network)
-    return StreamingDetector(load_checkpoint(tmp_path / 'w.safetensors'), device='cpu')
 
 
 def test_the_scheduler_steers_batched_streams_as_it_steers_one(steered, clips):
@@ -330,7 +278,7 @@ def test_a_sweep_measures_the_scheduler_and_every_baseline(steered, clips):
     assert recommend(points, loss=1.0).read_share == min(scheduled.values())
     assert recommend(points, ms=0.0) is None
     for row in differences(points):
-        assert row['low'] <= row['high']
+        assert row.low <= row.high
 
 
 @pytest.mark.parametrize('steered', [0], ids=['blind'], indirect=True)
@@ -355,21 +303,19 @@ def test_p_lies_between_confidences_and_corrects_itself_by_whole_runs():
     assert curve.p_for(0.5) < 0.4
 
 
-def test_the_command_writes_json_table_and_picture(tmp_path, weights, monkeypatch):  # noqa: F811
+def test_the_command_writes_json_table_and_picture(tmp_path, weights, monkeypatch):
     pytest.importorskip('matplotlib')
     from forecast_detector.data import base
     from forecast_detector.data import registry as datasets
     clips = [NoisyClip('a', 1, 9), NoisyClip('b', 2, 6)]
-    monkeypatch.setattr(
-        datasets, '_load', lambda *args, **more: base.ClipDataset(('bolt', 'nut'), clips))
-    parser = argparse.ArgumentParser()
-    sweep_command.add_arguments(parser)
-    assert sweep_command.run(parser.parse_args([
+    monkeypatch.setitem(
+        datasets.KINDS, 'synthetic', lambda place: base.ClipDataset(('bolt', 'nut'), clips))
+    assert parse(SweepCommand, [
         '--weights', str(weights), '--dataset', 'synthetic', '--baselines', 'alternate', 'hold',
         '--json', str(tmp_path / 's.json'), '--csv', str(tmp_path / 's.csv'),
         '--plot', str(tmp_path / 's.png'), '--want-share', '0.5', '--device', 'cpu',
         '--time-pass',
-    ])) == 0
+    ]).run() == 0
     result = json.loads((tmp_path / 's.json').read_text())
     assert {'policy', 'p', 'read_every', 'read_share', 'map50', 'map50_tolerant', 'by_speed',
             'ms_per_frame'} == set(result['points'][0])

@@ -1,28 +1,28 @@
 """Sweeps and diagnoses where something is missing: confidences, truth, some of the bags."""
 
-import argparse
 import csv
 import json
 import math
 
+from evaluation_samples import NoisyClip
 import numpy as np
 import pytest
 from test_bags import flat, LABELS, one, STEP_NS, write_bag
-from test_evaluation_cli import weights  # noqa: F401 (a fixture)
 from test_evaluation_many import make_folder
-from test_evaluation_sweep import NoisyClip, steered  # noqa: F401 (a fixture)
 import torch
 
 from forecast_detector.bags import BagWriter
 from forecast_detector.bags.messages import default_typestore, IMAGE, make_header
 from forecast_detector.checkpoint import load_checkpoint
-from forecast_detector.cli import sweep as sweep_command
+from forecast_detector.cli.command import parse
 from forecast_detector.cli.main import main
 from forecast_detector.cli.options import OptionError
+from forecast_detector.cli.sweep import Sweep as SweepCommand
 from forecast_detector.data import registry as datasets
 from forecast_detector.data.base import ClipDataset, Truth
 from forecast_detector.data.rosbag import RosbagClip
 from forecast_detector.engine import StreamingDetector
+from forecast_detector.evaluation import trade_off
 from forecast_detector.evaluation.points import unmet_shares
 from forecast_detector.evaluation.rollout import read_share
 from forecast_detector.evaluation.run import run_clips
@@ -56,7 +56,7 @@ def points_of(detector, clips, baselines):
 
 
 @blind
-def test_frames_without_a_confidence_are_read_and_the_others_swept(steered):  # noqa: F811
+def test_frames_without_a_confidence_are_read_and_the_others_swept(steered):
     clips = [BrokenClip(str(seed), seed, 12, 4) for seed in range(2)]
     points = [q for q in points_of(steered, clips, []) if q.policy == 'scheduler']
     assert len(points) > 1
@@ -72,7 +72,7 @@ def test_frames_without_a_confidence_are_read_and_the_others_swept(steered):  # 
 @blind
 @pytest.mark.parametrize('why', ['resets', 'one frame', 'scheduler'])
 def test_without_any_confidence_every_frame_is_read_and_the_baselines_measured(
-    steered, why  # noqa: F811
+    steered, why
 ):
     clips = [BrokenClip('a', 1, 8, 1)] if why == 'resets' else [NoisyClip('a', 1, 8)]
     if why == 'one frame':
@@ -88,24 +88,22 @@ def test_without_any_confidence_every_frame_is_read_and_the_baselines_measured(
     assert unmet_shares(points) == [1 / 2, 1 / 3, 1 / 4, 1 / 6]
 
 
-def run(out, weights, *options):  # noqa: F811
+def run(out, weights, *options):
     """Run the command; returns exit status and JSON."""
-    parser = argparse.ArgumentParser()
-    sweep_command.add_arguments(parser)
-    status = sweep_command.run(parser.parse_args([
+    status = parse(SweepCommand, [
         '--weights', str(weights), '--device', 'cpu', '--baselines', 'hold',
-        '--json', str(out / 's.json'), *map(str, options)]))
+        '--json', str(out / 's.json'), *map(str, options)]).run()
     return status, json.loads((out / 's.json').read_text())
 
 
 @pytest.mark.parametrize('wish', [(), ('--want-share', 0.5), ('--want-loss', 0.1)])
 def test_without_truth_shares_and_times_are_told_and_nothing_is_recommended(
-    weights, tmp_path, monkeypatch, capsys, wish  # noqa: F811
+    weights, tmp_path, monkeypatch, capsys, wish
 ):
     pytest.importorskip('matplotlib')
     clips = [UnseenClip('a', 1, 9), UnseenClip('b', 2, 6)]
-    monkeypatch.setattr(
-        datasets, '_load', lambda *args, **more: ClipDataset(('bolt', 'nut'), clips))
+    monkeypatch.setitem(
+        datasets.KINDS, 'synthetic', lambda place: ClipDataset(('bolt', 'nut'), clips))
     status, result = run(tmp_path, weights, '--dataset', 'synthetic', *wish,
                          '--plot', tmp_path / 's.png', '--csv', tmp_path / 's.csv')
     assert status == 0
@@ -119,11 +117,11 @@ def test_without_truth_shares_and_times_are_told_and_nothing_is_recommended(
 
 
 def test_other_settings_of_a_stream_are_taken_by_the_command(
-    weights, tmp_path, monkeypatch, capsys  # noqa: F811
+    weights, tmp_path, monkeypatch, capsys
 ):
     clips = [NoisyClip('a', 1, 12), NoisyClip('b', 2, 12)]
-    monkeypatch.setattr(
-        datasets, '_load', lambda *args, **more: ClipDataset(('bolt', 'nut'), clips))
+    monkeypatch.setitem(
+        datasets.KINDS, 'synthetic', lambda place: ClipDataset(('bolt', 'nut'), clips))
     options = ('--dataset', 'synthetic', '--max-consecutive-forecasts', 1, '--no-accumulate',
                '--no-commit')
     status, result = run(tmp_path, weights, *options)
@@ -143,17 +141,17 @@ def test_other_settings_of_a_stream_are_taken_by_the_command(
 
 
 def add_late_damage(folder):
-    """Add a bag whose last image of five is too short, which shows only when it is decoded."""
-    with BagWriter(folder / 'b_short') as bag:
+    """Add a bag whose last image of five is of no known kind, which shows when it is decoded."""
+    with BagWriter(folder / 'b_odd') as bag:
         for k in range(4):
             bag.image('/cam/image_raw', flat(0), k * STEP_NS)
             bag.detections('/cam/truth', one([1, 2, 11, 12], 0), LABELS, k * STEP_NS)
-        short = default_typestore().types[IMAGE](
-            make_header(4 * STEP_NS, ''), 24, 32, 'rgb8', 0, 96, np.zeros(9, np.uint8))
-        bag.write('/cam/image_raw', IMAGE, short, 4 * STEP_NS)
+        odd = default_typestore().types[IMAGE](
+            make_header(4 * STEP_NS, ''), 24, 32, 'odd8', 0, 96, np.zeros(24 * 96, np.uint8))
+        bag.write('/cam/image_raw', IMAGE, odd, 4 * STEP_NS)
 
 
-NAMES = ['b_short', 'b_text.mcap', 'd_cut', 'e_empty', 'g_other', 'h_unknown', 'i_foreign']
+NAMES = ['b_odd', 'b_text.mcap', 'd_cut', 'e_empty', 'g_other', 'h_unknown', 'i_foreign']
 
 
 def assert_named(result, said):
@@ -164,7 +162,7 @@ def assert_named(result, said):
         assert any(name in line for line in told)
 
 
-def test_a_sweep_skips_what_evaluate_skips(weights, tmp_path, capsys):  # noqa: F811
+def test_a_sweep_skips_what_evaluate_skips(weights, tmp_path, capsys):
     add_late_damage(make_folder(tmp_path / 'bags'))
     status, result = run(tmp_path, weights, '--dataset', 'rosbag', '--root', tmp_path / 'bags',
                          '--image-topic', '/cam/image_raw', '--time-pass')
@@ -176,7 +174,7 @@ def test_a_sweep_skips_what_evaluate_skips(weights, tmp_path, capsys):  # noqa: 
 @pytest.mark.parametrize('command', [
     ['diagnose', '--ahead', '1', '--p'], ['evaluate', '--policy', 'oracle'],
 ])
-def test_so_do_a_diagnosis_and_the_oracle(command, weights, tmp_path, capsys):  # noqa: F811
+def test_so_do_a_diagnosis_and_the_oracle(command, weights, tmp_path, capsys):
     add_late_damage(make_folder(tmp_path / 'bags'))
     dump = ['--dump', str(tmp_path / 'dump.json')] if command[0] == 'evaluate' else []
     assert main([
@@ -190,7 +188,7 @@ def test_so_do_a_diagnosis_and_the_oracle(command, weights, tmp_path, capsys):  
 
 
 @pytest.mark.parametrize('command', ['sweep', 'diagnose', 'evaluate'])
-def test_nothing_but_broken_bags_is_an_error(command, weights, tmp_path, capsys):  # noqa: F811
+def test_nothing_but_broken_bags_is_an_error(command, weights, tmp_path, capsys):
     folder = tmp_path / 'bags'
     folder.mkdir()
     (folder / 'a.mcap').write_text('no bag')
@@ -205,15 +203,15 @@ def test_nothing_but_broken_bags_is_an_error(command, weights, tmp_path, capsys)
 
 
 def test_what_is_kept_of_a_store_is_as_if_the_bad_clip_had_not_been_there(
-    steered, tmp_path  # noqa: F811
+    steered, tmp_path
 ):
     add_late_damage(tmp_path)
     good = [NoisyClip('a', 1, 9), NoisyClip('b', 2, 20), NoisyClip('c', 3, 3)]
-    bad, told = RosbagClip(tmp_path / 'b_short', '/cam/image_raw'), []
+    bad, told = RosbagClip(tmp_path / 'b_odd', '/cam/image_raw'), []
     mixed = [bad, good[0], bad, bad, good[1], bad, good[2], bad]
     store = FeatureStore(steered, mixed, on_bad=lambda clip, error: told.append(clip.source))
     clean = FeatureStore(steered, good)
-    assert told == [str(tmp_path / 'b_short')] * 5
+    assert told == [str(tmp_path / 'b_odd')] * 5
     assert (store.clips, store.first) == (good, clean.first)
     frames = range(32)
     # Batches are cut elsewhere: sums round differently.
@@ -223,7 +221,7 @@ def test_what_is_kept_of_a_store_is_as_if_the_bad_clip_had_not_been_there(
         assert store.geometry(frame) == clean.geometry(frame)
 
 
-def test_a_message_of_many_lines_is_told_on_one(weights, tmp_path, capsys):  # noqa: F811
+def test_a_message_of_many_lines_is_told_on_one(weights, tmp_path, capsys):
     write_bag(tmp_path / 'bags/a')
     broken = write_bag(tmp_path / 'bags/b')
     (broken / 'metadata.yaml').write_text('a: [1,\nb: {2\n\n  c: "')
@@ -240,7 +238,7 @@ def test_a_message_of_many_lines_is_told_on_one(weights, tmp_path, capsys):  # n
 
 @pytest.mark.parametrize('stride', [1, 2])
 def test_a_bag_whose_stamps_go_back_is_named_by_streaming_ap(
-    weights, tmp_path, capsys, stride  # noqa: F811
+    weights, tmp_path, capsys, stride
 ):
     write_bag(tmp_path / 'bags/a', frames=1)
     with BagWriter(tmp_path / 'bags/b') as bag:
@@ -254,18 +252,18 @@ def test_a_bag_whose_stamps_go_back_is_named_by_streaming_ap(
 
 
 def test_a_sweep_outlives_an_interruption_of_the_pass_beside_it(
-    weights, tmp_path, monkeypatch  # noqa: F811
+    weights, tmp_path, monkeypatch
 ):
     clips = [NoisyClip('a', 1, 6), NoisyClip('b', 2, 6)]
-    monkeypatch.setattr(
-        datasets, '_load', lambda *args, **more: ClipDataset(('bolt', 'nut'), clips))
+    monkeypatch.setitem(
+        datasets.KINDS, 'synthetic', lambda place: ClipDataset(('bolt', 'nut'), clips))
     result = run(tmp_path, weights, '--dataset', 'synthetic', '--time-pass')[1]
     assert result['pass_s'] > 0 and result['pass_cpu_s'] > 0
 
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sweep_command, '_time_pass', interrupted)
+    monkeypatch.setattr(trade_off, 'with_pass', interrupted)
     (tmp_path / 's.json').unlink()
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, weights, '--dataset', 'synthetic', '--time-pass')

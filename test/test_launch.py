@@ -10,6 +10,10 @@ from typing import Any
 
 import pytest
 
+from forecast_detector.config import StreamConfig
+from forecast_detector.node import NodeConfig
+from forecast_detector.parameter import describe
+
 FILE = Path(__file__).parents[1] / 'launch' / 'detector.launch.py'
 Names = dict[str, Any]
 
@@ -110,7 +114,17 @@ def test_what_was_given_overrides_the_parameter_file(names: Names) -> None:
 def test_defaults_are_among_the_choices(names: Names) -> None:
     for argument in names['ARGUMENTS']:
         assert argument.description
-        assert argument.default_value in getattr(argument, 'choices', [argument.default_value])
+        assert argument.default_value in (
+            getattr(argument, 'choices', None) or [argument.default_value])
+
+
+def test_arguments_say_what_the_parameters_say(names: Names) -> None:
+    parameters = {**describe(NodeConfig), **describe(StreamConfig)}
+    said = {argument.name: argument.description for argument in names['ARGUMENTS']}
+    shared = said.keys() & parameters.keys()
+    assert shared == {'autostart', 'image_topics', 'weights', 'p', 'device', 'lossless'}
+    for name in shared:
+        assert said[name].startswith(parameters[name].help)
 
 
 def test_launch_takes_the_file_and_shows_every_argument() -> None:

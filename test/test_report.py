@@ -1,6 +1,5 @@
 """The report: one file that stands alone, shows what is there, says what is missing."""
 
-from html.parser import HTMLParser
 import json
 
 from markupsafe import Markup
@@ -12,54 +11,19 @@ from report_samples import (
     make_run,
     make_sweep,
     make_trace,
+    Page,
     picture,
     write,
 )
 
 from forecast_detector.cli.main import main
+from forecast_detector.records import read, RecordError
+from forecast_detector.records.trace import TracedClip, TracedFrame
 from forecast_detector.report.axes import padded, Plot, Scale, ticks
-from forecast_detector.report.fields import ReportError
-from forecast_detector.report.load import load
-from forecast_detector.report.model import FrameLine, TracedClip
 from forecast_detector.report.page import build_from
 from forecast_detector.report.svg import element
 from forecast_detector.report.timeline import COLUMNS, columns, strip
 from forecast_detector.report.tradeoff import lines
-
-VOID = {'meta', 'link', 'img', 'br'}
-
-
-class Page(HTMLParser):
-    """Elements with their attributes, the text, and whether every element is closed."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.elements, self.words, self.path = [], [], []
-        self.feed(text)
-        assert self.path == []
-
-    def handle_starttag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-        if tag not in VOID:
-            self.path.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-
-    def handle_endtag(self, tag):
-        assert self.path.pop() == tag
-
-    def handle_data(self, data):
-        if 'style' not in self.path:
-            self.words.append(data)
-
-    @property
-    def text(self):
-        return ' '.join(' '.join(self.words).replace('\xa0', ' ').split())
-
-    def all(self, tag, class_=None):
-        return [a for t, a in self.elements
-                if t == tag and (class_ is None or class_ in a.get('class', '').split())]
 
 
 @pytest.fixture
@@ -209,8 +173,8 @@ def test_names_of_users_are_text_and_never_markup(tmp_path):
 ])
 def test_what_does_not_fit_is_named_with_its_place(tmp_path, change, message):
     (path,) = write(tmp_path, run={**make_run(trace=False), **change})
-    with pytest.raises(ReportError, match=message):
-        load(path)
+    with pytest.raises(RecordError, match=message):
+        read(path)
 
 
 @pytest.mark.parametrize(('text', 'message'), [
@@ -224,20 +188,20 @@ def test_what_does_not_fit_is_named_with_its_place(tmp_path, change, message):
 def test_foreign_and_broken_files_are_named(tmp_path, text, message, capsys):
     path = tmp_path / 'x.json'
     path.write_text(text, encoding='latin-1')
-    with pytest.raises(ReportError, match=message):
-        load(path)
+    with pytest.raises(RecordError, match=message):
+        read(path)
     assert main(['report', str(path), '--out', str(tmp_path / 'r.html')]) == 1
     assert 'x.json' in capsys.readouterr().err
     assert not (tmp_path / 'r.html').exists()
 
 
 def test_two_sweeps_and_nothing_at_all_are_refused(tmp_path):
-    with pytest.raises(ReportError, match=r'one\.json and .*two\.json are both sweeps'):
+    with pytest.raises(ValueError, match=r'one\.json and .*two\.json are both sweeps'):
         build_from(write(tmp_path, one=make_sweep(), two=make_sweep()))
-    with pytest.raises(ReportError, match='name at least one'):
+    with pytest.raises(ValueError, match='name at least one'):
         build_from([])
     run = make_run(trace=False)
-    with pytest.raises(ReportError, match='7 runs'):
+    with pytest.raises(ValueError, match='7 runs'):
         build_from(write(tmp_path, **{f'r{k}': run for k in range(7)}))
 
 
@@ -258,7 +222,8 @@ def test_the_command_writes_a_file(tmp_path, capsys):
 
 
 def test_a_long_clip_is_drawn_in_few_columns(page):
-    frames = [FrameLine(0.0, 'READ' if i % 4 == 0 else 'FORECAST', None, 0.5, 1.0, None)
+    frames = [TracedFrame(stamp_ns=0, action='READ' if i % 4 == 0 else 'FORECAST',
+                          confidence=0.5, latency_ms=1.0)
               for i in range(COLUMNS * 8)]
     drawn = columns(frames)
     assert len(drawn) == COLUMNS
@@ -268,7 +233,7 @@ def test_a_long_clip_is_drawn_in_few_columns(page):
 
 
 def test_a_strip_joins_neighbours_of_the_same_kind():
-    frames = [FrameLine(0.0, action, 'POLICY', None, 1.0, None)
+    frames = [TracedFrame(stamp_ns=0, action=action, reason='POLICY', latency_ms=1.0)
               for action in ('READ', 'FORECAST', 'FORECAST', 'READ')]
     drawn = Page(strip(TracedClip('a', frames), None))
     blocks = [(float(a['x']), float(a['width']), a['fill-opacity'])
@@ -279,7 +244,7 @@ def test_a_strip_joins_neighbours_of_the_same_kind():
 
 def test_lines_begin_where_every_frame_is_read(tmp_path):
     (path,) = write(tmp_path, sweep=make_sweep())
-    drawn = lines(load(path))
+    drawn = lines(read(path))
     assert [line.policy for line in drawn] == ['scheduler', 'alternate', 'kalman', 'newcomer']
     assert [round(q.read_share, 2) for q in drawn[1].points] == [0.33, 0.5, 1.0]
     assert [q.p for q in drawn[0].points] == [0.0, 0.7, 1.0]

@@ -1,12 +1,12 @@
 """Runs that were not measured alike say so, and are not held against each other."""
 
 import pytest
-from report_samples import make_run, make_sweep, write
-from test_report import Page
+from report_samples import make_run, make_sweep, Page, write
 
+from forecast_detector.records import read
 from forecast_detector.report.conditions import conditions, data, ordinal
-from forecast_detector.report.load import lettered, load
 from forecast_detector.report.page import build_from
+from forecast_detector.report.run import lettered
 
 MACHINE = {'machine': 'two cores', 'device': 'cpu'}
 
@@ -14,8 +14,8 @@ MACHINE = {'machine': 'two cores', 'device': 'cpu'}
 def found(tmp_path, *runs, sweep=None):
     """Load runs (and a sweep) and give what differs, by name."""
     paths = write(tmp_path, **{f'run{k}': run for k, run in enumerate(runs)})
-    told = conditions(lettered([load(path) for path in paths]),
-                      load(write(tmp_path, sweep=sweep)[0]) if sweep else None)
+    told = conditions(lettered([(str(path), read(path)) for path in paths]),
+                      read(write(tmp_path, sweep=sweep)[0]) if sweep else None)
     return {row.name: row.values for row in told.differing} if told else None
 
 

@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 from test_bags import flat, LABELS, one
-from test_evaluation_many import weights  # noqa: F401
 
 from forecast_detector.bags import BagError, BagWriter
 from forecast_detector.cli.main import main
@@ -137,7 +136,7 @@ def test_a_recorded_loop_keeps_each_box_once(tmp_path):
     assert boxes(clip) == [0, 1, 2, 3, 4, 5]
 
 
-def score(root, weights, tmp_path, *options):  # noqa: F811
+def score(root, weights, tmp_path, *options):
     out = tmp_path / 'score.json'
     status = main([str(option) for option in (
         'evaluate', '--dataset', 'rosbag', '--root', root, '--device', 'cpu', '--weights', weights,
@@ -146,7 +145,7 @@ def score(root, weights, tmp_path, *options):  # noqa: F811
 
 
 def test_a_score_does_not_depend_on_stamps_that_are_not_set(
-    weights, tmp_path, capsys  # noqa: F811
+    weights, tmp_path, capsys
 ):
     proper = [k * 100_000_000 for k in range(6)]
     write(tmp_path / 'proper', proper, list(enumerate(proper)))
@@ -158,7 +157,7 @@ def test_a_score_does_not_depend_on_stamps_that_are_not_set(
 
 
 def test_streaming_ap_goes_by_times_of_recording_or_not_at_all(
-    weights, tmp_path, capsys  # noqa: F811
+    weights, tmp_path, capsys
 ):
     streamed = ('--sap', '--latency', '150,20')
     proper = [k * 100_000_000 for k in range(6)]

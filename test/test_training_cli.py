@@ -10,8 +10,8 @@ import torch
 
 from forecast_detector.bags import BagWriter
 from forecast_detector.checkpoint import load_checkpoint
-from forecast_detector.cli.diagnose import LABEL_IOU, label_iou
 from forecast_detector.cli.main import main
+from forecast_detector.diagnosis.diagnose import LABEL_IOU, label_iou
 
 RECIPE = """
 model: {feature_channels: 16, lstm_channels: 16, extra_channels: [16, 16, 16, 16],

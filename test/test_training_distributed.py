@@ -11,7 +11,8 @@ from conftest import make_tiny_network
 import pytest
 import torch
 
-from forecast_detector.cli import train as train_command
+from forecast_detector.cli.command import add_options
+from forecast_detector.cli.train import Train
 from forecast_detector.data.convert import write_coco_vid
 from forecast_detector.data.synthetic import load_synthetic
 from forecast_detector.training import distributed
@@ -132,7 +133,7 @@ def test_torchrun_leaves_the_commands_options_to_it():
     from torch.distributed.run import parse_args
 
     parser = argparse.ArgumentParser()
-    train_command.add_arguments(parser)
+    add_options(parser, Train)
     for action in parser._actions:
         if not isinstance(action, argparse._HelpAction):
             # The last spelling is the one that docs name for torchrun.

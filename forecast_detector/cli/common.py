@@ -1,11 +1,10 @@
-"""What the commands share: options, JSON output, progress."""
+"""What the commands share: options, results in a folder, progress, notes."""
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
-from collections.abc import Iterable, Iterator
-import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 import re
 import shutil
@@ -16,6 +15,7 @@ from tqdm import tqdm
 
 from ..config import Resize, StreamConfig
 from . import options
+from .command import Command, option, stream_option
 
 if TYPE_CHECKING:
     from ..checkpoint import Checkpoint
@@ -24,40 +24,67 @@ if TYPE_CHECKING:
 T = TypeVar('T')
 
 
-def add_device(parser: argparse.ArgumentParser, default: str | None = 'auto') -> None:
-    """
-    Add ``--device``.
+@dataclass(frozen=True, kw_only=True)
+class JsonOptions(Command):
+    """Where figures are written."""
 
-    :param default: None for a command that has to know whether it was given.
-    """
-    parser.add_argument('--device', default=default, type=options.device,
-                        help="'auto', 'cpu', 'cuda' or 'cuda:N'; default: auto")
+    json: str | None = option(
+        "write the figures as JSON; '-' is stdout, and nothing else", None, metavar='FILE')
 
 
-def add_input(parser: argparse.ArgumentParser) -> None:
-    """Add ``--input-size`` and ``--resize``."""
-    parser.add_argument(
-        '--input-size', nargs=2, type=options.whole(32, 32), metavar=('HEIGHT', 'WIDTH'),
-        help="of the network's input, multiples of 32; default: as trained",
-    )
-    parser.add_argument(
-        '--resize', choices=get_args(Resize),
-        help='how an image is laid into the input; default: as trained',
-    )
+@dataclass(frozen=True, kw_only=True)
+class DeviceOptions(Command):
+    """Where the detector runs."""
+
+    device: str = option("'auto', 'cpu', 'cuda' or 'cuda:N'", 'auto', options.device)
 
 
-def make_detector(
-    args: argparse.Namespace, config: StreamConfig | None = None
-) -> tuple[StreamingDetector, Checkpoint]:
-    """Load the weights that the options name; says on stderr which device runs them."""
-    from ..checkpoint import load_checkpoint
-    from ..engine import StreamingDetector
+@dataclass(frozen=True, kw_only=True)
+class DetectorOptions(DeviceOptions):
+    """What detects, and how images are laid into it."""
 
-    checkpoint = load_checkpoint(args.weights)
-    size = tuple(args.input_size) if args.input_size else None
-    detector = StreamingDetector(checkpoint, config, args.device, size, args.resize)
-    print(detector.device_note, file=sys.stderr)
-    return detector, checkpoint
+    weights: str = option('file or shipped name, such as foda')
+    input_size: Sequence[int] | None = option(
+        "of the network's input, multiples of 32; default: as trained", None,
+        options.whole(32, 32), nargs=2, metavar=('HEIGHT', 'WIDTH'))
+    resize: Resize | None = option(
+        'how an image is laid into the input; default: as trained', None,
+        choices=get_args(Resize))
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width of the input; None is as trained."""
+        return (self.input_size[0], self.input_size[1]) if self.input_size else None
+
+    def make_detector(
+        self, config: StreamConfig | None = None
+    ) -> tuple[StreamingDetector, Checkpoint]:
+        """Load the weights; says on stderr which device runs them."""
+        from ..checkpoint import load_checkpoint
+        from ..engine import StreamingDetector
+
+        checkpoint = load_checkpoint(self.weights)
+        detector = StreamingDetector(checkpoint, config, self.device, self.size, self.resize)
+        print(detector.device_note, file=sys.stderr)
+        return detector, checkpoint
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamOptions(Command):
+    """How streams that forecast are measured."""
+
+    max_consecutive_forecasts: int = stream_option('max_consecutive_forecasts', metavar='N')
+    no_accumulate: bool = option(
+        'compare p with the confidence in the next forecast alone, as the paper does, not with '
+        'that in all since the last READ', False)
+    no_commit: bool = option('let a FORECAST step leave the LSTM state as it was', False)
+
+    def changes(self) -> dict[str, Any]:
+        """Give the settings of a stream that are asked for."""
+        return {
+            'max_consecutive_forecasts': self.max_consecutive_forecasts,
+            'accumulate': not self.no_accumulate, 'commit_on_forecast': not self.no_commit,
+        }
 
 
 def clear_results(out: Path, names: Iterable[str], source: Path | None) -> None:
@@ -80,31 +107,19 @@ def clear_results(out: Path, names: Iterable[str], source: Path | None) -> None:
     out.mkdir(parents=True, exist_ok=True)
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
-    """Add ``--json``."""
-    parser.add_argument(
-        '--json', metavar='FILE', help="write the figures as JSON; '-' is stdout, and nothing else"
-    )
-
-
-def write_json(path: str, values: Any) -> None:
-    """Write JSON to a file, or to stdout for ``-``. NaN is not JSON and raises ValueError."""
-    text = json.dumps(values, indent=2, allow_nan=False)
-    if path == '-':
-        print(text)
-    else:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(text + '\n', encoding='utf-8')
-
-
 def progress(iterable: Iterable[T], total: int | None = None, desc: str = '') -> Iterator[T]:
     """Show progress on stderr."""
     return iter(tqdm(iterable, total=total, desc=desc, unit='frame', dynamic_ncols=True))
 
 
-def note(text: str) -> None:
+def say(text: str) -> None:
     """Say something on stderr, on a line of its own even while progress is shown."""
     tqdm.write(text, file=sys.stderr)
+
+
+def note(text: str) -> None:
+    """Say something that is worth knowing."""
+    say(f'note: {text}')
 
 
 class PassedOver:
@@ -126,10 +141,10 @@ class PassedOver:
         self.count += 1
         self._alike[alike] += 1
         if self._alike[alike] <= self.SHOWN:
-            note(text)
+            say(text)
 
     def finish(self) -> None:
         """Say how many there were of those that were not all named."""
         more = sum(max(0, number - self.SHOWN) for number in self._alike.values())
         if more:
-            note(f'note: passed over: {more} more like these')
+            note(f'passed over: {more} more like these')

@@ -2,131 +2,127 @@
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 import sys
-from typing import Any, TYPE_CHECKING
 
 from tqdm import tqdm
 
-from ..data.registry import VIDEOS
+from ..data.bag_options import BagOptions
+from ..data.base import Clip, ClipDataset
+from ..data.registry import open_dataset, Place, VIDEOS
+from ..records.evaluation import Provenance
+from ..records.evaluation import Skipped as SkippedRecord
 from . import options
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from ..data.bag_options import BagOptions
-    from ..data.base import Clip, ClipDataset
+from .command import Command, option
 
 SKIPPED = 3  # exit status
-SPLIT, TOLERANCE_MS = 'val', 5.0
 
 
-def add_data(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say what is measured on; :func:`check_data` completes them."""
-    parser.add_argument('--dataset', required=True, choices=VIDEOS)
-    parser.add_argument('--root', help='folder of the data set; for rosbag a bag, or a folder of '
-                                       'bags (folders with metadata.yaml, .mcap, .db3)')
-    parser.add_argument('--split', help=f'default: {SPLIT}; bags have none')
-    parser.add_argument('--stride', type=options.whole(1), default=1, metavar='K',
-                        help='take every K-th frame of each clip; default: %(default)s')
-    add_bags(parser, 'is not scored')
+@dataclass(frozen=True, kw_only=True)
+class DataOptions(Command):
+    """What is measured on, or learnt from."""
+
+    dataset: str = option('data set', choices=VIDEOS)
+    root: str | None = option(
+        'folder of the data set; for rosbag a bag, or a folder of bags (folders with '
+        'metadata.yaml, .mcap, .db3)', None)
+    split: str = option('bags have none', 'val')
+    image_topic: str | None = option(
+        'with rosbag: needed where a bag has several cameras', None, metavar='TOPIC')
+    truth_topic: str | None = option(
+        'with rosbag: the Detection2DArray topic that has the truth; default: found by its type',
+        None, metavar='TOPIC')
+    truth_tolerance: float = option(
+        'with rosbag: how far the stamp of a truth may be from that of its image; a frame without '
+        'truth is not scored, and teaches no objects', 5.0, options.number(0.0), metavar='MS')
+
+    def check_data(self) -> None:
+        """
+        See that the options fit the data set.
+
+        :raises OptionError: for those that it does not take, or a root that is missing.
+        """
+        if self.dataset == 'rosbag':
+            self.refuse(['split'], 'bags have no splits; leave it out')
+        else:
+            self.refuse(['image_topic', 'truth_topic', 'truth_tolerance'],
+                        f'is for --dataset rosbag; {self.dataset} has none')
+        if self.dataset == 'synthetic':
+            self.refuse(['root'], 'the synthetic world is drawn, it lies nowhere; leave it out')
+        elif not self.root:
+            raise options.OptionError(
+                f'--root: dataset {self.dataset} needs it, the folder that it lies in')
+
+    @property
+    def bags(self) -> BagOptions:
+        """What of a bag is wanted."""
+        if self.dataset != 'rosbag':
+            return BagOptions()
+        return BagOptions(self.image_topic, self.truth_topic, round(self.truth_tolerance * 1e6))
 
 
-def add_bags(parser: argparse.ArgumentParser, unseen: str) -> None:
-    """
-    Add the options that say what of a bag is looked at.
+@dataclass(frozen=True, kw_only=True)
+class MeasuredOn(DataOptions):
+    """What is measured on."""
 
-    :param unseen: what becomes of a frame without truth.
-    """
-    parser.add_argument('--image-topic', metavar='TOPIC',
-                        help='with rosbag: needed where a bag has several cameras')
-    parser.add_argument('--truth-topic', metavar='TOPIC',
-                        help='with rosbag: the Detection2DArray topic that has the truth; '
-                             'default: found by its type')
-    parser.add_argument('--truth-tolerance', type=options.number(0.0), metavar='MS',
-                        help='with rosbag: how far the stamp of a truth may be from that of its '
-                             'image; a frame without truth ' + unseen + '; '
-                             f'default: {TOLERANCE_MS:g}')
+    stride: int = option('take every K-th frame of each clip', 1, options.whole(1), metavar='K')
 
+    def place(
+        self, labels: Sequence[str] | None, skipped: Skipped, needs_images: bool = True
+    ) -> Place:
+        """
+        Gather where the data lie, and what of them is wanted.
 
-def check_data(args: argparse.Namespace, split: str = SPLIT) -> None:
-    """
-    See that the options fit the data set, and fill in their defaults.
+        :param skipped: takes down the bags that cannot be used.
+        :param needs_images: False where only the truth is looked at.
+        """
+        return Place(self.root, self.split, labels, self.bags, skipped.add, needs_images)
 
-    :param split: where none is named.
-    :raises OptionError: for options that the data set does not take, or a root that is missing.
-    """
-    bags = args.dataset == 'rosbag'
-    if bags:
-        options.refuse(args, ['split'], 'bags have no splits; leave it out')
-    else:
-        options.refuse(args, ['image_topic', 'truth_topic', 'truth_tolerance'],
-                       f'is for --dataset rosbag; {args.dataset} has none')
-    if args.dataset == 'synthetic':
-        options.refuse(args, ['root'], 'the synthetic world is drawn, it lies nowhere; leave it '
-                                       'out')
-    elif not args.root:
-        raise options.OptionError(
-            f'--root: dataset {args.dataset} needs it, the folder that it lies in')
-    if bags:
-        options.fill(args, truth_tolerance=TOLERANCE_MS)
-    else:
-        options.fill(args, split=split)
+    def open_data(
+        self, labels: Sequence[str] | None, skipped: Skipped, needs_images: bool = True
+    ) -> ClipDataset:
+        """Open the data, see :func:`~forecast_detector.data.registry.open_dataset`."""
+        return open_dataset(self.dataset, self.place(labels, skipped, needs_images), self.stride)
 
+    def on_bad(self, skipped: Skipped) -> Callable[[Clip, Exception], None] | None:
+        """
+        Give what takes down a clip with a frame that cannot be used.
 
-def bag_options(args: argparse.Namespace) -> BagOptions:
-    """Gather what of a bag is looked at."""
-    from ..data.bag_options import BagOptions
+        :returns: None for data sets other than bags: they are measured whole or not at all.
+        """
+        if self.dataset != 'rosbag':
+            return None
+        return lambda clip, error: skipped.add(clip.source, error)
 
-    if args.dataset != 'rosbag':
-        return BagOptions()
-    return BagOptions(args.image_topic, args.truth_topic, round(args.truth_tolerance * 1e6))
-
-
-def open_data(
-    args: argparse.Namespace, labels: Sequence[str] | None, skipped: Skipped,
-    needs_images: bool = True,
-) -> ClipDataset:
-    """
-    Open what the options name, see :func:`~forecast_detector.data.registry.open_dataset`.
-
-    :param skipped: takes down the bags that cannot be used.
-    :param needs_images: False where only the truth is looked at.
-    """
-    from ..data.registry import open_dataset, Place
-
-    place = Place(args.root, args.split or '', labels, bag_options(args), skipped.add,
-                  needs_images)
-    return open_dataset(args.dataset, place, args.stride)
+    def describe(self, clips: Iterable[Clip]) -> Provenance:
+        """Say what was measured on; tells on stderr what recordings lack."""
+        bags = self.dataset == 'rosbag'
+        about: Provenance = {'dataset': self.dataset, 'root': self.root,
+                             'split': None if bags else self.split, 'stride': self.stride}
+        if bags:
+            about.update(image_topic=self.image_topic, truth_topic=self.truth_topic,
+                         truth_tolerance_ms=self.truth_tolerance)
+        return {**about, **tell_unfinished(clips)}
 
 
 class Skipped:
     """
     Bags that could not be used, told of on stderr as they come.
 
-    :ivar rows: ``name`` and ``reason`` of each.
+    :ivar rows: for the result.
     """
 
     def __init__(self) -> None:
-        self.rows: list[dict[str, str]] = []
+        self.rows: list[SkippedRecord] = []
 
     def add(self, path: str | Path, reason: object) -> None:
         """Take one down; its name is always told, on one line."""
         name, text = str(path), options.one_line(reason)
-        self.rows.append({'name': name, 'reason': text})
+        self.rows.append(SkippedRecord(name, text))
         where = '' if name in text else f'{name}: '
         tqdm.write(f'skipped: {where}{text}', file=sys.stderr)
-
-    def clips_of(self, args: argparse.Namespace) -> Callable[[Clip, Exception], None] | None:
-        """
-        Give what takes down a clip with a frame that cannot be used.
-
-        :returns: None for data sets other than bags: they are measured whole or not at all.
-        """
-        if args.dataset != 'rosbag':
-            return None
-        return lambda clip, error: self.add(clip.source, error)
 
     @property
     def status(self) -> int:
@@ -149,14 +145,3 @@ def tell_unfinished(clips: Iterable[Clip]) -> dict[str, dict[str, str]]:
     for source, lacks in found.items():
         tqdm.write(f'note: {source}: {lacks}', file=sys.stderr)
     return {'unfinished': found} if found else {}
-
-
-def describe_data(args: argparse.Namespace) -> dict[str, Any]:
-    """Say what was measured on."""
-    about = {
-        'dataset': args.dataset, 'root': args.root, 'split': args.split, 'stride': args.stride,
-    }
-    if args.dataset == 'rosbag':
-        about.update(image_topic=args.image_topic, truth_topic=args.truth_topic,
-                     truth_tolerance_ms=args.truth_tolerance)
-    return about

@@ -7,14 +7,17 @@ Writes an annotated video, forecast frames framed in red, and the detections as 
 
 from __future__ import annotations
 
-import argparse
 from contextlib import nullcontext
+from dataclasses import dataclass, replace
 import math
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 from ..config import StreamConfig
+from ..records import write
 from . import common, options
+from .command import option, stream_option
+from .common import DetectorOptions, JsonOptions
 from .data import tell_unfinished
 
 if TYPE_CHECKING:
@@ -27,27 +30,58 @@ STREAM = 'detect'
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``detect``."""
-    parser.add_argument('source', help='video or image file, or folder or file of a bag')
-    parser.add_argument('--weights', default='foda', help='file or shipped name; default: foda')
-    parser.add_argument('--topic', help='image topic of the bag; default: the only one')
-    parser.add_argument(
-        '--p', type=options.unit, default=StreamConfig().p,
-        help='threshold of the scheduler, 1 never forecasts; default: %(default)s',
-    )
-    parser.add_argument(
-        '--score-threshold', type=options.unit, default=StreamConfig().score_threshold,
-        help='weaker detections are not given; default: %(default)s',
-    )
-    parser.add_argument(
-        '--max-consecutive-forecasts', type=options.whole(0), default=0, metavar='N',
-        help='default: %(default)s, no limit',
-    )
-    parser.add_argument('--video', metavar='FILE', help='annotated video (mp4) to write')
-    common.add_input(parser)
-    common.add_device(parser)
-    common.add_json(parser)
+@dataclass(frozen=True, kw_only=True)
+class Detect(JsonOptions, DetectorOptions):
+    """Options of ``detect``."""
+
+    source: str = option('video or image file, or folder or file of a bag', flags=())
+    weights: str = option('file or shipped name', 'foda')
+    topic: str | None = option('image topic of the bag; default: the only one', None)
+    p: float = stream_option('p')
+    score_threshold: float = stream_option('score_threshold')
+    max_consecutive_forecasts: int = stream_option('max_consecutive_forecasts', metavar='N')
+    video: str | None = option('annotated video (mp4) to write', None, metavar='FILE')
+
+    def run(self) -> int:
+        """Detect; frames that cannot be used are named and passed over."""
+        from ..annotate import VideoWriter
+
+        if self.video is None and self.json is None:
+            stem = Path('out/detect') / Path(self.source).stem
+            return replace(self, video=f'{stem}.mp4', json=f'{stem}.json').run()
+        options.check_outputs(self, ('json', 'video'), [self.source])
+        config = StreamConfig(
+            p=self.p,
+            score_threshold=self.score_threshold,
+            max_consecutive_forecasts=self.max_consecutive_forecasts,
+        )
+        clip = open_clip(self.source, self.topic)
+        lacks = clip.lacks
+        tell_unfinished([clip])
+        detector, checkpoint = self.make_detector(config)
+        with VideoWriter(self.video, clip.fps) if self.video else nullcontext() as writer:
+            frames, skipped = detect(clip, detector, writer)
+            if not frames:
+                raise ValueError(f'{self.source}: none of {len(clip)} frames could be used')
+        skipped += getattr(clip, 'broken', 0)
+        if clip.lacks != lacks:  # more was found on the way
+            tell_unfinished([clip])
+        reads = sum(frame['action'] == 'READ' for frame in frames)
+        report = {
+            'source': self.source, 'weights': str(self.weights), 'sha256': checkpoint.sha256,
+            'p': self.p, 'labels': list(detector.labels), 'read': reads,
+            'forecast': len(frames) - reads, 'skipped': skipped, 'frames': frames,
+        }
+        if self.json:
+            write(self.json, report)
+        if self.json != '-':
+            seen = sum(len(frame['detections']) for frame in frames)
+            print(f'{len(frames)} frames: {reads} READ, {len(frames) - reads} FORECAST; '
+                  f'{seen} detections; {skipped} frames passed over')
+            for path in (self.video, self.json):
+                if path:
+                    print(path)
+        return 0
 
 
 def open_clip(source: str, topic: str | None) -> Clip:
@@ -78,48 +112,6 @@ def open_clip(source: str, topic: str | None) -> Clip:
     return VideoClip(path)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Run ``detect``; frames that cannot be used are named and passed over."""
-    from ..annotate import VideoWriter
-
-    if args.video is None and args.json is None:
-        stem = Path('out/detect') / Path(args.source).stem
-        args.video, args.json = f'{stem}.mp4', f'{stem}.json'
-    options.check_outputs(args, ('json', 'video'), [args.source])
-    config = StreamConfig(
-        p=args.p,
-        score_threshold=args.score_threshold,
-        max_consecutive_forecasts=args.max_consecutive_forecasts,
-    )
-    clip = open_clip(args.source, args.topic)
-    lacks = clip.lacks
-    tell_unfinished([clip])
-    detector, checkpoint = common.make_detector(args, config)
-    with VideoWriter(args.video, clip.fps) if args.video else nullcontext() as writer:
-        frames, skipped = detect(clip, detector, writer)
-        if not frames:
-            raise ValueError(f'{args.source}: none of {len(clip)} frames could be used')
-    skipped += getattr(clip, 'broken', 0)
-    if clip.lacks != lacks:  # more was found on the way
-        tell_unfinished([clip])
-    reads = sum(frame['action'] == 'READ' for frame in frames)
-    report = {
-        'source': args.source, 'weights': str(args.weights), 'sha256': checkpoint.sha256,
-        'p': args.p, 'labels': list(detector.labels), 'read': reads,
-        'forecast': len(frames) - reads, 'skipped': skipped, 'frames': frames,
-    }
-    if args.json:
-        common.write_json(args.json, report)
-    if args.json != '-':
-        seen = sum(len(frame['detections']) for frame in frames)
-        print(f'{len(frames)} frames: {reads} READ, {len(frames) - reads} FORECAST; '
-              f'{seen} detections; {skipped} frames passed over')
-        for path in (args.video, args.json):
-            if path:
-                print(path)
-    return 0
-
-
 def detect(
     clip: Clip, detector: StreamingDetector, writer: VideoWriter | None
 ) -> tuple[list[dict[str, Any]], int]:
@@ -141,11 +133,11 @@ def detect(
             continue
         frames.append(describe(index, result, detector.labels))
         if writer is not None:
-            # Only to draw on: the detector itself never sees the image of a forecast.
+            # Only to draw on: without a peek the detector does not see the image of a FORECAST.
             try:
                 image = frame.load()
             except BadFrameError as error:
-                common.note(f'frame {index} is not drawn: {error}')
+                common.say(f'frame {index} is not drawn: {error}')
                 continue
             writer.write(annotate(image, result.detections, detector.labels, result.decision))
     skipped.finish()

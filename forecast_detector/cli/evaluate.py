@@ -12,40 +12,27 @@ the exit status is 3. It is 1 after an error, 2 for options that are wrong or do
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass, replace
 import sys
 from typing import Any, TYPE_CHECKING
 
-from ..config import StreamConfig
+from tqdm import tqdm
+
 from ..policies.names import POLICIES
+from ..records import write
+from ..records.evaluation import Evaluation, Provenance
+from ..report.tables import evaluation_table
 from . import common, options
-from .data import (
-    add_data,
-    check_data,
-    describe_data,
-    open_data,
-    SKIPPED,
-    Skipped,
-    tell_unfinished,
-)
-from .detections import compare, dump, how_sure, read
-from .measuring import (
-    add_stream,
-    check_options,
-    make_job,
-    measure,
-    POLICY,
-    READ_EVERY,
-    run_oracle,
-    settings,
-)
+from .command import option, stream_option
+from .common import DetectorOptions, JsonOptions, StreamOptions
+from .data import MeasuredOn, Skipped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..data.base import ClipDataset
-    from ..engine import StreamingDetector
     from ..evaluation.job import Job
-    from ..evaluation.result import EvaluationResult
+    from ..evaluation.measure import Measured
     from ..evaluation.run import Latency
     from ..evaluation.streaming_ap import Latencies
     from ..scoring.metrics import ScoredClip
@@ -56,87 +43,10 @@ RUN_OPTIONS = (
     'no_commit', 'sap', 'latency', 'anticipate',
     'dump', 'trace', 'workers', 'ray', 'input_size', 'resize', 'device',
 )
-
-__all__ = ['add_arguments', 'load_detector', 'run', 'SKIPPED']
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``evaluate``."""
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument('--weights', help='file or shipped name, such as foda')
-    source.add_argument('--from', dest='source', metavar='FILE',
-                        help='score these detections (COCO results) again; opens neither '
-                             'images nor weights')
-    add_data(parser)
-    parser.add_argument('--policy', choices=POLICIES,
-                        help='which frames are read, and what answers the others: the '
-                             'forecast (scheduler, alternate, oracle), the features of the '
-                             'last READ (copy) or its boxes (hold, kalman, moved; '
-                             'scheduled_kalman: read as by scheduler); '
-                             f'default: {POLICY}')
-    parser.add_argument('--p', type=options.unit,
-                        help='threshold of the scheduler, 1 never forecasts; '
-                             f'default: {StreamConfig().p}')
-    parser.add_argument('--read-every', type=options.whole(1), metavar='K',
-                        help='frames a READ, for all but scheduled ones and read; '
-                             f'default: {READ_EVERY}')
-    add_stream(parser)
-    _add_streaming(parser)
-    parser.add_argument('--versus', metavar='FILE',
-                        help='compare with these detections (COCO results) of the same frames: '
-                             'difference of mAP with a paired bootstrap over clips')
-    parser.add_argument('--interval', action='store_true',
-                        help='tell how sure mAP is: its 95 %% interval, of a bootstrap over clips')
-    parser.add_argument('--dump', metavar='FILE', help='write the detections (COCO results)')
-    parser.add_argument('--trace', action='store_true',
-                        help='keep the decisions of every frame, and a few pictures, in the JSON '
-                             '(for report)')
-    parser.add_argument('--workers', type=options.whole(1), metavar='N',
-                        help='processes that share the clips or bags; the figures are those of '
-                             'one process, but for the times: they share the cores; default: 1')
-    parser.add_argument('--ray', nargs='?', const='', metavar='ADDRESS',
-                        help="share the clips or bags on the Ray cluster there ('auto': the one "
-                             'that this machine is part of); without ADDRESS one is started on '
-                             'this machine. --workers then defaults to its cores, or GPUs')
-    common.add_input(parser)
-    common.add_device(parser, default=None)
-    common.add_json(parser)
-
-
-def _add_streaming(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--sap', action='store_true',
-                        help='simulate streaming average precision, too: a second pass, in '
-                             'which steps take their time and frames are missed')
-    parser.add_argument('--latency', metavar='READ_MS,FORECAST_MS[,AHEAD_MS]', type=_latency,
-                        help='with --sap: plan for these step times, not the measured ones. '
-                             'AHEAD_MS is that of --anticipate, default: FORECAST_MS. For hold '
-                             'and kalman FORECAST_MS is the time of carrying boxes, near 0')
-    parser.add_argument('--anticipate', action='store_true',
-                        help='with --sap: detect on the forecast of the next frame, too (hold '
-                             'and kalman: carry the boxes on to it)')
-
-
-def run(args: argparse.Namespace) -> int:
-    """Run ``evaluate``."""
-    from ..scoring.dump import check_dump
-
-    skipped = Skipped()
-    check_data(args)
-    if args.source is not None:
-        options.refuse(args, RUN_OPTIONS, 'needs weights to run; --from only scores again')
-    else:
-        check_options(args)
-    options.check_outputs(args, ('json', 'dump'), (args.source, args.versus))
-    if args.versus is not None:
-        check_dump(args.versus)
-    again = args.source is not None
-    result, trace = _score_again(args, skipped) if again else _measure(args, skipped)
-    if args.json:
-        values = result.to_dict()
-        common.write_json(args.json, values if trace is None else {**values, 'trace': trace})
-    if args.json != '-':
-        print(result.table())
-    return skipped.status
+SCHEDULED = ('scheduler', 'scheduled_kalman')
+# Policies under which the network steps on forecasts.
+STREAMED = (*SCHEDULED, 'alternate', 'copy')
+OPTIONS = {'accumulate': 'no_accumulate', 'commit_on_forecast': 'no_commit'}
 
 
 def _latency(text: str) -> Latencies:
@@ -155,27 +65,193 @@ def _latency(text: str) -> Latencies:
     return Latencies(*times)
 
 
-def _measure(
-    args: argparse.Namespace, skipped: Skipped
-) -> tuple[EvaluationResult, dict[str, Any] | None]:
-    job = make_job(args)
-    detector = job.detector()
-    print(detector.device_note, file=sys.stderr)
-    measured = (run_oracle if args.policy == 'oracle' else measure)(args, job, skipped)
-    dataset, runs = measured.dataset, measured.runs
-    if args.dump:
-        dump(args, dataset, runs)
-    scored = [one.scored(clip) for one, clip in zip(runs, dataset.clips)]
-    if args.sap:
-        _tell_arrivals(dataset)
-    result = _result(args, dataset, scored, measured.timed, {
-        **_provenance(args, job, detector), **settings(args), **describe_data(args),
-        **tell_unfinished(dataset.clips),
-    }, skipped, _sap50(measured.streamed, len(dataset.labels)))
-    if not args.trace:
-        return result, None
-    from ..evaluation.trace import make_trace
-    return result, make_trace(runs, dataset.clips, dataset.labels, detector, args.p)
+@dataclass(frozen=True, kw_only=True)
+class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
+    """Options of ``evaluate``."""
+
+    weights: str = option('file or shipped name, such as foda', '', one_of='source',
+                          required=True)
+    source: str | None = option(
+        'score these detections (COCO results) again; opens neither images nor weights',
+        None, flags=['--from'], one_of='source', required=True, metavar='FILE')
+    policy: str = option(
+        'which frames are read, and what answers the others: the forecast (scheduler, alternate, '
+        'oracle), the features of the last READ (copy) or its boxes (hold, kalman, moved; '
+        'scheduled_kalman: read as by scheduler)', 'scheduler', choices=POLICIES)
+    p: float = stream_option('p')
+    read_every: int = stream_option(
+        'read_every', 'frames a READ, for all but scheduled ones and read', metavar='K')
+    sap: bool = option(
+        'simulate streaming average precision, too: a second pass, in which steps take their '
+        'time and frames are missed', False)
+    latency: Latencies | None = option(
+        'with --sap: plan for these step times, not the measured ones. AHEAD_MS is that of '
+        '--anticipate, default: FORECAST_MS. For hold and kalman FORECAST_MS is the time of '
+        'carrying boxes, near 0', None, _latency, metavar='READ_MS,FORECAST_MS[,AHEAD_MS]')
+    anticipate: bool = option(
+        'with --sap: detect on the forecast of the next frame, too (hold and kalman: carry the '
+        'boxes on to it)', False)
+    versus: str | None = option(
+        'compare with these detections (COCO results) of the same frames: difference of mAP with '
+        'a paired bootstrap over clips', None, metavar='FILE')
+    interval: bool = option(
+        'tell how sure mAP is: its 95 % interval, of a bootstrap over clips', False)
+    dump: str | None = option('write the detections (COCO results)', None, metavar='FILE')
+    trace: bool = option(
+        'keep the decisions of every frame, and a few pictures, in the JSON (for report)', False)
+    workers: int | None = option(
+        'processes that share the clips or bags; the figures are those of one process, but for '
+        'the times: they share the cores; default: 1', None, options.whole(1), metavar='N')
+    ray: str | None = option(
+        "share the clips or bags on the Ray cluster there ('auto': the one that this machine is "
+        'part of); without ADDRESS one is started on this machine. --workers then defaults to '
+        'its cores, or GPUs', None, nargs='?', const='', metavar='ADDRESS')
+
+    def run(self) -> int:
+        """Evaluate."""
+        from ..scoring.dump import check_dump
+
+        skipped = Skipped()
+        self.check_data()
+        if self.source is not None:
+            self.refuse(RUN_OPTIONS, 'needs weights to run; --from only scores again')
+        else:
+            self._check()
+        options.check_outputs(self, ('json', 'dump'), (self.source, self.versus))
+        if self.versus is not None:
+            check_dump(self.versus)
+        result = self._measure(skipped) if self.source is None else self._score_again(skipped)
+        if self.json:
+            write(self.json, result)
+        if self.json != '-':
+            print(evaluation_table(result))
+        return skipped.status
+
+    def settings(self) -> dict[str, Any]:
+        """Say which decisions are asked for; null where the policy takes none."""
+        scheduled = self.policy in SCHEDULED
+        asked = self.changes()
+        if not scheduled:
+            asked.update(max_consecutive_forecasts=None, accumulate=None)
+        if self.policy not in STREAMED:
+            asked.update(commit_on_forecast=None)
+        return {
+            'policy': self.policy, 'p': self.p if scheduled else None,
+            'read_every': None if scheduled or self.policy == 'read' else self.read_every, **asked,
+        }
+
+    def _check(self) -> None:
+        """
+        See that the options of a run go together.
+
+        :raises OptionError: for options that ask for nothing, or for what cannot be.
+        """
+        if not self.sap:
+            self.refuse(('latency', 'anticipate'), 'is for --sap; give it, too')
+        if self.latency and self.latency.anticipation is not None and not self.anticipate:
+            raise options.OptionError('--latency: AHEAD_MS is for --anticipate; give it, too, or '
+                                      'two times only')
+        if self.policy == 'oracle':
+            self.refuse(['sap'], 'the oracle knows the truth before it acts')
+            self.refuse(('workers', 'ray'), 'the oracle weighs all frames together')
+        if self.ray is not None:
+            from ..evaluation.many import require_ray
+            require_ray()
+        if self.trace and not self.json:
+            raise options.OptionError('--trace goes into the JSON; give --json, too')
+        unfit = [OPTIONS.get(name, name) for name, value in self.settings().items()
+                 if value is None]
+        self.refuse(unfit, f'policy {self.policy} takes none; leave it out, or choose another '
+                           '--policy')
+
+    def _job(self) -> Job:
+        """Load the weights, and gather what is done with each clip."""
+        from ..checkpoint import load_checkpoint
+        from ..evaluation.job import Job
+
+        decisions = self.settings()
+        return Job(
+            load_checkpoint(self.weights), self.device, self.size, self.resize, self.policy,
+            self.p if self.policy in SCHEDULED else 1.0, self.read_every,
+            {name: decisions[name] for name in self.changes() if decisions[name] is not None},
+            self.sap, self.latency, self.anticipate,
+        )
+
+    def _measure(self, skipped: Skipped) -> Evaluation:
+        from ..evaluation.detections import dump
+        from ..evaluation.provenance import origin
+
+        job = self._job()
+        detector = job.detector()
+        print(detector.device_note, file=sys.stderr)
+        measured = self._run(job, skipped)
+        dataset = measured.dataset
+        if self.dump:
+            # Bags number no classes: which number means what depends on who asks.
+            dump(self.dump, dataset, measured.runs, self.dataset == 'rosbag')
+        if self.sap:
+            _tell_arrivals(dataset)
+        planned = self.latency
+        result = self._result(dataset, measured.scored(), measured.timed, {
+            **origin(self.weights, job.checkpoint.sha256, detector),
+            'workers': self.workers, 'ray': self.ray, 'anticipates': self.anticipate,
+            # Planned latencies are no measured ones.
+            'planned_ms': {
+                'read': planned.read, 'forecast': planned.forecast, 'ahead': planned.ahead,
+            } if planned else None,
+            **self.settings(),
+        }, skipped, measured.sap50())
+        if not self.trace:
+            return result
+        from ..evaluation.trace import make_trace
+        return replace(result, trace=make_trace(
+            measured.runs, dataset.clips, dataset.labels, detector, self.p))
+
+    def _run(self, job: Job, skipped: Skipped) -> Measured:
+        """Run the job over the data."""
+        from ..evaluation.measure import measure, measure_oracle, Sources
+
+        labels = job.checkpoint.config.labels
+        if self.policy == 'oracle':
+            dataset = self.open_data(labels, skipped)
+            with tqdm(unit='frame', desc='oracle', dynamic_ncols=True) as bar:
+                return measure_oracle(job, dataset, self.on_bad(skipped), bar.update)
+        sources = Sources.of(self.dataset, self.place(labels, skipped), self.stride)
+        total = len(sources.dataset) if sources.dataset else None
+        with tqdm(unit='frame', total=total, desc=self.policy, dynamic_ncols=True) as bar:
+            return measure(job, sources, skipped.add, bar.update, self.workers, self.ray)
+
+    def _score_again(self, skipped: Skipped) -> Evaluation:
+        from ..evaluation.detections import read
+
+        source = self.source or ''
+        dataset = self.open_data(None, skipped, needs_images=False)
+        scored, file = read(source, dataset, common.note)
+        return self._result(dataset, scored, None, {
+            'from': source, 'results': file.results, 'results_elsewhere': file.elsewhere,
+            'results_foreign': file.foreign,
+        }, skipped)
+
+    def _result(
+        self, dataset: ClipDataset, scored: Sequence[ScoredClip], timed: Latency | None,
+        provenance: Provenance, skipped: Skipped, sap50: float | None = None,
+    ) -> Evaluation:
+        from ..evaluation.detections import compare, how_sure
+        from ..evaluation.result import make_record
+
+        annotated = sum(clip.annotated for clip in scored)
+        if not annotated:
+            common.note('no frame has a truth; there is nothing to score by')
+        result = make_record(
+            Evaluation, scored, dataset.labels, timed, common.note, frames=len(dataset),
+            clips=len(scored), sap50=sap50, annotated=annotated, skipped=skipped.rows,
+            provenance={**provenance, **self.describe(dataset.clips)},
+        )
+        if self.versus is not None:
+            result = replace(result, versus=compare(self.versus, dataset, scored, common.note))
+        if self.interval and result.map50 is not None:
+            result = replace(result, interval=how_sure(scored, dataset.labels))
+        return result
 
 
 def _tell_arrivals(dataset: ClipDataset) -> None:
@@ -183,88 +259,6 @@ def _tell_arrivals(dataset: ClipDataset) -> None:
     from ..evaluation.streaming_ap import arrivals
 
     for clip in dataset.clips:
-        note = arrivals(clip)[1]
-        if note is not None:
-            print(f'note: {note}', file=sys.stderr)
-
-
-def _sap50(streamed: Sequence[ScoredClip] | None, classes: int) -> float | None:
-    from ..scoring.average_precision import mean_average_precision
-    from ..scoring.matching import Rule
-    from ..scoring.metrics import ALL, outcomes
-
-    if streamed is None:
-        return None
-    return mean_average_precision(outcomes(streamed, classes, Rule.PLAIN, ())[ALL])
-
-
-def _score_again(
-    args: argparse.Namespace, skipped: Skipped
-) -> tuple[EvaluationResult, None]:
-    dataset = open_data(args, None, skipped, needs_images=False)
-    scored, file = read(args.source, dataset)
-    return _result(args, dataset, scored, None, {
-        'from': str(args.source), 'results': file.results, 'results_elsewhere': file.elsewhere,
-        'results_foreign': file.foreign, **describe_data(args),
-        **tell_unfinished(dataset.clips),
-    }, skipped), None
-
-
-def load_detector(args: argparse.Namespace) -> tuple[StreamingDetector, dict[str, Any]]:
-    """Load the weights; returns the detector and where it comes from."""
-    detector, checkpoint = common.make_detector(args)
-    return detector, origin(args, detector, checkpoint.sha256)
-
-
-def origin(
-    args: argparse.Namespace, detector: StreamingDetector, sha256: str
-) -> dict[str, Any]:
-    from ..evaluation.result import machine
-
-    return {
-        'weights': str(args.weights), 'sha256': sha256,
-        'input_size': list(detector.input_size),
-        'device': str(detector.device), 'device_note': detector.device_note,
-        'machine': machine(),
-    }
-
-
-def _provenance(
-    args: argparse.Namespace, job: Job, detector: StreamingDetector
-) -> dict[str, Any]:
-    """Say where the figures come from; planned latencies are no measured ones."""
-    planned = args.latency
-    return {
-        **origin(args, detector, job.checkpoint.sha256),
-        'workers': args.workers, 'ray': args.ray, 'anticipates': args.anticipate,
-        'planned_ms': {
-            'read': planned.read, 'forecast': planned.forecast, 'ahead': planned.ahead,
-        } if planned else None,
-    }
-
-
-def _result(
-    args: argparse.Namespace, dataset: ClipDataset, scored: list[ScoredClip],
-    timed: Latency | None, provenance: dict[str, Any], skipped: Skipped,
-    sap50: float | None = None,
-) -> EvaluationResult:
-    from ..evaluation.result import EvaluationResult
-    from ..scoring.coco import map50_95
-    from ..scoring.metrics import evaluate
-
-    try:
-        coco = map50_95(scored, dataset.labels)
-    except RuntimeError as error:
-        print(f'note: {error}', file=sys.stderr)
-        coco = None
-    annotated = sum(clip.annotated for clip in scored)
-    if not annotated:
-        print('note: no frame has a truth; there is nothing to score by', file=sys.stderr)
-    versus = compare(args.versus, dataset, scored) if args.versus is not None else None
-    metrics = evaluate(scored, dataset.labels)
-    sure = args.interval and metrics.map50 is not None
-    interval = how_sure(dataset, scored) if sure else None
-    return EvaluationResult(
-        metrics, len(dataset), len(scored), coco, sap50, timed, versus,
-        provenance, annotated, skipped.rows, interval,
-    )
+        odd = arrivals(clip)[1]
+        if odd is not None:
+            common.note(odd)

@@ -2,41 +2,44 @@
 
 from __future__ import annotations
 
-import argparse
+from dataclasses import dataclass
 from typing import Any
 
-from . import common, options
+from ..records import write
+from . import options
+from .command import option
+from .common import JsonOptions
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``info``."""
-    parser.add_argument('weights', help='file or shipped name, such as foda')
-    common.add_json(parser)
+@dataclass(frozen=True, kw_only=True)
+class Info(JsonOptions):
+    """Options of ``info``."""
 
+    weights: str = option('file or shipped name, such as foda', flags=())
 
-def run(args: argparse.Namespace) -> int:
-    """Run ``info``."""
-    from ..checkpoint import load_checkpoint
-    from ..config import to_dict
+    def run(self) -> int:
+        """Show the file."""
+        from ..checkpoint import load_checkpoint
+        from ..config import to_dict
 
-    options.check_outputs(args, ['json'], [args.weights])
-    checkpoint = load_checkpoint(args.weights)
-    config = to_dict(checkpoint.config)
-    labels = config.pop('labels')
-    values: dict[str, Any] = {
-        'file': str(checkpoint.path),
-        'bytes': checkpoint.path.stat().st_size,
-        'sha256': checkpoint.sha256,
-        'parameters': sum(p.numel() for p in checkpoint.network.parameters()),
-        'labels': labels,
-        'config': config,
-        'info': dict(checkpoint.info),
-    }
-    if args.json:
-        common.write_json(args.json, values)
-    if args.json != '-':
-        _print(values)
-    return 0
+        options.check_outputs(self, ['json'], [self.weights])
+        checkpoint = load_checkpoint(self.weights)
+        config = to_dict(checkpoint.config)
+        labels = config.pop('labels')
+        values: dict[str, Any] = {
+            'file': str(checkpoint.path),
+            'bytes': checkpoint.path.stat().st_size,
+            'sha256': checkpoint.sha256,
+            'parameters': sum(p.numel() for p in checkpoint.network.parameters()),
+            'labels': labels,
+            'config': config,
+            'info': dict(checkpoint.info),
+        }
+        if self.json:
+            write(self.json, values)
+        if self.json != '-':
+            _print(values)
+        return 0
 
 
 def _print(values: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import sys
 
 from .. import __version__
 from ..memory import keep_freed_memory
+from .command import add_options, made
 from .options import one_line, OptionError
 
 # Name to first line of help. A command's module is imported only when it is called for.
@@ -39,7 +40,7 @@ def make_parser(command: str | None) -> argparse.ArgumentParser:
         description = None
         if name == command:
             module = import_module(f'.{name}', __package__)
-            description = module.__doc__
+            kind, description = getattr(module, name.capitalize()), module.__doc__
         subparser = subparsers.add_parser(
             name,
             help=summary,
@@ -47,8 +48,8 @@ def make_parser(command: str | None) -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if name == command:
-            module.add_arguments(subparser)
-            subparser.set_defaults(run=module.run)
+            add_options(subparser, kind)
+            subparser.set_defaults(kind=kind)
     return parser
 
 
@@ -65,9 +66,11 @@ def main(argv: list[str] | None = None) -> int:
         os.environ.setdefault('TQDM_MININTERVAL', '30')
     argv = sys.argv[1:] if argv is None else argv
     command = next((word for word in argv if word in COMMANDS), None)
-    args = make_parser(command).parse_args(argv)
+    given = vars(make_parser(command).parse_args(argv))
+    kind = given.pop('kind')
+    del given['command']
     try:
-        return int(args.run(args))
+        return int(made(kind, given).run())
     except (ValueError, RuntimeError, OSError, ImportError) as error:
         text = one_line(error) or type(error).__name__
         print(f'forecast-detector: error: {text}', file=sys.stderr)

@@ -8,7 +8,6 @@ import math
 import os
 from pathlib import Path
 import re
-from typing import Any
 
 
 class OptionError(ValueError):
@@ -63,37 +62,8 @@ def device(text: str) -> str:
     raise argparse.ArgumentTypeError(f"{text!r} is none of 'auto', 'cpu', 'cuda', 'cuda:N'")
 
 
-def given(args: argparse.Namespace, names: Iterable[str]) -> list[str]:
-    """List those of some options, as they are typed, that were given: their default is empty."""
-    values = {name: getattr(args, name) for name in names}
-    # 0 is a value, though it equals False.
-    return [
-        '--' + name.replace('_', '-') for name, value in values.items()
-        if value is not None and value is not False and value != []
-    ]
-
-
-def refuse(args: argparse.Namespace, names: Iterable[str], why: str) -> None:
-    """
-    See that none of some options is given.
-
-    :param why: what is wrong with it, after its name and a colon.
-    :raises OptionError: names those that are.
-    """
-    found = given(args, names)
-    if found:
-        raise OptionError(f'{", ".join(found)}: {why}')
-
-
-def fill(args: argparse.Namespace, **defaults: Any) -> None:
-    """Give options that were left out their defaults, once it is known that they may be."""
-    for name, value in defaults.items():
-        if getattr(args, name) is None:
-            setattr(args, name, value)
-
-
 def check_outputs(
-    args: argparse.Namespace, names: Iterable[str], sources: Iterable[str | Path | None] = ()
+    command: object, names: Iterable[str], sources: Iterable[str | Path | None] = ()
 ) -> None:
     """
     See that files can be written before hours are spent on what goes into them.
@@ -104,7 +74,7 @@ def check_outputs(
     """
     seen = {Path(source).resolve(): str(source) for source in sources if source is not None}
     for name in names:
-        text, option = getattr(args, name), '--' + name.replace('_', '-')
+        text, option = getattr(command, name), '--' + name.replace('_', '-')
         if text is None or (name == 'json' and text == '-'):
             continue
         path = Path(text)
@@ -138,7 +108,7 @@ def check_plot(path: str | None, option: str = '--plot') -> None:
     """
     if path is None:
         return
-    from ..evaluation.plots import new_figure
+    from ..report.plots import new_figure
 
     kinds = sorted(new_figure(1, 1).canvas.get_supported_filetypes())
     if Path(path).suffix.lower().lstrip('.') not in kinds:

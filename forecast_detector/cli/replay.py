@@ -9,175 +9,236 @@ that a busy node drops are counted, or none is with --lossless. Both ways give t
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 import shutil
 import signal
 import sys
-from typing import Any, TYPE_CHECKING
+from typing import Any, get_args, TYPE_CHECKING
 
 from ..bags import BagError
+from ..bags.writer import Storage
 from ..config import StreamConfig
+from ..records import write
+from ..report.tables import evaluation_table
 from ..types import Policy, StepFailure
 from . import common, options
+from .command import option, stream_option
+from .common import DetectorOptions, JsonOptions
 from .data import tell_unfinished
 from .live_line import LiveLine
-from .replay_options import add_arguments, check
 
 if TYPE_CHECKING:
     from ..engine import StreamingDetector
     from ..replay.answers import Answer
+    from ..replay.collector import Collector
     from ..replay.recording import Recording
-    from ..replay.report import Collector
-
-__all__ = ['add_arguments', 'run']
 
 NAMED = 5  # unusable images; more are only counted
 OURS = ('bag', 'heard', 'report.json', 'live.json', 'log')
 
 
-def run(args: argparse.Namespace) -> int:
-    """Run ``replay``; frames that cannot be used are named and passed over."""
-    config = check(args)
-    args.out = args.out or Path('out/replay') / args.bag.resolve().stem
-    options.check_folder('--out', args.out)
-    return _live(args, config) if args.live else _offline(args, config)
+@dataclass(frozen=True, kw_only=True)
+class Replay(JsonOptions, DetectorOptions):
+    """Options of ``replay``."""
 
+    bag: Path = option('rosbag2 folder, .mcap or .db3 file', parse=Path)
+    image_topic: Sequence[str] = option('one a camera; default: the only one of the bag', (),
+                                        nargs='+', action='extend', metavar='T')
+    truth_topic: Sequence[str] = option(
+        'Detection2DArray to score by, one a camera in their order; default: the one beside the '
+        'camera, or the only one', (), nargs='+', action='extend', metavar='T')
+    no_truth: bool = option('score nothing', False)
+    weights: str = option('file or shipped name', 'foda')
+    policy: str = stream_option('policy')
+    p: float = stream_option('p')
+    read_every: int = stream_option('read_every', metavar='K')
+    max_consecutive_forecasts: int = stream_option('max_consecutive_forecasts', metavar='N')
+    max_gap_s: float = stream_option('max_gap_s', metavar='S')
+    score_threshold: float = stream_option(
+        'score_threshold', 'weaker detections are scored but not written')
+    loop: int = option('play the bag N times', 1, options.whole(1), metavar='N')
+    live: bool = option('through the node; needs ROS 2', False, section='live')
+    rate: float = option(
+        'times the recorded speed; 0, with --lossless, is as fast as it answers', 1.0,
+        options.number(0.0), section='live', metavar='R')
+    lossless: bool = option('drop nothing: play no faster than the node answers', False,
+                            section='live')
+    out: Path | None = option(
+        'an earlier replay there is replaced; default: out/replay/NAME', None, Path,
+        section='what is written', metavar='DIR')
+    storage: Storage = option('of the bag', 'mcap', choices=get_args(Storage),
+                              section='what is written')
+    with_images: bool = option('copy images and truth into the bag, too', False,
+                               section='what is written')
+    trace: bool = option('add every decision and a few pictures to the JSON, for the report',
+                         False, section='what is written')
 
-def _offline(args: argparse.Namespace, config: StreamConfig) -> int:
-    from ..replay.answers import answer_offline
+    @property
+    def folder(self) -> Path:
+        """Where the results go."""
+        return self.out or Path('out/replay') / self.bag.resolve().stem
 
-    detector, checkpoint = common.make_detector(args, config)
-    recording = _open(args, detector.labels)
-    common.clear_results(args.out, OURS, recording.path)
-    answers = answer_offline(recording, detector, args.loop)
-    collector = _collect(args, recording, detector.labels, answers)
-    return _finish(args, config, recording, collector, detector.labels, {
-        'sha256': checkpoint.sha256, 'input_size': list(detector.input_size),
-        'device': str(detector.device), 'device_note': detector.device_note,
-    }, detector)
+    def run(self) -> int:
+        """Replay; frames that cannot be used are named and passed over."""
+        config = self._check()
+        options.check_folder('--out', self.folder)
+        return self._live(config) if self.live else self._offline(config)
 
+    def _check(self) -> StreamConfig:
+        """
+        See that the options go together.
 
-def _live(args: argparse.Namespace, config: StreamConfig) -> int:
-    from ..checkpoint import load_checkpoint
-    from ..device import select_device
-    from ..node import require_ros
-    from ..replay.live import LiveReplay
+        :returns: how streams are stepped; weak detections are kept for the score.
+        :raises OptionError: if they do not.
+        """
+        from ..policies.step import SCORE_THRESHOLD
 
-    require_ros()
-    select_device(args.device)  # a missing one is told here, not in a log
-    checkpoint = load_checkpoint(args.weights)
-    labels, size = checkpoint.config.labels, tuple(args.input_size) if args.input_size else None
-    recording = _open(args, labels)
-    replay = LiveReplay(
-        recording, config, checkpoint.path, args.out, args.device, size, args.resize, args.rate,
-        args.loop, args.lossless,
-    )
-    replay.check()
-    common.clear_results(args.out, OURS, recording.path)
-    line = LiveLine()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the processes end with this one
-    try:
-        device_note = replay.play(line.say, line.note)
-    finally:
-        line.end()
-    collector = _collect(args, recording, labels, replay.answers(labels))
-    collector.bad.update(replay.bad())
-    shutil.rmtree(args.out / 'heard')
-    return _finish(args, config, recording, collector, labels, {
-        'sha256': checkpoint.sha256, 'input_size': list(size or checkpoint.config.input_size),
-        'device': str(select_device(args.device)[0]), 'device_note': device_note,
-    }, None)
-
-
-def _open(args: argparse.Namespace, labels: tuple[str, ...]) -> Recording:
-    from ..replay.recording import open_recording
-
-    try:
-        recording = open_recording(
-            args.bag, labels, args.image_topic, args.truth_topic, not args.no_truth
+        if not self.live:
+            self.refuse(('rate', 'lossless'), 'is for --live; offline, every frame is stepped as '
+                                              'fast as it goes')
+        if self.rate == 0 and not self.lossless:
+            raise options.OptionError('--rate: 0 is not above 0 (0 is for --lossless)')
+        if self.no_truth:
+            self.refuse(['truth_topic'], 'there is none to be taken with --no-truth')
+        unfit = f'policy {self.policy} takes none; leave it out, or choose another --policy'
+        if self.policy != Policy.SCHEDULER.value:
+            self.refuse(('p', 'max_consecutive_forecasts'), unfit)
+        if self.policy != Policy.ALTERNATE.value:
+            self.refuse(['read_every'], unfit)
+        if len(set(self.image_topic)) < len(self.image_topic):
+            raise options.OptionError(f'--image-topic: one of {self.image_topic} is named twice')
+        options.check_outputs(self, ['json'], [self.bag])
+        return StreamConfig(
+            p=self.p, policy=Policy(self.policy), read_every=self.read_every,
+            max_consecutive_forecasts=self.max_consecutive_forecasts, max_gap_s=self.max_gap_s,
+            score_threshold=min(SCORE_THRESHOLD, self.score_threshold),
         )
-    except BagError:
-        raise
-    except ValueError as error:
-        raise ValueError(f'{error}; or replay with --no-truth') from error
-    for doubt in recording.doubts:
-        _note(doubt)
-    return recording
 
+    def _offline(self, config: StreamConfig) -> int:
+        from ..replay.answers import answer_offline
 
-def _collect(
-    args: argparse.Namespace, recording: Recording, labels: tuple[str, ...],
-    answers: Iterator[Answer],
-) -> Collector:
-    """Write the answers to the bag as they come, and take them down."""
-    from ..replay.report import Collector
-    from ..replay.writing import AnswerWriter
+        detector, checkpoint = self.make_detector(config)
+        recording = self._open(detector.labels)
+        common.clear_results(self.folder, OURS, recording.path)
+        answers = answer_offline(recording, detector, self.loop)
+        collector = self._collect(recording, detector.labels, answers)
+        return self._finish(config, recording, collector, detector.labels, {
+            'sha256': checkpoint.sha256, 'input_size': list(detector.input_size),
+            'device': str(detector.device), 'device_note': detector.device_note,
+        }, detector)
 
-    collector = Collector(recording, args.loop, keep_detections=args.trace)
-    shown: Iterable[Answer] = common.progress(answers, len(recording) * args.loop, 'replay')
-    with AnswerWriter(
-        args.out / 'bag', recording, labels, args.score_threshold, args.storage, args.loop,
-        args.with_images,
-    ) as bag:
-        for answer in shown:
-            collector.add(answer)
-            if isinstance(answer.outcome, StepFailure) and sum(collector.bad.values()) <= NAMED:
-                _note(f'passed over: {answer.outcome.error}')
-            bag.write(answer)
-    return collector
+    def _live(self, config: StreamConfig) -> int:
+        from ..checkpoint import load_checkpoint
+        from ..device import select_device
+        from ..node import require_ros
+        from ..replay.live import LiveReplay
 
+        require_ros()
+        select_device(self.device)  # a missing one is told here, not in a log
+        checkpoint = load_checkpoint(self.weights)
+        labels, size = checkpoint.config.labels, self.size
+        recording = self._open(labels)
+        replay = LiveReplay(
+            recording, config, checkpoint.path, self.folder, self.device, size, self.resize,
+            self.rate, self.loop, self.lossless,
+        )
+        replay.check()
+        common.clear_results(self.folder, OURS, recording.path)
+        line = LiveLine()
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # processes end with this one
+        try:
+            device_note = replay.play(line.say, line.note)
+        finally:
+            line.end()
+        collector = self._collect(recording, labels, replay.answers(labels))
+        collector.bad.update(replay.bad())
+        shutil.rmtree(self.folder / 'heard')
+        return self._finish(config, recording, collector, labels, {
+            'sha256': checkpoint.sha256, 'input_size': list(size or checkpoint.config.input_size),
+            'device': str(select_device(self.device)[0]), 'device_note': device_note,
+        }, None)
 
-def _finish(
-    args: argparse.Namespace, config: StreamConfig, recording: Recording, collector: Collector,
-    labels: tuple[str, ...], origin: dict[str, Any], detector: StreamingDetector | None,
-) -> int:
-    """Score, write the report, and show it."""
-    from ..replay.scoring import make_report
+    def _open(self, labels: tuple[str, ...]) -> Recording:
+        from ..replay.recording import open_recording
 
-    provenance = {
-        **_provenance(args, config, origin), **tell_unfinished(recording.clips.values()),
-    }
-    report = make_report(recording, collector, labels, provenance, _note)
-    values = report.to_dict()
-    if args.trace:
-        from ..evaluation.trace import make_trace
+        try:
+            recording = open_recording(
+                self.bag, labels, self.image_topic, self.truth_topic, not self.no_truth
+            )
+        except BagError:
+            raise
+        except ValueError as error:
+            raise ValueError(f'{error}; or replay with --no-truth') from error
+        for doubt in recording.doubts:
+            common.note(doubt)
+        return recording
 
-        runs, clips = collector.runs()
-        values['trace'] = make_trace(runs, clips, labels, detector)
-    common.write_json(str(args.out / 'report.json'), values)
-    if args.json:
-        common.write_json(args.json, values)
-    if args.json != '-':
-        print(report.table())
-        print(f'{args.out}/: bag/, report.json')
-    lost = sum(topic.dropped for topic in report.topics.values())
-    if args.lossless and lost:
-        print(f'forecast-detector: error: lossless, but {lost} images were not answered; see '
-              f'{args.out}/log', file=sys.stderr)
-        return 1
-    return 0
+    def _collect(
+        self, recording: Recording, labels: tuple[str, ...],
+        answers: Iterator[Answer],
+    ) -> Collector:
+        """Write the answers to the bag as they come, and take them down."""
+        from ..replay.collector import Collector
+        from ..replay.writing import AnswerWriter
 
+        collector = Collector(recording, self.loop, keep_detections=self.trace)
+        shown: Iterable[Answer] = common.progress(answers, len(recording) * self.loop, 'replay')
+        with AnswerWriter(
+            self.folder / 'bag', recording, labels, self.score_threshold, self.storage, self.loop,
+            self.with_images,
+        ) as bag:
+            for answer in shown:
+                collector.add(answer)
+                bad = sum(collector.bad.values())
+                if isinstance(answer.outcome, StepFailure) and bad <= NAMED:
+                    common.note(f'passed over: {answer.outcome.error}')
+                bag.write(answer)
+        return collector
 
-def _provenance(
-    args: argparse.Namespace, config: StreamConfig, origin: dict[str, Any]
-) -> dict[str, Any]:
-    """Say what was replayed, and how."""
-    from ..evaluation.result import machine
+    def _finish(
+        self, config: StreamConfig, recording: Recording, collector: Collector,
+        labels: tuple[str, ...], origin: dict[str, Any], detector: StreamingDetector | None,
+    ) -> int:
+        """Score, write the report, and show it."""
+        from ..replay.scoring import make_replay
 
-    return {
-        'dataset': 'rosbag', 'root': str(args.bag), 'weights': str(args.weights), **origin,
-        'machine': machine(), 'mode': 'live' if args.live else 'offline',
-        'lossless': args.lossless or not args.live, 'rate': args.rate if args.live else None,
-        'loop': args.loop, 'stride': 1, 'written_score_threshold': args.score_threshold,
-        **asdict(config),
-        # As evaluate says it: null where the policy does not ask for it.
-        'p': config.p if config.policy is Policy.SCHEDULER else None,
-        'read_every': config.read_every if config.policy is Policy.ALTERNATE else None,
-    }
+        provenance = {
+            **self._provenance(config, origin), **tell_unfinished(recording.clips.values()),
+        }
+        result = make_replay(recording, collector, labels, provenance, common.note)
+        if self.trace:
+            from ..evaluation.trace import make_trace
 
+            runs, clips = collector.runs()
+            result = replace(result, trace=make_trace(runs, clips, labels, detector))
+        write(self.folder / 'report.json', result)
+        if self.json:
+            write(self.json, result)
+        if self.json != '-':
+            print(evaluation_table(result))
+            print(f'{self.folder}/: bag/, report.json')
+        lost = sum(topic.dropped for topic in result.topics.values())
+        if self.lossless and lost:
+            print(f'forecast-detector: error: lossless, but {lost} images were not answered; see '
+                  f'{self.folder}/log', file=sys.stderr)
+            return 1
+        return 0
 
-def _note(text: str) -> None:
-    print(f'note: {text}', file=sys.stderr)
+    def _provenance(
+        self, config: StreamConfig, origin: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Say what was replayed, and how."""
+        from ..evaluation.provenance import machine
+
+        return {
+            'dataset': 'rosbag', 'root': str(self.bag), 'weights': str(self.weights), **origin,
+            'machine': machine(), 'mode': 'live' if self.live else 'offline',
+            'lossless': self.lossless or not self.live, 'rate': self.rate if self.live else None,
+            'loop': self.loop, 'stride': 1, 'written_score_threshold': self.score_threshold,
+            **asdict(config),
+            # As evaluate says it: null where the policy does not ask for it.
+            'p': config.p if config.policy is Policy.SCHEDULER else None,
+            'read_every': config.read_every if config.policy is Policy.ALTERNATE else None,
+        }

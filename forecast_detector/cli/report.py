@@ -8,33 +8,36 @@ timeline, example frames, worst cases and forecast errors.
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from . import options
+from .command import Command, option
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``report``."""
-    parser.add_argument('files', nargs='*', metavar='RUN.json',
-                        help='what --json of evaluate or replay wrote; of sweep, too: the '
-                             'content tells')
-    parser.add_argument('--sweep', metavar='SWEEP.json',
-                        help='what --json of sweep wrote, for the trade-off curve')
-    parser.add_argument('--out', required=True, metavar='FILE', help='the HTML file')
+@dataclass(frozen=True, kw_only=True)
+class Report(Command):
+    """Options of ``report``."""
 
+    files: Sequence[str] = option(
+        'what --json of evaluate or replay wrote; of sweep, too: the content tells', (),
+        flags=(), nargs='*', metavar='RUN.json')
+    sweep: str | None = option(
+        'what --json of sweep wrote, for the trade-off curve', None, metavar='SWEEP.json')
+    out: str = option('the HTML file', metavar='FILE')
 
-def run(args: argparse.Namespace) -> int:
-    """Run ``report``."""
-    from ..report.page import build_from
+    def run(self) -> int:
+        """Write the page."""
+        from ..report.page import build_from
 
-    paths = [*args.files, *([args.sweep] if args.sweep else [])]
-    if not paths:
-        raise options.OptionError('nothing to report; name at least one JSON file')
-    options.check_outputs(args, ['out'], paths)
-    page = build_from(paths)
-    out = Path(args.out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(page, encoding='utf-8')
-    print(f'{out}: {len(page.encode()) / 1e6:.1f} MB')
-    return 0
+        paths = [*self.files, *([self.sweep] if self.sweep else [])]
+        if not paths:
+            raise options.OptionError('nothing to report; name at least one JSON file')
+        options.check_outputs(self, ['out'], paths)
+        page = build_from(paths)
+        out = Path(self.out)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(page, encoding='utf-8')
+        print(f'{out}: {len(page.encode()) / 1e6:.1f} MB')
+        return 0

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 import os
 from pathlib import Path
 
 import cv2
 
+from ..images import quiet
 from ..types import BadFrameError
 from .container import why_not_opened
 from .stamps import Stamps
@@ -39,22 +38,6 @@ class VideoFaultError(BadFrameError):
         self.path = path
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep OpenCV from writing that a reader does not know a file, unless the user wants that."""
-    # It moved to cv2.utils.logging after 4.11.
-    home = cv2 if hasattr(cv2, 'setLogLevel') else getattr(cv2.utils, 'logging', None)
-    set_level = getattr(home, 'setLogLevel', None)
-    if set_level is None or 'OPENCV_LOG_LEVEL' in os.environ:
-        yield
-        return
-    before = set_level(0)
-    try:
-        yield
-    finally:
-        set_level(before)
-
-
 def open_capture(path: Path, upright: bool) -> cv2.VideoCapture:
     """
     Open a file by the first reader of OpenCV that can.
@@ -63,7 +46,7 @@ def open_capture(path: Path, upright: bool) -> cv2.VideoCapture:
     """
     there = cv2.videoio_registry.getBackends()
     for backend in (one for one in _BACKENDS if one in there):
-        with _quiet():
+        with quiet():
             capture = cv2.VideoCapture(str(path), backend)
         if capture.isOpened():
             # Not left to the default, which is not that of every OpenCV.
@@ -78,7 +61,7 @@ def grab(capture: cv2.VideoCapture) -> bool:
         return True
     if capture.getBackendName() != 'FFMPEG':
         return False
-    with _quiet():
+    with quiet():
         return any(capture.grab() for _ in range(_RETRIES))
 
 

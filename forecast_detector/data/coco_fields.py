@@ -13,8 +13,8 @@ Entry = dict[str, Any]
 # What stands under a key, where anything else would fail far from its file.
 EXPECTED: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(('id', 'image_id', 'video_id', 'category_id'), (int, str)),
-    **dict.fromkeys(('frame_id', 'frame_index', 'stamp_ns', 'instance_id'), (int,)),
-    'track_id': (int, str),
+    **dict.fromkeys(('frame_id', 'frame_index', 'stamp_ns'), (int,)),
+    **dict.fromkeys(('instance_id', 'track_id'), (int, str)),
     **dict.fromkeys(('width', 'height', 'fps'), (int, float)),
     'file_name': (str,),
 }

@@ -43,9 +43,9 @@ def read_annotations(path: Path, keys: Sequence[str] = KEYS) -> dict[str, list[E
     try:
         content = json.loads(text)
     except json.JSONDecodeError as error:
-        cut = error.pos >= len(text.rstrip()) or error.msg.startswith('Unterminated')
-        remedy = 'truncated? fetch it again' if cut else 'correct it there'
-        raise ValueError(f'{path}: not valid JSON ({error}); {remedy}') from error
+        raise ValueError(f'{path}: not valid JSON ({error}); {_remedy(text, error)}') from error
+    except (ValueError, RecursionError) as error:  # numbers and depths beyond what Python reads
+        raise ValueError(f'{path}: cannot be read as JSON ({error}); correct it') from error
     for key in keys:
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
             raise ValueError(
@@ -53,6 +53,15 @@ def read_annotations(path: Path, keys: Sequence[str] = KEYS) -> dict[str, list[E
                 f'and frame_id) and annotations; convert the file first'
             )
     return content
+
+
+def _remedy(text: str, error: json.JSONDecodeError) -> str:
+    if text.startswith('version https://git-lfs'):
+        return 'it is a pointer of Git LFS: fetch the file itself (git lfs pull)'
+    if text.lstrip().startswith('<'):
+        return 'it is XML or a web page: fetch or export it again'
+    is_cut = error.pos >= len(text.rstrip()) or error.msg.startswith('Unterminated')
+    return 'truncated? fetch it again' if is_cut else 'correct it there'
 
 
 def by_id(entries: list[Entry], kind: str, path: Path) -> dict[int | str, Entry]:
@@ -85,8 +94,8 @@ class ImageTruths:
         self, content: dict[str, list[Entry]], path: Path, label_of: Mapping[int | str, int]
     ) -> None:
         self.path, self.label_of, self.dropped = path, label_of, 0
-        images = {value_of(image, 'id', 'image', path): image.get('video_id')
-                  for image in content['images']}
+        images = {image_id: image.get('video_id')
+                  for image_id, image in by_id(content['images'], 'image', path).items()}
         self.rows: dict[int | str, list[Entry]] = defaultdict(list)
         for row in content['annotations']:
             image_id = matching(value_of(row, 'image_id', 'annotation', path), images)
@@ -100,7 +109,7 @@ class ImageTruths:
         self.tracks = Tracks(content['annotations'], images, path)
 
     def _box(self, row: Entry) -> NDArray[np.float32]:
-        value = value_of(row, 'bbox', 'annotation', self.path)
+        value = row['bbox'] if 'bbox' in row else value_of(row, 'bbox', 'annotation', self.path)
         try:
             box = np.array(value, np.float32).reshape(-1)
         except (TypeError, ValueError):

@@ -43,7 +43,7 @@ class CocoVidClip(Clip):
 
     def __init__(
         self, name: str, fps: float, files: Sequence[Path], frame_ids: Sequence[int],
-        image_ids: Sequence[int], truth: PackedTruth, stride: int = 1,
+        image_ids: Sequence[int], truth: PackedTruth,
         stamps_ns: Sequence[int] | None = None, sizes: Sequence[Size | None] | None = None,
         video_size: tuple[int, int] | None = None,
     ) -> None:
@@ -53,13 +53,12 @@ class CocoVidClip(Clip):
         :param fps: frames per second of the whole video.
         :param files: of each frame: its image, or the video that has it.
         :param frame_ids: of each frame: its number in the video, from which its stamp follows.
-        :param stride: the frames are every so many of the video.
         :param stamps_ns: of each frame, where they do not follow from its number.
         :param sizes: (width, height) that the annotations give each image file, where they do;
             ``video_size``: that they give the frames of a video file.
         """
         self._stamps_ns, self._sizes, self._video_size = stamps_ns, sizes, video_size
-        self.name, self.fps, self._video_fps = name, fps / stride, fps
+        self.name, self.fps = name, fps
         self._files, self._frame_ids, self._image_ids = files, frame_ids, image_ids
         self._truth = truth
         self._video: VideoReader | None = None
@@ -108,7 +107,7 @@ class CocoVidClip(Clip):
         """Return the stamp, or the time since the first frame; gaps in ``frame_id`` show."""
         if self._stamps_ns is not None:
             return self._stamps_ns[index]
-        return round((self._frame_ids[index] - self._frame_ids[0]) * 1e9 / self._video_fps)
+        return round((self._frame_ids[index] - self._frame_ids[0]) * 1e9 / self.fps)
 
     def release(self) -> None:
         """Close the video file, where there is one."""
@@ -188,7 +187,7 @@ def _named_apart(videos: Sequence[Entry], path: Path) -> list[str]:
 
 
 def load_coco_vid(
-    root: str | Path, split: str, stride: int = 1, labels: Sequence[str] | None = None,
+    root: str | Path, split: str, labels: Sequence[str] | None = None,
     needs_images: bool = True,
 ) -> CocoVidDataset:
     """
@@ -203,7 +202,6 @@ def load_coco_vid(
 
     Videos of one name get their ids behind it, so that every clip has its own.
 
-    :param stride: keep every ``stride``-th frame of each video, from its first.
     :param labels: the weights' class names, to number the categories by; without them the
         categories are numbered by rising id.
     :param needs_images: whether the frames have to be there; False where only the truth is
@@ -211,8 +209,6 @@ def load_coco_vid(
     :raises FileNotFoundError: if the JSON, or the first frame of a video, is missing.
     :raises ValueError: for a file that is not CocoVID, or classes foreign to ``labels``.
     """
-    if stride < 1:
-        raise ValueError(f'stride: {stride} is below 1; 1 takes every frame')
     root = Path(root)
     path = root / 'annotations' / f'{split}.json'
     content = read_annotations(path)
@@ -222,7 +218,6 @@ def load_coco_vid(
     videos = _frames_by_video(content, path)
     names = _named_apart([video for video, _ in videos], path)
     for name, (video, images) in zip(names, videos):
-        images = images[::stride]
         files = [root / split / value_of(image, 'file_name', 'image', path) for image in images]
         if needs_images and not files[0].is_file():
             raise FileNotFoundError(
@@ -233,7 +228,7 @@ def load_coco_vid(
             name, _fps(video, path), files,
             [image['frame_id'] for image in images],
             [value_of(image, 'id', 'image', path) for image in images],
-            PackedTruth.pack(truths.of(image) for image in images), stride,
+            PackedTruth.pack(truths.of(image) for image in images),
             _stamps(images, path),
             [stated_size(image.get('width'), image.get('height')) for image in images],
             _video_size(images[0], path),

@@ -52,6 +52,10 @@ def read_image(
     orientation = orientation_of(data)
     image = turn(stored, orientation) if orientation > 1 else stored
     if fits(image, annotated_size):
+        if annotated_size and orientation > 1 and fits(stored, annotated_size):
+            _warn(path, f'{path}: its Exif orientation is {orientation}, and its size does not '
+                  'tell whether its annotations are for the picture as shown or as stored: it is '
+                  'turned; if boxes lie elsewhere, remove the orientation from the files')
         return image
     if fits(stored, annotated_size):
         return stored
@@ -59,17 +63,26 @@ def read_image(
     text = f'{path}: {size_mismatch(image, annotated_size, turned)}'
     if size_binds or turned:
         raise BadFrameError(text)
-    if path.parent not in _warned:
-        _warned.add(path.parent)
-        _logger.warning('%s', text)
+    _warn(path, text)
     return image
 
 
+def _warn(path: Path, text: str) -> None:
+    """Warn, once for all files of a folder."""
+    if path.parent not in _warned:
+        _warned.add(path.parent)
+        _logger.warning('%s', text)
+
+
 def stated_size(width: Any, height: Any) -> Size | None:
-    """Give the size that annotations state; None where one is missing, 0 or no number."""
-    if not all(isinstance(side, (int, float)) and side > 0 for side in (width, height)):
+    """Give the size that annotations state, rounded; None where one is missing, 0 or no number."""
+    try:
+        sides = float(width), float(height)
+    except (TypeError, ValueError, OverflowError):
         return None
-    return float(width), float(height)
+    if not all(0 < side < 2 ** 31 for side in sides):
+        return None
+    return round(sides[0]), round(sides[1])
 
 
 def fits(image: NDArray[np.uint8], annotated_size: Size | None) -> bool:

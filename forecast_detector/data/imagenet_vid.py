@@ -60,26 +60,25 @@ class ImageNetVidClip(Clip):
     """One snippet. Its annotations are read when first asked for, then kept."""
 
     def __init__(
-        self, root: Path, snippet: str, length: int, stride: int = 1, first_image_id: int = 0
+        self, root: Path, snippet: str, length: int, first_image_id: int = 0
     ) -> None:
         """
         Name a snippet.
 
         :param snippet: path below ``Data/VID``.
-        :param length: frames of the whole snippet; every ``stride``-th is taken.
+        :param length: frames of the snippet.
         :param first_image_id: id of its first frame.
         """
-        self.name, self.fps = snippet, 30.0 / stride
-        self._root, self._frames = root, range(0, length, stride)
+        self.name, self._root, self._length = snippet, root, length
         self._first_image_id = first_image_id
         self._truth: PackedTruth | None = None
 
     def __len__(self) -> int:
         """Return the number of frames."""
-        return len(self._frames)
+        return self._length
 
     def _file(self, kind: str, index: int, suffix: str) -> Path:
-        return self._root / kind / 'VID' / self.name / f'{self._frames[index]:06d}{suffix}'
+        return self._root / kind / 'VID' / self.name / f'{index:06d}{suffix}'
 
     def read(self, index: int) -> NDArray[np.uint8]:
         """Decode a frame."""
@@ -103,7 +102,7 @@ class ImageNetVidClip(Clip):
 
     def image_id(self, index: int) -> int:
         """Return the global id of the frame in the list."""
-        return self._first_image_id + self._frames[index]
+        return self._first_image_id + index
 
 
 def _read_list(path: Path, columns: int) -> list[list[str]]:
@@ -130,7 +129,7 @@ def _check_labels(labels: Sequence[str] | None) -> None:
 
 
 def load_imagenet_vid(
-    root: str | Path, split: str, stride: int = 1, labels: Sequence[str] | None = None,
+    root: str | Path, split: str, labels: Sequence[str] | None = None,
     needs_images: bool = True,
 ) -> ClipDataset:
     """
@@ -144,10 +143,8 @@ def load_imagenet_vid(
     :raises FileNotFoundError: if a list or a snippet's folder is missing.
     :raises ValueError: for an unknown split, a broken list, or foreign labels.
     """
-    if split not in LISTS or stride < 1:
-        raise ValueError(
-            f'split {split!r}, stride {stride}: expected one of {sorted(LISTS)}, and 1 or more'
-        )
+    if split not in LISTS:
+        raise ValueError(f'split {split!r}: expected one of {sorted(LISTS)}')
     _check_labels(labels)
     root = Path(root)
     snippets: dict[str, tuple[int, int]] = {}
@@ -166,7 +163,7 @@ def load_imagenet_vid(
                 f'unpack the data there'
             )
     return ClipDataset(LABELS, [
-        ImageNetVidClip(root, name, length, stride, first)
+        ImageNetVidClip(root, name, length, first)
         for name, (first, length) in snippets.items()
     ])
 

@@ -116,6 +116,8 @@ class VideoReader:
             raise BadFrameError(f'{self.path}: frame {index} asked for; frames count from 0')
         if not self.reaches(index):
             count = self.count()
+            if not count:
+                self.check()
             missing = bytes_missing(self.path)
             cut = f'; the file is cut off, {missing} bytes are missing' if missing else ''
             raise VideoEndError(

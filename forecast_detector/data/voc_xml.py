@@ -65,8 +65,8 @@ def _box(node: ElementTree.Element) -> tuple[float, float, float, float]:
         if value is None:
             raise ValueError(f'bndbox/{key} is missing or empty; expected a number')
         corners.append(value)
-    if not all(map(math.isfinite, corners)):
-        raise ValueError(f'box {corners} is not finite')
+    if not all(math.isfinite(corner) and abs(corner) < 2 ** 31 for corner in corners):
+        raise ValueError(f'box {corners} is not finite, or beyond any picture')
     if corners[2] < corners[0] or corners[3] < corners[1]:
         raise ValueError(f'box {corners} ends before it begins')
     return corners[0], corners[1], corners[2], corners[3]
@@ -133,6 +133,21 @@ def _decode(data: bytes, path: Path) -> str:
     return decode_text(data, path)
 
 
+def _root(text: str) -> ElementTree.Element:
+    """
+    Parse XML; names lose their namespace.
+
+    :raises ValueError: for XML of another kind, which would seem to have no objects.
+    """
+    root = ElementTree.fromstring(text)
+    for node in root.iter():
+        if isinstance(node.tag, str):
+            node.tag = node.tag.rpartition('}')[2]
+    if root.tag != 'annotation' and root.find('.//object') is None:
+        raise ValueError(f'it begins with <{root.tag}> and has no object; expected <annotation>')
+    return root
+
+
 def read_voc(path: Path) -> VocImage:
     """
     Read an annotation file.
@@ -149,7 +164,7 @@ def read_voc(path: Path) -> VocImage:
         )
     text = _decode(path.read_bytes(), path)
     try:
-        root = ElementTree.fromstring(text.strip())
+        root = _root(text.strip())
         objects = (_object(n, k) for k, n in enumerate(root.iter('object'), 1))
         return VocImage(_size(root), tuple(objects))
     except (ElementTree.ParseError, ValueError) as error:

@@ -8,14 +8,14 @@ against coverage what it costs to trust a share of the forecasts, the surest fir
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from ..scoring.bootstrap import clip_weights, Interval
+from ..records.diagnosis import Bin, Judgement, Risk
+from ..records.evaluation import Interval
+from ..scoring.bootstrap import clip_weights
 from ..types import Action
 from .trials import Trial
 
@@ -25,52 +25,12 @@ COVERAGES = tuple(k / 20 for k in range(1, 21))
 RESAMPLES = 1000
 
 
-@dataclass(frozen=True)
-class Bin:
-    """Confidences in [low, high): how many, their mean, and the share that did serve."""
-
-    low: float
-    high: float
-    count: int
-    confidence: float | None
-    served: float | None
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """
-    What a set of trials says about the scheduler.
-
-    :ivar served: share of all forecasts that would serve.
-    :ivar auroc: probability that a forecast that serves gets more confidence than one that does
-        not, with its interval over clips; None where all serve or none.
-    :ivar calibration_error: mean distance between confidence and share served, weighed by bin
-        (ECE).
-    :ivar brier: mean squared distance between confidence and outcome.
-    :ivar risk: (coverage, share that does not serve) of the surest forecasts.
-    """
-
-    trials: int
-    read_share: float
-    served: float
-    auroc: Interval | None
-    calibration_error: float
-    brier: float
-    reliability: list[Bin]
-    risk: list[tuple[float, float]]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Turn into plain values (JSON)."""
-        values = asdict(self)
-        values['risk'] = [{'coverage': c, 'risk': r} for c, r in self.risk]
-        return values
-
-
-def judge(trials: Sequence[Trial], clips: int) -> Judgement:
+def judge(trials: Sequence[Trial], clips: int, p: float = 1.0) -> Judgement:
     """
     Sum up trials.
 
     :param clips: number of clips, for the interval.
+    :param p: that steered their streams.
     :raises ValueError: if there is none.
     """
     if not trials:
@@ -82,10 +42,11 @@ def judge(trials: Sequence[Trial], clips: int) -> Judgement:
             if b.confidence is not None and b.served is not None]
     reads = np.mean([trial.action is Action.READ for trial in trials])
     return Judgement(
-        len(trials), float(reads), float(serves.mean()),
-        auroc_interval(confidence, serves, np.array([t.clip for t in trials]), clips),
-        float(sum(gaps) / len(trials)), float(((confidence - serves) ** 2).mean()),
-        bins, risk_coverage(confidence, serves),
+        p=p, trials=len(trials), read_share=float(reads), served=float(serves.mean()),
+        auroc=auroc_interval(confidence, serves, np.array([t.clip for t in trials]), clips),
+        calibration_error=float(sum(gaps) / len(trials)),
+        brier=float(((confidence - serves) ** 2).mean()), reliability=bins,
+        risk=[Risk(*one) for one in risk_coverage(confidence, serves)],
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,25 +15,10 @@ from ..evaluation.fork import expect, going
 from ..evaluation.rollout import groups
 from ..evaluation.run import Done, ignore
 from ..evaluation.store import FeatureStore
+from ..records.diagnosis import ForecastRatio
 from ..scoring.bootstrap import clip_weights
 
 RESAMPLES = 2000
-
-
-@dataclass(frozen=True)
-class ForecastRatio:
-    """
-    Error of forecasts over that of copies, both summed over frames, with a bootstrap over clips.
-
-    :ivar ahead: forecasts in a row; 1 follows a READ.
-    :ivar ratio: sum of ||F(t+k) - Fc|| over sum of ||F(t+k) - F(t)||; None where nothing moved.
-    """
-
-    ahead: int
-    frames: int
-    ratio: float | None
-    low: float | None
-    high: float | None
 
 
 @torch.inference_mode()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +13,15 @@ from ..data.views import SplicedClip
 from ..evaluation.rollout import read_share, run_settings, Setting
 from ..evaluation.run import ClipRun, Done, ignore
 from ..evaluation.store import FeatureStore
-from ..evaluation.sweep import carry, Replay
-from ..policies.boxes import BoxBaseline, ScheduledBoxes
+from ..evaluation.sweep import carry, carry_boxes, Replay
+from ..policies.boxes import ScheduledBoxes
 from ..policies.detector import evaluation_config
 from ..policies.kalman import KalmanBoxes
-from ..policies.registry import BOXES, SCHEDULED_KALMAN
+from ..policies.names import CARRIERS, SCHEDULED_KALMAN
 from ..policies.step import Step
-from ..scoring.bootstrap import clip_weights, Interval
+from ..records.diagnosis import Cuts
+from ..records.evaluation import Interval
+from ..scoring.bootstrap import clip_weights
 from ..scoring.metrics import evaluate, ScoredClip
 from ..types import Policy
 
@@ -34,36 +34,6 @@ RESAMPLES = 2000
 
 class NoCutError(ValueError):
     """Raised where clips have no cut that an object could be waited for at."""
-
-
-@dataclass(frozen=True)
-class Cuts:
-    """
-    What a policy does at the cuts.
-
-    :ivar frames_until_found: from each cut to the first detection of an object of the new clip,
-        0 on its first frame with an object; the limit where none is found by then.
-    :ivar mean: of these, with an interval over cuts.
-    :ivar versus_read: difference of the mean from that of reading every frame, paired by cut.
-    :ivar at_once: cuts whose object is found on its first frame.
-    :ivar missed: cuts whose object is not found within the limit.
-    :ivar map50: of the spliced stream.
-    """
-
-    policy: str
-    p: float | None
-    read_every: int | None
-    read_share: float
-    frames_until_found: list[int]
-    mean: Interval
-    versus_read: Interval
-    at_once: int
-    missed: int
-    map50: float | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Turn into plain values (JSON)."""
-        return asdict(self)
 
 
 def run_splices(
@@ -87,10 +57,12 @@ def run_splices(
     rows = _run(spliced, thresholds, every, done)
     waits = [frames_until_found(store.clips, steps) for _, _, _, steps in rows]
     return [
-        Cuts(policy, p, k, read_share([ClipRun(policy, steps)]), wait, _mean(np.array(wait)),
-             _mean(np.array(wait) - np.array(waits[0])), wait.count(0),
-             sum(w >= LIMIT for w in wait),
-             _map50(store.clips, steps, labels))
+        Cuts(
+            policy=policy, p=p, read_every=k, read_share=read_share([ClipRun(policy, steps)]),
+            frames_until_found=wait, mean=_mean(np.array(wait)),
+            versus_read=_mean(np.array(wait) - np.array(waits[0])), at_once=wait.count(0),
+            missed=sum(w >= LIMIT for w in wait), map50=_map50(store.clips, steps, labels),
+        )
         for (policy, p, k, steps), wait in zip(rows, waits)
     ]
 
@@ -120,8 +92,8 @@ def _run(
         if policy == 'shown' and period is not None:
             rows += [
                 (name, None, period,
-                 carry(spliced, 0, BoxBaseline(Replay(run.steps), carrier(), period)).steps)
-                for name, carrier in BOXES.items()
+                 carry_boxes(spliced, 0, name, run.steps, period).steps)
+                for name in CARRIERS
             ]
             continue
         rows.append((policy, p, period, run.steps))

@@ -9,7 +9,6 @@ thumbnails corrected it. It is there for READ frames too, where Fc goes unused.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import cv2
 import numpy as np
@@ -25,12 +24,14 @@ from ..data.views import ClipView
 from ..engine import StreamingDetector
 from ..engine.memory import Maps, tree_map
 from ..policies.detector import evaluation_config
+from ..records.trace import Action as ActionName
+from ..records.trace import ACTIONS, ErrorCurve, Picture
 from ..types import Action, BadFrameError, Policy, StepFailure
 from .pictures import shrink, spread, to_jpeg
 from .store import FeatureStore
 
 FloatArray = NDArray[np.float64]
-Measured = tuple[list[FloatArray], list[str]]
+Measured = tuple[list[FloatArray], list[ActionName]]
 STREAM = 'forecast error'
 HEAT_CLIPS, HEAT_FRAMES, WINDOW = 2, 4, 60
 # What the brightest colour means is settled by the maps shown: nearly their highest value.
@@ -39,7 +40,7 @@ BRIGHTEST_PERCENTILE = 99.5
 
 def show_errors(
     detector: StreamingDetector, clips: Sequence[Clip], p: float | None = None
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+) -> tuple[list[Picture], list[ErrorCurve]]:
     """
     Compare the scheduler's forecasts with those of the fixed rule.
 
@@ -55,8 +56,8 @@ def show_errors(
         f'scheduler, p = {p:g}': evaluation_config(Policy.SCHEDULER, p),
         'alternate': evaluation_config(Policy.ALTERNATE),
     }
-    pictures: list[dict[str, Any]] = []
-    errors: list[dict[str, Any]] = []
+    pictures: list[Picture] = []
+    errors: list[ErrorCurve] = []
     long = [clip for clip in clips if len(clip) > HEAT_FRAMES]
     long = long or [clip for clip in clips if len(clip) > 1]
     for clip in (long[at] for at in spread(len(long), HEAT_CLIPS)):
@@ -68,10 +69,8 @@ def show_errors(
         measured = {policy: _compare(store, config) for policy, config in configs.items()}
         pictures += _draw(clip, measured, store)
         errors += [
-            {
-                'clip': clip.name, 'policy': policy, 'index': list(range(1, len(maps) + 1)),
-                'action': actions, 'error': [round(float(m.mean()), 5) for m in maps],
-            }
+            ErrorCurve(clip.name, policy, list(range(1, len(maps) + 1)), actions,
+                       [round(float(m.mean()), 5) for m in maps])
             for policy, (maps, actions) in measured.items()
         ]
     return pictures, errors
@@ -82,7 +81,7 @@ def _compare(store: FeatureStore, config: StreamConfig) -> Measured:
     """Step one policy over a clip, and hold each forecast against what is read."""
     detector = store.streaming()
     maps: list[FloatArray] = []
-    actions: list[str] = []
+    actions: list[ActionName] = []
     for number in range(len(store.clips[0])):
         frame = store.frame(number)
         expected = detector.expect(STREAM, frame)
@@ -91,7 +90,7 @@ def _compare(store: FeatureStore, config: StreamConfig) -> Measured:
         result = detector.step({STREAM: frame}, {STREAM: config})[STREAM]
         if isinstance(result, StepFailure):
             raise result.error
-        actions.append(result.decision.action.name)
+        actions.append(ACTIONS[result.decision.action])
     return maps, actions[1:]
 
 
@@ -118,7 +117,7 @@ def relative_error(read: Maps, forecast: Maps) -> FloatArray:
 
 def _draw(
     clip: Clip, measured: dict[str, Measured], store: FeatureStore
-) -> list[dict[str, Any]]:
+) -> list[Picture]:
     """Show the same frames for every policy, in the same colours."""
     places = _places(next(iter(measured.values()))[1])
     brightest = max(1e-9, float(np.percentile(
@@ -132,12 +131,11 @@ def _draw(
                 shrink(image), maps[k] / brightest, store.geometry(k + 1),
                 store.detector.input_size,
             )
-            pictures.append({
-                'kind': 'heat', 'clip': clip.name, 'index': k + 1, 'action': actions[k],
-                'policy': policy, 'caption': f'mean error {maps[k].mean():.3f}',
-                'brightest': round(brightest, 4),
-                'size': [small.shape[1], small.shape[0]], 'boxes': [], 'jpeg': to_jpeg(small),
-            })
+            pictures.append(Picture(
+                'heat', clip.name, k + 1, actions[k], f'mean error {maps[k].mean():.3f}',
+                (small.shape[1], small.shape[0]), [], to_jpeg(small), policy=policy,
+                brightest=round(brightest, 4),
+            ))
     return pictures
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..data.base import Clip, Truth
 from ..policies.step import Step
+from ..records.trace import ACTIONS, DrawnBox, Kind, Picture, Role
 from ..scoring.matching import in_crowd, match_frame, Rule
 from ..types import BadFrameError, Detections
 
@@ -48,9 +48,9 @@ def to_jpeg(image: NDArray[np.uint8]) -> str:
 
 
 def show_frame(
-    kind: str, clip: Clip, index: int, step: Step, age: int, labels: Sequence[str],
+    kind: Kind, clip: Clip, index: int, step: Step, age: int, labels: Sequence[str],
     truth: Truth | None = None, loss: float | None = None,
-) -> dict[str, Any] | None:
+) -> Picture | None:
     """
     Show what a frame gave.
 
@@ -65,25 +65,18 @@ def show_frame(
         return None
     small = shrink(image)
     drawn = step.detections.above(DRAWN_SCORE)
-    boxes = _boxes(drawn, labels, truth)
-    scale = small.shape[1] / image.shape[1]
-    for box in boxes:
-        box['xyxy'] = [round(float(v) * scale, 1) for v in box['xyxy']]
-    return {
-        'kind': kind, 'clip': clip.name, 'index': index, 'action': step.action.name,
-        'age': age, 'caption': _caption(truth, boxes, loss),
-        'size': [small.shape[1], small.shape[0]], 'boxes': boxes[:DRAWN_BOXES],
-        'jpeg': to_jpeg(small),
-    }
+    boxes = _boxes(drawn, labels, truth, small.shape[1] / image.shape[1])
+    return Picture(
+        kind, clip.name, index, ACTIONS[step.action], _caption(truth, boxes, loss),
+        (small.shape[1], small.shape[0]), boxes[:DRAWN_BOXES], to_jpeg(small), age,
+    )
 
 
-def _caption(
-    truth: Truth | None, boxes: Sequence[dict[str, Any]], loss: float | None
-) -> str:
+def _caption(truth: Truth | None, boxes: Sequence[DrawnBox], loss: float | None) -> str:
     words = []
     if truth is not None:
-        missed = sum(box['role'] == 'missed' for box in boxes)
-        false = sum(box['role'] == 'false' for box in boxes)
+        missed = sum(box.role == 'missed' for box in boxes)
+        false = sum(box.role == 'false' for box in boxes)
         words.append(f'{missed} of {len(truth)} objects missed')
         if false:
             words.append(f'{false} false')
@@ -93,30 +86,31 @@ def _caption(
 
 
 def _boxes(
-    detections: Detections, labels: Sequence[str], truth: Truth | None
-) -> list[dict[str, Any]]:
-    """List the boxes with what they are; ``detected`` where truth does not say more."""
+    detections: Detections, labels: Sequence[str], truth: Truth | None, scale: float
+) -> list[DrawnBox]:
+    """
+    List the boxes with what they are; ``detected`` where truth does not say more.
+
+    :param scale: from pixels of the image to those of the picture.
+    """
+    def box(xyxy: NDArray[np.float32], label: int, role: Role, score: float | None) -> DrawnBox:
+        x0, y0, x1, y1 = (round(float(v) * scale, 1) for v in xyxy)
+        return DrawnBox((x0, y0, x1, y1), _name(labels, int(label)), role, score)
+
+    scores = [round(float(score), 3) for score in detections.scores]
     if truth is None:
-        return [_box(detections, i, labels, 'detected') for i in range(len(detections))]
+        return [box(xyxy, label, 'detected', score)
+                for xyxy, label, score in zip(detections.boxes, detections.labels, scores)]
     found, _ = match_frame(detections, truth, Rule.PLAIN)
     listed = [
-        {'xyxy': truth.boxes[i], 'name': _name(labels, int(truth.labels[i])), 'score': None,
-         'role': 'true' if i in found else 'missed'}
-        for i in range(len(truth))
+        box(xyxy, label, 'true' if i in found else 'missed', None)
+        for i, (xyxy, label) in enumerate(zip(truth.boxes, truth.labels))
     ]
     spared = in_crowd(detections, truth, Rule.PLAIN)
     roles = np.where(found >= 0, 'found', np.where(spared, 'detected', 'false')).tolist()
-    return listed + [_box(detections, i, labels, role) for i, role in enumerate(roles)]
-
-
-def _box(
-    detections: Detections, index: int, labels: Sequence[str], role: str
-) -> dict[str, Any]:
-    return {
-        'xyxy': detections.boxes[index],
-        'name': _name(labels, int(detections.labels[index])),
-        'score': round(float(detections.scores[index]), 3), 'role': role,
-    }
+    return listed + [
+        box(*one) for one in zip(detections.boxes, detections.labels, roles, scores)
+    ]
 
 
 def _name(labels: Sequence[str], label: int) -> str:

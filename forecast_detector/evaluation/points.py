@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from ..data.base import Clip
+from ..records.evaluation import Metrics
+from ..records.sweep import Difference, SweepPoint
 from ..scoring.average_precision import Outcomes
 from ..scoring.bootstrap import paired_difference
 from ..scoring.columns import Truths
 from ..scoring.matching import Rule
-from ..scoring.metrics import ALL, Metrics, score, summarise
+from ..scoring.metrics import ALL, score, summarise
 from .run import ClipRun
 
 # Baselines read every so many frames; the scheduler is brought to the same shares.
@@ -35,15 +36,19 @@ class Point:
     ms_per_frame: float
     judged: Outcomes
 
-    def to_dict(self) -> dict[str, Any]:
-        """Turn into plain values (JSON)."""
-        metrics = asdict(self.metrics)
-        return {
-            'policy': self.policy, 'p': self.p, 'read_every': self.read_every,
-            'read_share': self.read_share, 'map50': metrics['map50'],
-            'map50_tolerant': metrics['map50_tolerant'], 'by_speed': metrics['by_speed'],
-            'ms_per_frame': self.ms_per_frame,
-        }
+    def record(self) -> SweepPoint:
+        """Give what stands in the result."""
+        metrics = self.metrics
+        return SweepPoint(
+            policy=self.policy, p=self.p, read_every=self.read_every, read_share=self.read_share,
+            map50=metrics.map50, map50_tolerant=metrics.map50_tolerant, by_speed=metrics.by_speed,
+            ms_per_frame=self.ms_per_frame,
+        )
+
+    def __str__(self) -> str:
+        """Name policy and setting."""
+        setting = f'p={self.p:.4g}' if self.p is not None else f'1/{self.read_every}'
+        return f'{self.policy} {setting}'
 
 
 class Scorer:
@@ -64,7 +69,7 @@ class Scorer:
         return summarise(judged, self.labels), judged[Rule.PLAIN][ALL]
 
 
-def differences(points: Sequence[Point]) -> list[dict[str, Any]]:
+def differences(points: Sequence[Point]) -> list[Difference]:
     """
     Compare the scheduler with p=1 and with every baseline at the same share of READs.
 
@@ -84,11 +89,10 @@ def differences(points: Sequence[Point]) -> list[dict[str, Any]]:
                   and (q.read_every == every or q.p == here.p)]
         for other in (best, *others):
             gap = paired_difference(here.judged, other.judged)
-            rows.append({
-                'read_share': 1 / every, 'p': here.p,
-                'versus': 'p=1' if other is best else other.policy,
-                'difference': gap.value, 'low': gap.low, 'high': gap.high,
-            })
+            rows.append(Difference(
+                read_share=1 / every, p=here.p, versus='p=1' if other is best else other.policy,
+                difference=gap.value, low=gap.low, high=gap.high,
+            ))
     return rows
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..data.base import Clip
 from ..policies.step import Runner, Step
+from ..records.evaluation import Percentiles
 from ..scoring.metrics import ScoredClip
 from ..types import Action
 
@@ -59,20 +60,20 @@ def run_clips(runner: Runner, clips: Sequence[Clip], done: Done = ignore) -> lis
 @dataclass(frozen=True)
 class Latency:
     """
-    Step times of a run in milliseconds, as (median, 95th percentile); None without a step.
+    Step times of a run in milliseconds; None without a step.
 
     :ivar ms_per_frame: the medians of READ and FORECAST weighted by their shares.
     """
 
     read_share: float
-    read_ms: tuple[float, float] | None
-    forecast_ms: tuple[float, float] | None
+    read_ms: Percentiles | None
+    forecast_ms: Percentiles | None
 
     @property
     def ms_per_frame(self) -> float:
         """Milliseconds that a frame costs at this share of READs."""
-        read = self.read_ms[0] if self.read_ms else 0.0
-        forecast = self.forecast_ms[0] if self.forecast_ms else 0.0
+        read = self.read_ms.p50 if self.read_ms else 0.0
+        forecast = self.forecast_ms.p50 if self.forecast_ms else 0.0
         return self.read_share * read + (1 - self.read_share) * forecast
 
 
@@ -94,9 +95,9 @@ def latency(runs: Sequence[ClipRun]) -> Latency:
     )
 
 
-def percentiles(times: Sequence[float] | NDArray[np.float64]) -> tuple[float, float] | None:
+def percentiles(times: Sequence[float] | NDArray[np.float64]) -> Percentiles | None:
     """Give median and 95th percentile, None of nothing."""
     if not len(times):
         return None
     median, high = np.percentile(times, (50, 95))
-    return float(median), float(high)
+    return Percentiles(float(median), float(high))

@@ -11,9 +11,10 @@ from ..data.base import Clip
 from ..policies.boxes import BoxBaseline, ScheduledBoxes
 from ..policies.detector import DetectorRunner, evaluation_config
 from ..policies.kalman import KalmanBoxes
-from ..policies.names import BASELINES, SCHEDULED_KALMAN
-from ..policies.registry import BOXES, make_runner
+from ..policies.names import BASELINES, CARRIERS, SCHEDULED_KALMAN
+from ..policies.registry import make_carrier, make_runner
 from ..policies.step import Runner, Step
+from ..records.evaluation import Percentiles
 from ..types import Frame, Policy
 from .oracle import run_oracle_at
 from .points import PERIODS, Point, Scorer, TOLERANCE
@@ -70,7 +71,7 @@ class Sweep:
                 for every in PERIODS[1:]:
                     runs = run_oracle_at(self.store, 1 / every, self.done)
                     yield self._point(policy, None, every, runs)
-        carried = [policy for policy in baselines if policy in BOXES]
+        carried = [policy for policy in baselines if policy in CARRIERS]
         if carried:
             yield from self._boxes(carried)
 
@@ -131,7 +132,7 @@ class Sweep:
         for every, shown in zip(PERIODS[1:], run_settings(self.store, settings, self.done)):
             for policy in policies:
                 runs = [
-                    carry(self.store, at, BoxBaseline(Replay(run.steps), BOXES[policy](), every))
+                    carry_boxes(self.store, at, policy, run.steps, every)
                     for at, run in enumerate(shown)
                 ]
                 yield self._point(policy, None, every, runs)
@@ -149,7 +150,7 @@ class Sweep:
         own = latency(runs)
         read_ms = _median(timed.read_ms) + _median(own.read_ms)
         forecast_ms = _median(own.forecast_ms)
-        if policy not in BOXES:
+        if policy not in CARRIERS:
             forecast_ms += _median(timed.forecast_ms)
         return share * read_ms + (1 - share) * forecast_ms
 
@@ -159,9 +160,9 @@ class Sweep:
         return time_steps(make_runner('copy', self.store.detector), self.store.clips)
 
 
-def _median(percentiles: tuple[float, float] | None) -> float:
-    """Give the first of (median, 95th percentile), 0 where no such step was taken."""
-    return percentiles[0] if percentiles else 0.0
+def _median(times: Percentiles | None) -> float:
+    """Give the median, 0 where no such step was taken."""
+    return times.p50 if times else 0.0
 
 
 def _missing(curve: ShareCurve, shares: dict[float, float]) -> list[float]:
@@ -180,6 +181,18 @@ def carry(store: FeatureStore, at: int, runner: Runner) -> ClipRun:
     :param runner: answers its frames; what it decodes of one is a thumbnail.
     """
     return run_clip(runner, StoredClip(store, at))
+
+
+def carry_boxes(
+    store: FeatureStore, at: int, policy: str, reads: Sequence[Step], every: int
+) -> ClipRun:
+    """
+    Run a policy that carries boxes over a clip, from READs taken before.
+
+    :param at: index of the clip.
+    :param reads: the steps of every ``every``-th frame.
+    """
+    return carry(store, at, BoxBaseline(Replay(reads), make_carrier(policy), every))
 
 
 class Replay:

@@ -1,8 +1,10 @@
-"""Times of single steps, for batched runs, which do not tell them."""
+"""Times of single steps, for batched runs, which do not tell them; and of the whole."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+import time
+from typing import Any
 
 from ..data.base import Clip
 from ..policies.step import Runner
@@ -32,3 +34,18 @@ def _first(clips: Sequence[Clip], frames: int) -> Iterator[tuple[Clip, int]]:
         for index in range(min(len(clip), frames)):
             yield clip, index
         frames -= len(clip)
+
+
+class Stopwatch:
+    """Seconds since it was made, and those of them that processors worked for this process."""
+
+    def __init__(self) -> None:
+        """Start."""
+        self._wall, self._cpu = time.perf_counter(), time.process_time()
+
+    def seconds(self, of: str) -> dict[str, Any]:
+        """Tell both, as ``{of}_s`` and ``{of}_cpu_s``."""
+        return {
+            f'{of}_s': time.perf_counter() - self._wall,
+            f'{of}_cpu_s': time.process_time() - self._cpu,
+        }

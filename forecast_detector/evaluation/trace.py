@@ -1,5 +1,5 @@
 """
-The trace of a run: what was decided frame by frame, with a few pictures, as plain JSON.
+The trace of a run: what was decided frame by frame, with a few pictures.
 
 The report is built from it. Numbers grow with the frames, a few dozen bytes each; pictures do
 not: their number and size are bounded, and one is decoded at a time.
@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 import math
-from typing import Any
 
 from ..data.base import Clip
 from ..engine import StreamingDetector
 from ..policies.step import Step
+from ..records.trace import ACTIONS, Picture, Trace, TracedClip, TracedFrame
 from ..scoring.frame_loss import frame_loss
 from ..types import Action
 from .forecast_error import show_errors
@@ -29,7 +29,7 @@ WORST_APART = 15
 def make_trace(
     runs: Sequence[ClipRun], clips: Sequence[Clip], labels: Sequence[str],
     detector: StreamingDetector | None = None, p: float | None = None,
-) -> dict[str, Any]:
+) -> Trace:
     """
     Take down a run for the report.
 
@@ -39,22 +39,17 @@ def make_trace(
     :param detector: measures forecast errors for heat maps, too; it is stepped over the first
         frames of two clips, under the scheduler and under ``alternate``. None: no heat maps.
     :param p: of the scheduler there, None for that of the detector's configuration.
-    :returns: plain values: ``clips`` (name, and for each frame stamp, action, reason, confidence,
-        latency, loss, number of detections), ``pictures`` and ``errors``.
     :raises ValueError: if runs and clips do not go together.
     """
     check(runs, clips)
     losses = [_losses(run, clip) for run, clip in zip(runs, clips)]
     pictures = _timeline(runs, clips, labels) + _worst(runs, clips, labels, losses)
     shown, errors = show_errors(detector, clips, p) if detector is not None else ([], [])
-    return {
-        'clips': [
-            {'name': clip.name, 'frames': _frames(run, clip, values)}
-            for run, clip, values in zip(runs, clips, losses)
-        ],
-        'pictures': pictures + shown,
-        'errors': errors,
-    }
+    traced = [
+        TracedClip(clip.name, _frames(run, clip, values))
+        for run, clip, values in zip(runs, clips, losses)
+    ]
+    return Trace(traced, pictures + shown, errors)
 
 
 def check(runs: Sequence[ClipRun], clips: Sequence[Clip]) -> None:
@@ -83,17 +78,15 @@ def _losses(run: ClipRun, clip: Clip) -> list[float | None]:
     ]
 
 
-def _frames(run: ClipRun, clip: Clip, losses: Sequence[float | None]) -> list[dict[str, Any]]:
+def _frames(run: ClipRun, clip: Clip, losses: Sequence[float | None]) -> list[TracedFrame]:
     return [
-        {
-            'stamp_ns': clip.stamp_ns(index),
-            'action': step.action.name,
-            'reason': step.reason.name if step.reason is not None else None,
-            'confidence': round(step.confidence, 6) if math.isfinite(step.confidence) else None,
-            'latency_ms': round(step.latency_ms, 4),
-            'loss': round(loss, 4) if loss is not None else None,
-            'detections': len(step.detections),
-        }
+        TracedFrame(
+            stamp_ns=clip.stamp_ns(index), action=ACTIONS[step.action],
+            reason=step.reason.name if step.reason is not None else None,
+            confidence=round(step.confidence, 6) if math.isfinite(step.confidence) else None,
+            latency_ms=round(step.latency_ms, 4),
+            loss=round(loss, 4) if loss is not None else None, detections=len(step.detections),
+        )
         for index, (step, loss) in enumerate(zip(run.steps, losses))
     ]
 
@@ -108,7 +101,7 @@ def ages(steps: Sequence[Step]) -> list[int]:
 
 def _timeline(
     runs: Sequence[ClipRun], clips: Sequence[Clip], labels: Sequence[str]
-) -> list[dict[str, Any]]:
+) -> list[Picture]:
     """Show some clips at even distances, READs and old forecasts in turn."""
     pictures = []
     long = [at for at, clip in enumerate(clips) if len(clip) >= TIMELINE_FRAMES]
@@ -137,7 +130,7 @@ def _examples(age: Sequence[int]) -> list[int]:
 def _worst(
     runs: Sequence[ClipRun], clips: Sequence[Clip], labels: Sequence[str],
     losses: Sequence[Sequence[float | None]],
-) -> list[dict[str, Any]]:
+) -> list[Picture]:
     """Show the frames of highest loss, not two of the same moment, of many clips."""
     order = sorted(
         (
@@ -146,7 +139,7 @@ def _worst(
         ),
         key=lambda entry: (-entry[0], entry[1:]),
     )
-    chosen: list[dict[str, Any]] = []
+    chosen: list[Picture] = []
     seen: list[tuple[int, int]] = []
     a_clip = -(-WORST_FRAMES // max(1, len(clips)))
     for loss, at, index in order:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 import logging
 import re
 
@@ -21,9 +22,12 @@ _logger = logging.getLogger(__name__)
 _FLAGS = cv2.IMREAD_IGNORE_ORIENTATION | cv2.IMREAD_COLOR
 # What libjpeg warns of where coded data are missing; OpenCV drops the warning and keeps the grey.
 _DAMAGE = re.compile(
-    r'premature end|bad Huffman|bad arithmetic|instead of RST|(?P<extra>\d+) extraneous bytes',
+    r'premature end|bad Huffman|bad arithmetic|instead of RST|Inconsistent progression'
+    r'|(?P<extra>\d+) extraneous bytes(?P<scan> before marker 0x(?:c4|da))?',
     re.IGNORECASE,
 )
+# What it warns of and decodes; any other message is an error, after which there are no pixels.
+_HARMLESS = re.compile(r'extraneous bytes|JFIF revision|Adobe color|Invalid SOS|ICC marker')
 # Webcams leave a few bytes before a marker; a lost packet leaves many.
 _SPARE_BYTES = 16
 
@@ -42,28 +46,42 @@ def decode_jpeg(data: memoryview, order: str = 'RGB') -> NDArray[np.uint8]:
     try:
         return np.asarray(simplejpeg.decode_jpeg(data, order))
     except (ValueError, MemoryError) as error:
-        _refuse_damage(str(error))
-    return _with_a_warning(data, order)
+        _refuse_damage(str(error), data)
+        return _with_a_warning(data, order, str(error))
+
+
+def _frame_header(data: memoryview) -> tuple[int, int]:
+    """Find the frame header: its marker, which says how it is coded, and where it begins."""
+    for marker, begin, _ in segments(data):
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return marker, begin
+    return 0, 0
 
 
 def is_grey(data: memoryview) -> bool:
     """Say whether a JPEG has one channel (its frame header counts them)."""
-    for marker, begin, _ in segments(data):
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return data[begin + 5] == 1
-    return False
+    marker, begin = _frame_header(data)
+    return marker > 0 and data[begin + 5:begin + 6] == b'\1'
 
 
-def _refuse_damage(warning: str) -> None:
+def _is_progressive(data: memoryview) -> bool:
+    return _frame_header(data)[0] in (0xC2, 0xC6, 0xCA, 0xCE)
+
+
+def _refuse_damage(warning: str, data: memoryview) -> None:
     found = _DAMAGE.search(warning)
-    if found is None or (found['extra'] and int(found['extra']) <= _SPARE_BYTES):
+    if found is None:
+        return
+    # Between the scans of a progressive JPEG nothing is spare.
+    is_spare = found['extra'] and int(found['extra']) <= _SPARE_BYTES
+    if is_spare and not (found['scan'] and _is_progressive(data)):
         return
     if 'premature end of jpeg file' in warning.lower():
         raise BadFrameError('is a JPEG without end: truncated')
     raise BadFrameError(f'is a JPEG that lost bytes in its middle ({warning})')
 
 
-def _with_a_warning(data: memoryview, order: str) -> NDArray[np.uint8]:
+def _with_a_warning(data: memoryview, order: str, warning: str) -> NDArray[np.uint8]:
     """Decode what is unusual, yet whole: libjpeg's first warning hides those behind it."""
     check_markers(data)
     mended = bytearray(data)
@@ -75,11 +93,11 @@ def _with_a_warning(data: memoryview, order: str) -> NDArray[np.uint8]:
     try:
         return np.asarray(simplejpeg.decode_jpeg(mended, order))
     except (ValueError, MemoryError) as error:
-        _refuse_damage(str(error))
-    try:
-        return np.asarray(simplejpeg.decode_jpeg(data, order, strict=False))
-    except (ValueError, MemoryError):
-        return _by_opencv(data, order)  # it knows CMYK, and rarer sampling of colours
+        _refuse_damage(str(error), data)
+    if _HARMLESS.search(warning):
+        with suppress(ValueError, MemoryError):
+            return np.asarray(simplejpeg.decode_jpeg(data, order, strict=False))
+    return _by_opencv(data, order)  # it knows CMYK, and rarer sampling of colours
 
 
 def _by_opencv(data: memoryview, order: str) -> NDArray[np.uint8]:

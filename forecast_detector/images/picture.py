@@ -12,6 +12,7 @@ from ..types import BadFrameError
 from .jpeg import decode_jpeg, is_grey
 from .kinds import picture_kind
 from .png import check_png
+from .quiet import quiet
 
 HEAD = 64
 
@@ -20,7 +21,9 @@ def _by_opencv(data: memoryview, kind: str | None, flags: int) -> NDArray[Any]:
     if kind == 'PNG':
         check_png(data)
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
+        with quiet():
+            image = cv2.imdecode(
+                np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error:  # a damaged header that claims an absurd size
         image = None
     if image is not None:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from ..engine import StreamingDetector
 from ..engine.recurrence import CopiedForecast
 from ..types import Policy
-from .boxes import BoxBaseline, HoldBoxes, MovedBoxes, ScheduledBoxes
+from .boxes import BoxBaseline, Carrier, ScheduledBoxes
 from .detector import DetectorRunner, evaluation_config
 from .kalman import KalmanBoxes
-from .names import POLICIES, SCHEDULED_KALMAN
+from .names import CARRIERS, POLICIES, SCHEDULED_KALMAN
 from .step import Runner
 
 STREAMING = tuple(policy.value for policy in Policy)
-BOXES = {'hold': HoldBoxes, 'kalman': KalmanBoxes, 'moved': MovedBoxes}
+
+
+def make_carrier(name: str) -> Carrier:
+    """Make what carries boxes from READ to READ, by its name in :data:`~.names.CARRIERS`."""
+    module, kind = CARRIERS[name]
+    carrier: Carrier = getattr(import_module(f'.{module}', __package__), kind)()
+    return carrier
 
 
 def check_forecasts(policy: str, detector: StreamingDetector) -> None:
@@ -22,7 +29,7 @@ def check_forecasts(policy: str, detector: StreamingDetector) -> None:
     if policy in ('alternate', 'copy') and not detector.network.forecasts:
         raise ValueError(
             f"policy {policy!r}: these weights make no forecasts (combination 'recurrent', the "
-            "paper's baseline); use read, hold, kalman or moved"
+            f"paper's baseline); use read, {', '.join(CARRIERS)}"
         )
 
 
@@ -45,9 +52,9 @@ def make_runner(
         return DetectorRunner(detector, evaluation_config(
             Policy(policy), p, read_every, **changes
         ), anticipates)
-    if policy in BOXES:
+    if policy in CARRIERS:
         reader = DetectorRunner(detector, evaluation_config(Policy.READ))
-        return BoxBaseline(reader, BOXES[policy](), read_every, anticipates)
+        return BoxBaseline(reader, make_carrier(policy), read_every, anticipates)
     if policy == SCHEDULED_KALMAN:
         return ScheduledBoxes(DetectorRunner(detector, evaluation_config(
             Policy.SCHEDULER, p, **changes

@@ -1,22 +1,20 @@
-"""From what was collected to the report."""
+"""From what was collected to the record of a replay."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from ..evaluation.result import EvaluationResult
+from ..evaluation.result import make_record
 from ..evaluation.run import latency
-from ..scoring.coco import map50_95
-from ..scoring.metrics import evaluate
+from ..records.evaluation import Provenance, Replay
+from .collector import Collector
 from .recording import Recording
-from .report import Collector, ReplayReport
 
 
-def make_report(
+def make_replay(
     recording: Recording, collector: Collector, labels: Sequence[str],
-    provenance: dict[str, Any], note: Callable[[str], None],
-) -> ReplayReport:
+    provenance: Provenance, note: Callable[[str], None],
+) -> Replay:
     """
     Score what was collected.
 
@@ -29,14 +27,7 @@ def make_report(
     frames = sum(topic.frames for topic in topics.values())
     if not runs:
         raise RuntimeError(f'{recording.path}: none of {frames} images was answered')
-    scored = collector.scored()
-    try:
-        coco = map50_95(scored, labels)
-    except RuntimeError as error:
-        note(str(error))
-        coco = None
-    result = EvaluationResult(
-        evaluate(scored, labels), frames, len(collector.turns), coco, None, latency(runs), None,
-        provenance,
+    return make_record(
+        Replay, collector.scored(), labels, latency(runs), note, frames=frames,
+        clips=len(collector.turns), provenance=provenance, topics=topics,
     )
-    return ReplayReport(result, topics)

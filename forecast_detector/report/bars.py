@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from .axes import HEIGHT, LEFT, Plot, RIGHT, Scale, WIDTH
-from .model import Run, SPEEDS
+from .run import Run, SPEEDS
 from .svg import chart, element, join, percent, title
 
 ROW, NAME_WIDTH = 21.0, 132.0

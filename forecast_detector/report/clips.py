@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from ..records.trace import ErrorCurve, Picture, TracedClip
 from .errors import error_chart, told
-from .model import ErrorCurve, Picture, Run, SCHEDULED, TracedClip
 from .overlay import show, Shown
+from .run import Run, SCHEDULED
 from .timeline import highest_loss, strip
 
 # With pictures, and after them without; the rest is only counted.
@@ -66,7 +67,7 @@ def all_clips(runs: Sequence[Run]) -> Timeline | None:
     """Set the strips of the same clip under each other."""
     clips: dict[str, list[tuple[Run, TracedClip]]] = {}
     for run in runs:
-        for clip in run.trace.clips if run.trace else ():
+        for clip in run.result.trace.clips if run.result.trace else ():
             if clip.frames:
                 clips.setdefault(clip.name, []).append((run, clip))
     rows = {name: _rows(own) for name, own in clips.items()}
@@ -89,10 +90,11 @@ def _rows(clips: Sequence[tuple[Run, TracedClip]]) -> list[ClipRow]:
 
 def _row(run: Run, clip: TracedClip, highest: float | None) -> ClipRow:
     pictures = _pictures(run, 'timeline', clip.name)
-    threshold = run.provenance.get('p') if run.provenance.get('policy') in SCHEDULED else None
+    origin = run.result.provenance
+    threshold = origin.get('p') if origin.get('policy') in SCHEDULED else None
     p = float(threshold) if isinstance(threshold, (int, float)) else None
-    begin = clip.frames[0].stamp_s
-    stamps = {k: frame.stamp_s - begin for k, frame in enumerate(clip.frames)}
+    begin = clip.frames[0].stamp_ns
+    stamps = {k: (frame.stamp_ns - begin) / 1e9 for k, frame in enumerate(clip.frames)}
     marked = [picture.index for picture in pictures if picture.index < len(clip.frames)]
     return ClipRow(run, clip, strip(clip, p, marked, highest), [
         show(picture, f'{stamps[picture.index]:.2f} s' if picture.index in stamps else '')
@@ -101,7 +103,7 @@ def _row(run: Run, clip: TracedClip, highest: float | None) -> ClipRow:
 
 
 def _pictures(run: Run, kind: str, clip: str | None = None) -> list[Picture]:
-    pictures = run.trace.pictures if run.trace else []
+    pictures = run.result.trace.pictures if run.result.trace else []
     return [p for p in pictures if p.kind == kind and clip in (None, p.clip)]
 
 
@@ -119,9 +121,9 @@ def error_parts(runs: Sequence[Run]) -> list[ErrorPart]:
     """
     for run in runs:
         pictures = _pictures(run, 'heat')
-        if run.trace is not None and pictures:
+        if run.result.trace is not None and pictures:
             clips = list(dict.fromkeys(picture.clip for picture in pictures))
-            return [_errors(clip, pictures, run.trace.errors) for clip in clips]
+            return [_errors(clip, pictures, run.result.trace.errors) for clip in clips]
     return []
 
 

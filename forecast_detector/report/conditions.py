@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from .model import Run, SweepResult
-
-Origin = dict[str, Any]
-
-
-def short(value: Any) -> str:
-    """Take the last part of a path; names stay as they are."""
-    return str(value).rstrip('/').rsplit('/', 1)[-1].removesuffix('.safetensors')
+from ..records.evaluation import Evaluation, Provenance
+from ..records.sweep import Sweep
+from .run import Run, short
 
 
-def place(origin: Origin) -> str:
+def place(origin: Provenance) -> str:
     """Name a data set or recording; '' where it is not told."""
     parts = [short(origin['root']) if origin.get('root') else str(origin.get('dataset') or '')]
     if origin.get('split') and origin.get('dataset') != 'rosbag':
@@ -24,7 +18,7 @@ def place(origin: Origin) -> str:
     return ' '.join(part for part in parts if part)
 
 
-def data(origin: Origin) -> str:
+def data(origin: Provenance) -> str:
     """Name what was measured on, and how many frames of it; '' where it is not told."""
     stride = origin.get('stride')
     every = f', every {ordinal(stride)} frame' if isinstance(stride, int) and stride > 1 else ''
@@ -39,41 +33,45 @@ def ordinal(number: int) -> str:
 
 def is_replay(run: Run) -> bool:
     """Whether a run is a replay, whose step times include the decoding of images."""
-    return run.provenance.get('mode') in ('live', 'offline')
+    return run.result.provenance.get('mode') in ('live', 'offline')
 
 
 def same_data(a: Run, b: Run) -> bool:
     """Whether two runs were scored on the same frames, as far as they tell."""
-    return (data(a.provenance), a.frames) == (data(b.provenance), b.frames)
+    return _shown(a.result) == _shown(b.result)
 
 
-def comparable(runs: Sequence[Run], sweep: SweepResult | None) -> list[Run]:
+def _shown(result: Evaluation) -> tuple[str, int]:
+    return data(result.provenance), result.frames
+
+
+def comparable(runs: Sequence[Run], sweep: Sweep | None) -> list[Run]:
     """Choose the runs that belong into one chart: on the data of the sweep, or else of run A."""
     if sweep is None:
         return [run for run in runs if same_data(run, runs[0])]
     known = data(sweep.provenance)
     return [
-        run for run in runs if data(run.provenance) == known or not known
-        if sweep.frames in (None, run.frames)
+        run for run in runs if data(run.result.provenance) == known or not known
+        if sweep.frames in (None, run.result.frames)
     ]
 
 
 def same_times(a: Run, b: Run) -> bool:
     """Whether two runs were timed in the same way on the same sort of machine."""
-    return _timing(a.provenance) == _timing(b.provenance)
+    return _timing(a.result.provenance) == _timing(b.result.provenance)
 
 
-def _weights(origin: Origin) -> str:
+def _weights(origin: Provenance) -> str:
     digest = f' ({str(origin["sha256"])[:8]})' if origin.get('sha256') else ''
     return short(origin['weights']) + digest if origin.get('weights') else ''
 
 
-def _input(origin: Origin) -> str:
+def _input(origin: Provenance) -> str:
     size = origin.get('input_size')
     return ' × '.join(map(str, size)) if isinstance(size, list) else ''
 
 
-def _timing(origin: Origin) -> str:
+def _timing(origin: Provenance) -> str:
     """Say where and how steps were timed; '' for detections that were only scored again."""
     if not origin.get('machine'):
         return ''
@@ -113,10 +111,10 @@ class Conditions:
     times: bool
 
 
-def conditions(runs: Sequence[Run], sweep: SweepResult | None) -> Conditions | None:
+def conditions(runs: Sequence[Run], sweep: Sweep | None) -> Conditions | None:
     """Find what is not the same for all runs and the sweep; None if nothing is."""
-    origins = [run.provenance for run in runs] + ([sweep.provenance] if sweep else [])
-    counts = [run.frames for run in runs] + ([sweep.frames] if sweep else [])
+    origins = [run.result.provenance for run in runs] + ([sweep.provenance] if sweep else [])
+    counts = [run.result.frames for run in runs] + ([sweep.frames] if sweep else [])
     tells = len(set(counts) - {None}) > 1
     frames = [f', {count:,} frames' if tells and count else '' for count in counts]
     rows = {

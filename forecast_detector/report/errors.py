@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from ..records.trace import ErrorCurve
 from .axes import Plot, WIDTH
-from .model import ErrorCurve
 from .svg import chart, element, path, percent, title
 
 HEIGHT = 190.0
@@ -34,7 +34,7 @@ def error_chart(curves: Sequence[ErrorCurve]) -> Markup:
 
 def told(curve: ErrorCurve) -> str:
     """Say how often forecasts were used, and how far they were from reading."""
-    used = [e for e, action in zip(curve.error, curve.actions) if action == 'FORECAST']
+    used = [e for e, action in zip(curve.error, curve.action) if action == 'FORECAST']
     share = percent(len(used) / max(1, len(curve.error)), 0)
     mean = f', mean error {sum(used) / len(used):.2f}' if used else ''
     return f'{share} forecast{mean}'

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .conditions import data, place, same_data, same_times, short
-from .model import ACTIONS, Difference, Run, SweepResult
+from ..records.evaluation import StepTimes, Versus
+from ..records.sweep import Sweep
+from .conditions import data, place, same_data, same_times
+from .run import Run, short
 from .svg import percent
 
 
@@ -35,9 +37,9 @@ class Card:
     versus: str | None = None
 
 
-def heading(runs: Sequence[Run], sweep: SweepResult | None) -> str:
+def heading(runs: Sequence[Run], sweep: Sweep | None) -> str:
     """Name what was measured on what."""
-    origins = [run.provenance for run in runs] or [sweep.provenance if sweep else {}]
+    origins = [run.result.provenance for run in runs] or [sweep.provenance if sweep else {}]
     weights = list(dict.fromkeys(short(o['weights']) for o in origins if o.get('weights')))
     measured = [o for o in origins if o.get('dataset')]
     places = list(dict.fromkeys(data(o) for o in measured))
@@ -47,7 +49,7 @@ def heading(runs: Sequence[Run], sweep: SweepResult | None) -> str:
     return f'{named} on {" and ".join(places)}' if places else named
 
 
-def sentences(runs: Sequence[Run], sweep: SweepResult | None) -> list[str]:
+def sentences(runs: Sequence[Run], sweep: Sweep | None) -> list[str]:
     """Say in words what matters most."""
     said = []
     if runs:
@@ -60,35 +62,37 @@ def sentences(runs: Sequence[Run], sweep: SweepResult | None) -> list[str]:
 
 
 def _alone(run: Run, who: str) -> str:
-    frames = f'{run.frames:,} frames of {run.clips} clip{"s" if run.clips != 1 else ""}'
-    if run.read_share is None:
-        return f'{who}: {frames}, {_accuracy(run)}.' if run.map50 is not None else f'{frames}.'
-    text = f'{who} read {percent(run.read_share, 0)} of {frames} and forecast the rest'
-    if run.read_share == 1:
+    found = run.result
+    scored = found.map50 is not None
+    frames = f'{found.frames:,} frames of {found.clips} clip{"s" if found.clips != 1 else ""}'
+    if found.read_share is None:
+        return f'{who}: {frames}, {_accuracy(run)}.' if scored else f'{frames}.'
+    text = f'{who} read {percent(found.read_share, 0)} of {frames} and forecast the rest'
+    if found.read_share == 1:
         text = f'{who} read all {frames}'
-    if run.ms_per_frame is not None:
-        text += f', at {run.ms_per_frame:.1f} ms a frame'
-    return text + (f': {_accuracy(run)}.' if run.map50 is not None else '.')
+    if found.ms_per_frame is not None:
+        text += f', at {found.ms_per_frame:.1f} ms a frame'
+    return text + (f': {_accuracy(run)}.' if scored else '.')
 
 
 def _accuracy(run: Run) -> str:
-    return f'mAP {percent(run.map50 or 0.0)}'
+    return f'mAP {percent(run.result.map50 or 0.0)}'
 
 
 def _against(run: Run, first: Run) -> str:
     parts = []
-    if run.read_share is not None:
-        parts.append(f'read {percent(run.read_share, 0)}')
-    if run.ms_per_frame and first.ms_per_frame and same_times(run, first):
-        factor = first.ms_per_frame / run.ms_per_frame
+    if run.result.read_share is not None:
+        parts.append(f'read {percent(run.result.read_share, 0)}')
+    if run.result.ms_per_frame and first.result.ms_per_frame and same_times(run, first):
+        factor = first.result.ms_per_frame / run.result.ms_per_frame
         parts.append(
             f'was {factor:.1f} times as fast' if factor >= 1.05 else
             f'took {1 / factor:.1f} times as long' if factor <= 0.95 else 'was as fast'
         )
-    if run.map50 is not None and not same_data(run, first):
+    if run.result.map50 is not None and not same_data(run, first):
         parts.append(f'reached {_accuracy(run)} on other frames')
-    elif run.map50 is not None and first.map50 is not None:
-        points = 100 * (run.map50 - first.map50)
+    elif run.result.map50 is not None and first.result.map50 is not None:
+        points = 100 * (run.result.map50 - first.result.map50)
         change = f'{"gained" if points > 0 else "lost"} {abs(points):.1f} points of mAP'
         parts.append(change if abs(points) >= 0.05 else 'had the same mAP')
     return f'Run {run.key} ' + ' and '.join([', '.join(parts[:-1]), parts[-1]]
@@ -101,39 +105,42 @@ def cards(runs: Sequence[Run]) -> list[Card]:
 
 
 def _card(run: Run, first: Run | None) -> Card:
-    main = _percent('mAP@0.5', run, first, 'map50') or Figure('frames', f'{run.frames:,}')
+    main = _percent('mAP@0.5', run, first, 'map50') or Figure('frames', f'{run.result.frames:,}')
     figures = [
         _percent(name, run, first, key) for name, key in (
             ('mAP, tolerant', 'map50_tolerant'), ('mAP@0.5:0.95', 'map50_95'),
             ('streaming AP', 'sap50'),
         )
     ]
-    if run.ms_per_frame is not None:
+    ours, theirs = (one.result.ms_per_frame if one else None for one in (run, first))
+    if ours is not None:
         change = None
-        if first is not None and first.ms_per_frame is not None and same_times(run, first):
-            change = f'{run.ms_per_frame - first.ms_per_frame:+.1f}'.replace('-', '−')
-        figures.append(Figure('per frame', f'{run.ms_per_frame:.1f}', 'ms', change))
+        if first is not None and theirs is not None and same_times(run, first):
+            change = f'{ours - theirs:+.1f}'.replace('-', '−')
+        figures.append(Figure('per frame', f'{ours:.1f}', 'ms', change))
+    times = run.result.latency_ms or StepTimes()
     figures += [
-        Figure(f'{action} step', f'{run.latency_ms[action][0]:.1f}', 'ms')
-        for action in ACTIONS if action in run.latency_ms
+        Figure(f'{action} step', f'{taken.p50:.1f}', 'ms')
+        for action, taken in (('READ', times.read), ('FORECAST', times.forecast)) if taken
     ]
-    return Card(run, main, [figure for figure in figures if figure], _versus(run.versus))
+    return Card(run, main, [figure for figure in figures if figure], _versus(run.result.versus))
 
 
-def _versus(gap: Difference | None) -> str | None:
-    if gap is None:
+def _versus(versus: Versus | None) -> str | None:
+    if versus is None:
         return None
+    gap = versus.map50
     values = (f'{100 * value:+.1f}'.replace('-', '−')
               for value in (gap.difference, gap.low, gap.high))
     return '{} points of mAP against {}, 95\u00a0% in [{}, {}]'.format(
-        next(values), short(gap.versus), *values
+        next(values), short(versus.file), *values
     )
 
 
 def _percent(name: str, run: Run, first: Run | None, key: str) -> Figure | None:
-    value = getattr(run, key)
+    value = getattr(run.result, key)
     if value is None:
         return None
-    before = getattr(first, key) if first is not None and same_data(run, first) else None
+    before = getattr(first.result, key) if first is not None and same_data(run, first) else None
     change = f'{100 * (value - before):+.1f}'.replace('-', '−') if before is not None else None
     return Figure(name, f'{100 * value:.1f}', '%', change)

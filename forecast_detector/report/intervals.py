@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from ..records.sweep import Difference, Sweep
 from .axes import RIGHT, Scale, ticks, WIDTH
-from .model import Difference, SweepResult
 from .svg import chart, element, percent, title
 
 ROW, NAME_WIDTH, TOP = 22.0, 124.0, 34.0
 
 
-def compared(sweep: SweepResult) -> list[Markup]:
+def compared(sweep: Sweep) -> list[Markup]:
     """Draw a chart for each share of READs that was compared, on one scale."""
     # Reading every frame is no baseline at the same share.
     rows = [one for one in sweep.differences if one.versus != 'p=1']

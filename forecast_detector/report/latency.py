@@ -8,8 +8,9 @@ from markupsafe import Markup
 import numpy as np
 from numpy.typing import NDArray
 
+from ..records.trace import ACTIONS
 from .axes import HEIGHT, Plot, ticks, WIDTH
-from .model import ACTIONS, Run
+from .run import Run
 from .svg import chart, element, join, percent, title
 
 BINS, LOW = 56, 190.0
@@ -25,7 +26,8 @@ Times = dict[str, NDArray[np.float64]]
 
 def step_times(run: Run) -> Times:
     """Gather the times of a trace by action, milliseconds; empty where nothing was timed."""
-    frames = [frame for clip in run.trace.clips for frame in clip.frames] if run.trace else []
+    trace = run.result.trace
+    frames = [frame for clip in trace.clips for frame in clip.frames] if trace else []
     times = {
         action: np.array([f.latency_ms for f in frames if f.action == action])
         for action in ACTIONS

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from .model import DrawnBox, Picture
+from ..records.trace import DrawnBox, Picture
 from .svg import element, join, title
 
 LETTER, LINE = 0.55, 1.35

@@ -8,14 +8,16 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from ..records import read, RecordError
+from ..records.diagnosis import Diagnosis
+from ..records.evaluation import Evaluation
+from ..records.sweep import Sweep
 from . import bars, latency, tradeoff
 from .clips import all_clips, error_parts, worst_parts
 from .conditions import comparable, conditions, is_replay
-from .fields import ReportError
 from .headline import cards, heading, sentences
 from .intervals import compared
-from .load import lettered, load
-from .model import Run, SPEEDS, SweepResult
+from .run import lettered, Run, SPEEDS
 from .svg import percent
 
 TRADE_OFF_MISSING = (
@@ -36,15 +38,18 @@ ERRORS_MISSING = (
 )
 
 
-def build(runs: Sequence[Run], sweep: SweepResult | None) -> str:
+def build(
+    results: Sequence[tuple[str, Evaluation]], sweep: Sweep | None, sweep_file: str = ''
+) -> str:
     """
     Write the report of one run or several side by side, as HTML that needs nothing else.
 
-    :raises ReportError: if there is nothing to report, or too much.
+    :param results: each with the file that it is from.
+    :raises ValueError: if there is nothing to report, or too much.
     """
-    if not runs and sweep is None:
-        raise ReportError('there is neither a run nor a sweep; name at least one JSON file')
-    runs = lettered(list(runs))
+    if not results and sweep is None:
+        raise ValueError('there is neither a run nor a sweep; name at least one JSON file')
+    runs = lettered(results)
     environment = Environment(
         loader=PackageLoader('forecast_detector.report', 'templates'), autoescape=True,
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
@@ -53,10 +58,11 @@ def build(runs: Sequence[Run], sweep: SweepResult | None) -> str:
     return environment.get_template('report.html').render(
         title=heading(runs, sweep), sentences=sentences(runs, sweep), cards=cards(runs),
         runs=runs, sweep=sweep, conditions=conditions(runs, sweep),
-        skipped=[(run, run.skipped) for run in runs if run.skipped],
+        skipped=[(run, run.result.skipped) for run in runs if run.result.skipped],
         cameras=[(run, run.topics) for run in runs if run.topics],
+        heard=any(topic.answer_ms for run in runs for topic in run.topics.values()),
         **_trade_off(runs, sweep), **_accuracy(runs), **_traced(runs),
-        provenance=_provenance(runs, sweep),
+        provenance=_provenance(runs, sweep, sweep_file),
     )
 
 
@@ -64,21 +70,26 @@ def build_from(paths: Sequence[str | Path]) -> str:
     """
     Read files of runs and at most one sweep, in any order, and write their report.
 
-    :raises ReportError: for a file that is neither, or a second sweep; names it.
-    :raises OSError: for a file that cannot be read.
+    :raises ValueError: for a file that is neither, or a second sweep; names it.
     """
-    loaded = [load(path) for path in paths]
-    sweeps = [one for one in loaded if isinstance(one, SweepResult)]
+    loaded = [(str(path), read(path)) for path in paths]
+    runs = [(file, one) for file, one in loaded if isinstance(one, Evaluation)]
+    sweeps = [(file, one) for file, one in loaded if isinstance(one, Sweep)]
+    for file, one in loaded:
+        if isinstance(one, Diagnosis):
+            raise RecordError(
+                f'{file}: is a diagnosis; a report shows what evaluate, replay and sweep wrote')
     if len(sweeps) > 1:
-        raise ReportError(
-            f'{sweeps[0].file} and {sweeps[1].file} are both sweeps; a report shows one'
+        raise ValueError(
+            f'{sweeps[0][0]} and {sweeps[1][0]} are both sweeps; a report shows one'
         )
-    return build([one for one in loaded if isinstance(one, Run)], sweeps[0] if sweeps else None)
+    file, sweep = sweeps[0] if sweeps else ('', None)
+    return build(runs, sweep, file)
 
 
-def _trade_off(runs: Sequence[Run], sweep: SweepResult | None) -> dict[str, Any]:
+def _trade_off(runs: Sequence[Run], sweep: Sweep | None) -> dict[str, Any]:
     drawn = tradeoff.lines(sweep) if sweep else []
-    scored = [run for run in runs if run.map50 is not None and run.read_share is not None]
+    scored = [run for run in runs if None not in (run.result.map50, run.result.read_share)]
     placed = comparable(scored, sweep)
     shown = bool(drawn) or len(placed) > 1
     return {
@@ -103,7 +114,7 @@ def _accuracy(runs: Sequence[Run]) -> dict[str, Any]:
         'by_speed': bars.by_speed(fast) if fast else None,
         'no_speed': [s for s in SPEEDS if not any(s in run.by_speed for run in fast)],
         'by_class': bars.by_class(classy) if classy else [],
-        'truth_missing': TRUTH_MISSING if any(run.map50 is None for run in runs) else None,
+        'truth_missing': TRUTH_MISSING if any(run.result.map50 is None for run in runs) else None,
     }
 
 
@@ -111,7 +122,7 @@ def _traced(runs: Sequence[Run]) -> dict[str, Any]:
     timed = [run for run in runs if latency.step_times(run)]
     end_ms = latency.longest(timed) if timed else 0.0
     low = (latency.LOW,) if len(timed) > 1 else ()
-    traced = [run for run in runs if run.trace is not None]
+    traced = [run for run in runs if run.result.trace is not None]
     errors = error_parts(traced)
     return {
         'histograms': [(run, latency.histogram(run, end_ms, *low), latency.slower(run, end_ms),
@@ -125,14 +136,15 @@ def _traced(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def _provenance(
-    runs: Sequence[Run], sweep: SweepResult | None
+    runs: Sequence[Run], sweep: Sweep | None, sweep_file: str
 ) -> list[tuple[str, list[str | None]]]:
     """Set what each file says about itself side by side."""
     sources: list[tuple[str, dict[str, Any]]] = [
-        (run.file, {'frames': run.frames, 'clips': run.clips, **run.provenance}) for run in runs
+        (run.file, {'frames': one.frames, 'clips': one.clips, **one.provenance})
+        for run in runs for one in [run.result]
     ]
     if sweep:
-        sources.append((sweep.file, sweep.provenance))
+        sources.append((sweep_file, sweep.provenance))
     keys = list(dict.fromkeys(key for _, origin in sources for key in origin))
     rows: list[tuple[str, list[str | None]]] = [('file', [file for file, _ in sources])]
     told = [(key, [_told(origin.get(key)) for _, origin in sources]) for key in keys]

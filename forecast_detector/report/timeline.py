@@ -9,7 +9,7 @@ from itertools import groupby
 from markupsafe import Markup
 import numpy as np
 
-from .model import FrameLine, TracedClip
+from ..records.trace import TracedClip, TracedFrame
 from .svg import element, join, path, percent, title
 
 # Longer clips are drawn in so many columns, each of several frames.
@@ -33,7 +33,7 @@ class Column:
     reasons: tuple[str, ...]
 
 
-def columns(frames: Sequence[FrameLine]) -> list[Column]:
+def columns(frames: Sequence[TracedFrame]) -> list[Column]:
     """Put frames into columns: one each, or a mean of several in a long clip."""
     count = min(len(frames), COLUMNS)
     edges = [k * len(frames) // count for k in range(count + 1)] if count else []

@@ -8,9 +8,10 @@ import math
 
 from markupsafe import Markup
 
+from ..records.sweep import Sweep, SweepPoint
 from .axes import HEIGHT, padded, Plot, WIDTH
 from .conditions import same_times
-from .model import Run, SweepPoint, SweepResult
+from .run import Run
 from .svg import chart, element, join, path, percent, title
 
 # Sides of each policy's mark: 0 is a disc, negative a polygon that stands on its point.
@@ -31,7 +32,7 @@ class Line:
     points: list[SweepPoint]
 
 
-def lines(sweep: SweepResult) -> list[Line]:
+def lines(sweep: Sweep) -> list[Line]:
     """Gather the points with a mAP by policy, the scheduler first."""
     full = [q for q in sweep.points if q.p == 1.0 and q.map50 is not None]
     names = list(dict.fromkeys(q.policy for q in sweep.points))
@@ -71,35 +72,35 @@ def legend(drawn: Sequence[Line]) -> list[tuple[str, Markup]]:
     ]
 
 
-def by_share(sweep: SweepResult | None, runs: Sequence[Run]) -> Markup:
+def by_share(sweep: Sweep | None, runs: Sequence[Run]) -> Markup:
     """Draw mAP against the share of frames that are read."""
     return _draw(
         'mAP at IoU 0.5 against the share of frames read', sweep, runs,
         lambda q: 100 * q.read_share,
-        lambda run: None if run.read_share is None else 100 * run.read_share,
+        lambda run: None if run.result.read_share is None else 100 * run.result.read_share,
         'frames read', lambda v: f'{v:g}\u00a0%', (0.0, 100.0),
     )
 
 
-def by_time(sweep: SweepResult | None, runs: Sequence[Run]) -> Markup:
+def by_time(sweep: Sweep | None, runs: Sequence[Run]) -> Markup:
     """Draw mAP against milliseconds per frame, of runs that were timed as the first one."""
     alike = [run for run in runs if same_times(run, runs[0])]
     return _draw(
         'mAP at IoU 0.5 against milliseconds per frame', sweep, alike,
-        lambda q: q.ms_per_frame, lambda run: run.ms_per_frame, 'ms per frame',
+        lambda q: q.ms_per_frame, lambda run: run.result.ms_per_frame, 'ms per frame',
     )
 
 
 def _draw(
-    label: str, sweep: SweepResult | None, runs: Sequence[Run],
+    label: str, sweep: Sweep | None, runs: Sequence[Run],
     x_of: Callable[[SweepPoint], float], x_of_run: Callable[[Run], float | None],
     x_label: str, x_text: Callable[[float], str] = lambda v: f'{v:g}',
     x_range: tuple[float, float] | None = None,
 ) -> Markup:
     drawn = lines(sweep) if sweep else []
     places = [
-        (run, x, run.map50) for run in runs
-        if (x := x_of_run(run)) is not None and run.map50 is not None
+        (run, x, run.result.map50) for run in runs
+        if (x := x_of_run(run)) is not None and run.result.map50 is not None
     ]
     at = [(x_of(q), q.map50 or 0.0) for line in drawn for q in line.points]
     at += [(x, y) for _, x, y in places]
@@ -140,7 +141,7 @@ def describe(point: SweepPoint) -> str:
 def _run_mark(run: Run, x: float, y: float, x_label: str, value: float) -> Markup:
     return element(
         'g', title(
-            f'run {run.key}, {run.policy}: mAP {percent(run.map50 or 0.0)}, '
+            f'run {run.key}, {run.policy}: mAP {percent(run.result.map50 or 0.0)}, '
             f'{value:.4g} {x_label}'
         ),
         element('circle', cx=x, cy=y, r=9.0, class_='disc'),

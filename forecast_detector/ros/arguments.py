@@ -15,6 +15,7 @@ from .parameter_files import files_of, why_unused
 
 # What rcl says of an argument that it does not take, and what it takes.
 REMEDIES = {
+    'Sequence should be of same type': 'write all values of the list alike, all in quotes, say',
     'parameter override': 'expected -p NAME:=VALUE, with a value (an empty text is NAME:="\'\'")',
     'remap rule': 'expected -r FROM:=TO, with names that ROS allows',
     'log level': 'expected debug, info, warn, error or fatal, or LOGGER:=LEVEL',

@@ -83,9 +83,11 @@ def _kind(value: Any) -> str:
 def _read_as(default: Any, value: Any) -> Any:
     """Read a value as one of the default's type where that has one meaning; None elsewhere."""
     if isinstance(default, list):
+        if isinstance(value, str):  # as commands and launch arguments write lists
+            value = [part.strip() for part in value.split(',')]
         parts = [_read_as(default[0], part) for part in
                  (value if isinstance(value, list) else [value])]
-        return None if None in parts else parts
+        return None if None in parts or '' in parts else parts
     if isinstance(value, list):
         return _read_as(default, value[0]) if len(value) == 1 else None
     kind = type(default)

@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
+from ..records.evaluation import Interval
 from .average_precision import EPSILON, mean_average_precision, Outcomes
 from .matching import FloatArray
-
-
-@dataclass(frozen=True)
-class Interval:
-    """
-    A value on the data at hand, and the range that the resamples give.
-
-    :ivar low: lower end; all below 0 or all above means that the sign is settled.
-    """
-
-    value: float
-    low: float
-    high: float
 
 
 def clip_weights(clips: int, resamples: int, seed: int = 0) -> FloatArray:

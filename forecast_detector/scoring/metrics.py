@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.base import Truth
+from ..records.evaluation import Metrics, Precision
 from ..types import Detections
 from .average_precision import class_average_precisions, mean_average_precision, Outcomes
 from .columns import Frames, Truths
@@ -42,21 +43,6 @@ class ScoredClip:
     def annotated(self) -> int:
         """Number of frames that have a truth, be it empty, and are scored."""
         return sum(truth.annotated for truth in self.truths)
-
-
-@dataclass(frozen=True)
-class Metrics:
-    """
-    Mean average precisions in [0, 1]; None where there is no object.
-
-    :ivar by_speed: ``slow``, ``medium``, ``fast`` to ``map50`` and ``map50_tolerant``.
-    :ivar by_class: class name to ``map50`` and ``map50_tolerant``.
-    """
-
-    map50: float | None
-    map50_tolerant: float | None
-    by_speed: dict[str, dict[str, float | None]]
-    by_class: dict[str, dict[str, float | None]]
 
 
 def outcomes(
@@ -148,20 +134,17 @@ def judge(clips: Sequence[ScoredClip], classes: int) -> dict[Rule, dict[str, Out
 
 def summarise(judged: Mapping[Rule, Mapping[str, Outcomes]], labels: Sequence[str]) -> Metrics:
     """Turn what :func:`judge` gave into average precisions."""
-    keys = {'map50': Rule.PLAIN, 'map50_tolerant': Rule.TOLERANT}
+    plain, tolerant = judged[Rule.PLAIN], judged[Rule.TOLERANT]
     means = {
-        name: {key: mean_average_precision(judged[rule][name]) for key, rule in keys.items()}
+        name: Precision(*(mean_average_precision(one[name]) for one in (plain, tolerant)))
         for name in (ALL, *SPEEDS)
     }
-    classes = {key: class_average_precisions(judged[rule][ALL]) for key, rule in keys.items()}
+    classes = class_average_precisions(plain[ALL]), class_average_precisions(tolerant[ALL])
     return Metrics(
-        means[ALL]['map50'],
-        means[ALL]['map50_tolerant'],
-        {name: means[name] for name in SPEEDS},
+        means[ALL].map50, means[ALL].map50_tolerant, {name: means[name] for name in SPEEDS},
         {
-            label: {key: _plain(values[i]) for key, values in classes.items()}
-            for i, label in enumerate(labels)
-            if np.isfinite(classes['map50'][i])
+            label: Precision(float(value), _plain(other))
+            for label, value, other in zip(labels, *classes) if np.isfinite(value)
         },
     )
 

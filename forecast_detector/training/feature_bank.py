@@ -13,6 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ..data.base import ClipDataset
+from ..engine.memory import tree_map
 from ..model.fuse import fuse_norms
 from ..model.network import ForecastNetwork
 from . import distributed
@@ -161,10 +162,11 @@ def draw_sequences(
         # The bank may lie on disk: only what is this process's is read.
         if number in mine:
             drawn.append(_splice([_take(*part) for part in parts], at))
-    previews = [s.previews.float() for s in drawn if s.previews is not None]
+    features, previews = tree_map(
+        lambda *parts: torch.stack(parts).float(), *((s.features, s.previews) for s in drawn)
+    )
     return SequenceBatch(
-        torch.stack([s.features.float() for s in drawn]), [s.targets for s in drawn],
-        torch.stack(previews) if previews else None, [s.clip for s in drawn],
+        features, [s.targets for s in drawn], previews, [s.clip for s in drawn],
     )
 
 
@@ -176,10 +178,8 @@ def _draw(
 
 
 def _take(segment: Segment, at: list[int]) -> Segment:
-    previews = None if segment.previews is None else segment.previews[at]
-    return Segment(
-        segment.features[at], [segment.targets[i] for i in at], previews, segment.clip
-    )
+    features, previews = tree_map(lambda x: x[at], (segment.features, segment.previews))
+    return Segment(features, [segment.targets[i] for i in at], previews, segment.clip)
 
 
 def _splice(parts: list[Segment], at: int) -> Segment:
@@ -187,10 +187,11 @@ def _splice(parts: list[Segment], at: int) -> Segment:
     if len(parts) == 1:
         return parts[0]
     first, second = parts
-    previews = None
-    if first.previews is not None and second.previews is not None:
-        previews = torch.cat([first.previews[:at], second.previews[at:]])
+    features, previews = tree_map(
+        lambda x, y: torch.cat([x[:at], y[at:]]),
+        (first.features, first.previews), (second.features, second.previews),
+    )
     return Segment(
-        torch.cat([first.features[:at], second.features[at:]]),
-        first.targets[:at] + second.targets[at:], previews, f'{first.clip}, {second.clip}',
+        features, first.targets[:at] + second.targets[at:], previews,
+        f'{first.clip}, {second.clip}',
     )

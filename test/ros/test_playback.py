@@ -7,7 +7,7 @@ pytest.importorskip('forecast_detector.msg', reason='messages not built: run `ma
 
 from matroska import jpegs, matroska  # noqa: E402
 
-from forecast_detector.ros.playback import open_source  # noqa: E402
+from forecast_detector.graph.playback import open_source  # noqa: E402
 
 STAMPS_MS = [0, 33, 500, 510, 4000]
 

@@ -1,15 +1,14 @@
-"""What a replay found: the figures of an evaluation, and what became of each topic's images."""
+"""What became of each topic's images in a replay."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 from ..data.base import Clip
 from ..data.views import ClipView
-from ..evaluation.result import EvaluationResult, named
 from ..evaluation.run import ClipRun, latency, percentiles
 from ..policies.step import Step
+from ..records.evaluation import StepTimes, Topic
 from ..scoring.metrics import ScoredClip
 from ..types import Detections, Reason, StepFailure, StepResult
 from .answers import Answer
@@ -38,32 +37,6 @@ class Turn:
     def missing(self) -> list[int]:
         """List the images without an answer."""
         return sorted(set(range(len(self.clip))) - set(self.indices))
-
-
-@dataclass(frozen=True)
-class TopicReport:
-    """
-    What became of the images of one topic.
-
-    :ivar frames: images of all turns, with those that cannot be used.
-    :ivar bad: images that could not be used, and messages that cannot be read.
-    :ivar dropped: images that nothing was heard for, without the bad ones.
-    :ivar unanswered_stamps_ns: of the bad and the dropped ones, the first few.
-    :ivar resets: how often the stream was reset, by the reason given.
-    :ivar latency_ms: of the steps, median and 95th percentile, decoding included.
-    :ivar answer_ms: live, from publishing an image to hearing its answers.
-    """
-
-    frames: int
-    answered: int
-    bad: int
-    dropped: int
-    unanswered_stamps_ns: list[int]
-    resets: dict[str, int]
-    truth_topic: str | None
-    read_share: float | None
-    latency_ms: dict[str, dict[str, float] | None]
-    answer_ms: dict[str, float] | None
 
 
 class Collector:
@@ -112,29 +85,26 @@ class Collector:
         return [turn.scored() for (topic, _), turn in self.turns.items()
                 if self._recording.clips[topic].truth_topic is not None]
 
-    def topics(self) -> dict[str, TopicReport]:
+    def topics(self) -> dict[str, Topic]:
         """Sum up every topic."""
         return {topic: self._topic(topic) for topic in self._recording.clips}
 
-    def _topic(self, topic: str) -> TopicReport:
+    def _topic(self, topic: str) -> Topic:
         turns = [turn for (name, _), turn in self.turns.items() if name == topic]
         clip = self._recording.clips[topic]
         missing = [index for turn in turns for index in turn.missing()]
         answered = sum(len(turn.indices) for turn in turns)
         broken = clip.broken * len(turns)
         timed = latency([turn.run for turn in turns]) if answered else None
-        return TopicReport(
+        return Topic(
             frames=len(clip) * len(turns) + broken, answered=answered,
             bad=self.bad[topic] + broken,
             dropped=max(0, len(missing) - self.bad[topic]),
             unanswered_stamps_ns=[clip.stamp_ns(index) for index in missing[:NAMED_STAMPS]],
             resets=self._resets[topic], truth_topic=clip.truth_topic,
             read_share=timed.read_share if timed else None,
-            latency_ms={
-                'read': named(timed.read_ms if timed else None),
-                'forecast': named(timed.forecast_ms if timed else None),
-            },
-            answer_ms=named(percentiles(self._answer_ms[topic])),
+            latency_ms=StepTimes(timed.read_ms, timed.forecast_ms) if timed else StepTimes(),
+            answer_ms=percentiles(self._answer_ms[topic]),
         )
 
 
@@ -144,37 +114,3 @@ def _step(result: StepResult, keeps_detections: bool) -> Step:
         result.detections if keeps_detections else Detections(), decision.action,
         decision.inference_ms, decision.confidence, reason=decision.reason,
     )
-
-
-@dataclass(frozen=True)
-class ReplayReport:
-    """The figures of an evaluation (null without truth), and each topic's."""
-
-    result: EvaluationResult
-    topics: dict[str, TopicReport]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Turn into plain values (JSON)."""
-        return {
-            **self.result.to_dict(),
-            'topics': {name: asdict(topic) for name, topic in self.topics.items()},
-        }
-
-    def table(self) -> str:
-        """Write for people."""
-        result = self.result
-        lines = [result.table()]
-        for name, topic in self.topics.items():
-            text = f'{name}: {topic.frames} images, {topic.answered} answered'
-            text += f', {topic.dropped} dropped' if topic.dropped else ''
-            text += f', {topic.bad} unusable' if topic.bad else ''
-            if topic.read_share is not None:
-                text += f', {topic.read_share:.1%} read'
-            if topic.answer_ms:
-                text += (f', heard after {topic.answer_ms["p50"]:.1f} ms '
-                         f'(p95 {topic.answer_ms["p95"]:.1f} ms)')
-            lines.append(text)
-            lines += [f'  reset {n} times: {why}' for why, n in topic.resets.items()]
-            truth = topic.truth_topic or 'none, so no precision'
-            lines.append(f'  truth: {truth}')
-        return '\n'.join(lines)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from ..records.sweep import SweepPoint
 
 MARKS = {
     'scheduler': 'o', 'scheduled_kalman': 'P', 'alternate': 's', 'copy': 'v', 'hold': 'x',
@@ -28,32 +30,32 @@ def new_figure(width: float, height: float) -> Any:
     return Figure(figsize=(width, height), layout='constrained')
 
 
-def plot_tradeoff(points: Sequence[Mapping[str, Any]], path: str | Path) -> None:
+def plot_tradeoff(points: Sequence[SweepPoint], path: str | Path) -> None:
     """
     Draw mAP against the share of READs and against frames per second, one line a policy.
 
-    :param points: as in the JSON of a sweep.
     :param path: the picture; its suffix says the format.
     :raises RuntimeError: if matplotlib is not installed.
     """
     figure = new_figure(10, 4)
     by_share, by_speed = figure.subplots(1, 2, sharey=True)
-    whole = [point for point in points if point['p'] == 1.0]
+    whole = [point for point in points if point.p == 1.0]
     for policy, mark in MARKS.items():
-        chosen = [q for q in points if q['policy'] == policy and q['map50'] is not None]
+        chosen = [q for q in points if q.policy == policy and q.map50 is not None]
         if not chosen:
             continue
         # Reading every frame is where every policy begins.
         line = sorted(
-            chosen if policy == 'scheduler' else whole + chosen, key=lambda q: q['read_share']
+            chosen if policy == 'scheduler' else whole + chosen, key=lambda q: q.read_share
         )
-        accuracy = [100 * point['map50'] for point in line]
-        by_share.plot([q['read_share'] for q in line], accuracy, marker=mark, label=policy)
-        by_speed.plot([1e3 / q['ms_per_frame'] for q in line], accuracy, marker=mark, label=policy)
+        accuracy = [100 * (point.map50 or 0.0) for point in line]
+        by_share.plot([q.read_share for q in line], accuracy, marker=mark, label=policy)
+        by_speed.plot([1e3 / q.ms_per_frame for q in line], accuracy, marker=mark, label=policy)
     by_share.set(xlabel='share of frames read', ylabel='mAP@0.5 (%)')
     by_speed.set(xlabel='frames per second')
     for axes in (by_share, by_speed):
         axes.grid(alpha=0.3)
     if by_share.lines:
         by_share.legend()
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=150)
