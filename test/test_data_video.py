@@ -180,6 +180,8 @@ def test_stamps_by_number_do_not_drift():
     ('empty.mp4', b'', r'is empty \(0 bytes\)'),
     ('text.mp4', b'not a video', 'not a video that OpenCV can open.*convert'),
     ('a.mp4', b'\0\0\0\x14ftypisom\0\0\2\0isom\0\0\0\x08mdat', 'without its index .moov.'),
+    ('a.heic', b'\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'a still picture .HEIF. .*to JPEG or PNG'),
+    ('a.gif', b'GIF89a' + bytes(50), 'a still picture .GIF.'),
     ('a.mp3', b'ID3\3\0\0\0\0\0\0', 'no video in it'),
     ('a.mkv', matroska([b'ab'], [0], codec=b'A_OPUS'), 'no video in it'),
     ('b.mkv', matroska(jpegs(2), [0, 40], codec=b'V_MPEGI/ISO/VVC'), 'VVC, H.266'),
@@ -342,6 +344,20 @@ def test_a_picture_is_a_clip_of_one_frame(tmp_path):
         clip = open_clip(str(path), None)
         assert len(clip) == 1 and abs(int(clip.read(0)[0, 0, 0]) - 100) < 3
         assert not clip.truth(0).annotated
+
+
+@pytest.mark.parametrize('data', [b'no picture', b'GIF89a' + bytes(50),
+                                  b'\0\0\0\x18ftypheic\0\0\0\0mif1heic'])
+def test_what_is_named_as_a_picture_and_is_none_is_not_blamed_on_a_codec(tmp_path, data):
+    (tmp_path / 'a.jpg').write_bytes(data)
+    with pytest.raises(BadFrameError, match='a.jpg: cannot be decoded.*expected JPEG or PNG'):
+        open_clip(str(tmp_path / 'a.jpg'), None).read(0)
+
+
+def test_a_video_with_the_name_of_a_picture_is_a_video(tmp_path):
+    write_video(tmp_path / 'a.mp4', [0, 20, 40])
+    (tmp_path / 'a.mp4').rename(tmp_path / 'a.jpg')
+    assert len(open_clip(str(tmp_path / 'a.jpg'), None)) == 3
 
 
 def test_detect_reads_to_the_end_and_keeps_the_stamps(tmp_path, capsys):

@@ -99,6 +99,7 @@ def open_clip(source: str, topic: str | None) -> Clip:
     from ..data.rosbag import RosbagClip
     from ..data.video import VideoClip
     from ..data.voc_video import ImageFilesClip
+    from ..types import BadFrameError
 
     path = Path(source)
     if not path.exists():
@@ -107,9 +108,14 @@ def open_clip(source: str, topic: str | None) -> Clip:
         return RosbagClip(path, topic)
     if topic is not None:
         raise options.OptionError(f'{source}: a video has no topics; --topic is for bags')
-    if path.suffix.lower() in IMAGE_SUFFIXES and cv2.haveImageReader(str(path)):
-        return ImageFilesClip(path.stem, [path], PackedTruth.pack([Truth(annotated=False)]))
-    return VideoClip(path)
+    is_picture = path.suffix.lower() in IMAGE_SUFFIXES
+    if not (is_picture and cv2.haveImageReader(str(path))):
+        try:
+            return VideoClip(path)
+        except BadFrameError:
+            if not is_picture or not path.stat().st_size:
+                raise
+    return ImageFilesClip(path.stem, [path], PackedTruth.pack([Truth(annotated=False)]))
 
 
 def detect(

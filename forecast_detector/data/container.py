@@ -7,6 +7,8 @@ from pathlib import Path
 import re
 from typing import BinaryIO
 
+from ..images import picture_kind
+
 HEAD = 1 << 18  # bytes in which Matroska and AVI have named their codecs
 _MOOV_LIMIT = 1 << 26
 MATROSKA, SEGMENT = b'\x1a\x45\xdf\xa3', b'\x18\x53\x80\x67'
@@ -134,6 +136,10 @@ def why_not_opened(path: Path) -> str:
     if not size:
         return 'the file is empty (0 bytes); record or fetch it again'
     with path.open('rb') as file:
+        if picture := picture_kind(file.read(64)):
+            return (f'a still picture ({picture}) that OpenCV does not read here; convert it to '
+                    'JPEG or PNG')
+        file.seek(0)
         head = file.read(12)
         if _kind(head) == 'mp4' and _moov(file, size) is None:
             return ('an MP4 without its index (moov): a recording that was not finished, or a '
