@@ -10,6 +10,7 @@ import torch
 
 from forecast_detector.checkpoint import load_checkpoint
 from forecast_detector.cli.main import main
+from forecast_detector.data import registry
 from forecast_detector.data.base import ClipDataset
 from forecast_detector.data.convert import clip_to_bag, write_coco_vid
 from forecast_detector.data.synthetic import load_synthetic
@@ -123,7 +124,7 @@ def test_what_is_missing_is_named(root):
 
 def test_foreign_labels_are_told(root, monkeypatch):
     empty = ClipDataset(('cat',), load_synthetic('train', clips=1, length=3).clips)
-    monkeypatch.setattr(datasets, '_open', lambda *rest: empty)
+    monkeypatch.setitem(registry.KINDS, 'voc', lambda place: empty)
     with pytest.raises(ValueError, match='are not those of the training'):
         open_training_set('voc', '', labels=('dog',))
 
