@@ -1,12 +1,12 @@
 """Bags: what is written is read back, by name, stamp and track; damage is named."""
 
-from pathlib import Path
 import pickle
 import re
 import resource
 
 import numpy as np
 import pytest
+from recording_samples import flat, LABELS, one, ROOT, STEP_NS, write_bag
 from rosbags.highlevel import AnyReader
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 
@@ -22,33 +22,6 @@ from forecast_detector.bags.messages import (
 from forecast_detector.data.rosbag import find_bags, load_rosbag, RosbagClip
 from forecast_detector.data.rosbag_truth import match_stamps
 from forecast_detector.types import Action, BadFrameError, Decision, Detections, Reason
-
-ROOT = Path(__file__).resolve().parents[1]
-STEP_NS = 100_000_000
-LABELS = ('bolt', 'nut')
-
-
-def one(box, label, score=1.0):
-    """Return a single detection."""
-    return Detections(np.array([box], np.float32), np.array([score], np.float32),
-                      np.array([label], np.int64))
-
-
-def flat(value):
-    """Return a flat 32x24 image."""
-    return np.full((24, 32, 3), value, np.uint8)
-
-
-def write_bag(path, storage='mcap', frames=6, truth='/cam/truth', jpeg=None, shift_ns=0):
-    """Write flat images 0, 10, 20, … at 10 Hz, an object in each that moves by a pixel."""
-    with BagWriter(path, storage) as bag:
-        for k in range(frames):
-            stamp_ns = 5_000_000_000 + k * STEP_NS
-            bag.image('/cam/image_raw', flat(10 * k), stamp_ns, 'lens', jpeg_quality=jpeg)
-            if truth:
-                bag.detections(truth, one([k, 2, k + 10, 12], k % 2), LABELS,
-                               stamp_ns + shift_ns, 'lens', tracks=[7])
-    return path
 
 
 def test_type_hashes_are_the_published_ones():

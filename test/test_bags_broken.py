@@ -6,7 +6,7 @@ from bag_samples import FIRST_NS, image, Mcap, STEP_NS, times, TOPIC, write_db3
 import cv2
 import numpy as np
 import pytest
-from test_bags import LABELS, one
+from recording_samples import LABELS, one
 
 from forecast_detector.bags import BagError, BagReader, BagWriter
 from forecast_detector.bags.messages import (

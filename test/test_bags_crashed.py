@@ -12,7 +12,7 @@ from mcap.stream_reader import CRCValidationError, StreamReader
 from mcap.writer import CompressionType, Writer
 import numpy as np
 import pytest
-from test_bags import LABELS, one, ROOT, STEP_NS, write_bag
+from recording_samples import LABELS, one, ROOT, STEP_NS, write_bag
 
 from forecast_detector.bags import BagError, BagReader, BagWriter
 from forecast_detector.cli.main import main

@@ -10,12 +10,12 @@ import shutil
 import tarfile
 import tempfile
 
+from bag_checks import check, values
 from bag_samples import FIRST_NS, image, Mcap, times, TOPIC, write_db3, write_mcap
 import pytest
+from recording_samples import write_bag
 from rosbags.rosbag1 import Writer as Ros1Writer
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-from test_bags import write_bag
-from test_bags_foreign import check, values
 import zstandard
 
 from forecast_detector.bags import BagError, BagReader, folders, unpacking

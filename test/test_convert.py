@@ -5,7 +5,7 @@ import json
 import cv2
 import numpy as np
 import pytest
-from test_evaluation_many import make_folder
+from recording_samples import make_folder
 
 from forecast_detector.bags import BagReader, BagWriter
 from forecast_detector.cli.main import main

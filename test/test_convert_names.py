@@ -1,11 +1,9 @@
 """The convert command writes all or nothing: clips of one name, bad frames, files in the way."""
 
-import json
 
-import cv2
-import numpy as np
+from coco_samples import coco
 import pytest
-from test_data_coco_vid import write_video
+from video_samples import write_video
 
 from forecast_detector.cli.main import main
 from forecast_detector.data import convert as module
@@ -13,26 +11,6 @@ from forecast_detector.data.coco_vid import load_coco_vid
 from forecast_detector.data.folders import folder_names
 from forecast_detector.data.rosbag import RosbagClip
 from forecast_detector.data.synthetic import load_synthetic
-
-
-def coco(root, names, frames=2, file=None):
-    """Write a CocoVID with a video of PNG files a name, or of a video file."""
-    (root / 'annotations').mkdir(parents=True)
-    (root / 'val').mkdir()
-    images = []
-    for video, _ in enumerate(names, 1):
-        for k in range(frames):
-            name = file or f'{video}_{k}.png'
-            images.append({'id': len(images) + 1, 'video_id': video, 'frame_id': k,
-                           'file_name': name, 'width': 64, 'height': 48})
-            if file is None:
-                picture = np.full((48, 64, 3), 40 * video, np.uint8)
-                cv2.imwrite(str(root / 'val' / name), picture)
-    (root / 'annotations/val.json').write_text(json.dumps({
-        'categories': [{'id': 1, 'name': 'bolt'}], 'images': images, 'annotations': [],
-        'videos': [{'id': k, 'name': name, 'fps': 10} for k, name in enumerate(names, 1)],
-    }))
-    return root
 
 
 def convert(root, target, out, *options):

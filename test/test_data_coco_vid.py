@@ -6,26 +6,12 @@ import pickle
 import cv2
 import numpy as np
 import pytest
+from video_samples import grey, write_video
 
 from forecast_detector.data.coco_vid import load_coco_vid
 from forecast_detector.data.video import VideoClip, VideoReader
 from forecast_detector.data.views import strided
 from forecast_detector.types import BadFrameError
-
-GREYS = [20 * k for k in range(10)]
-
-
-def write_video(path, greys=GREYS):
-    """Write one flat frame a grey value, 64x48, 25 frames a second."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), 25, (64, 48))
-    for grey in greys:
-        writer.write(np.full((48, 64, 3), grey, np.uint8))
-    writer.release()
-
-
-def grey(image):
-    """Tell which of the flat frames this is."""
-    return int(np.argmin([abs(float(image.mean()) - g) for g in GREYS]))
 
 
 @pytest.fixture

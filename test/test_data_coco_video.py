@@ -2,11 +2,10 @@
 
 import json
 
+from coco_samples import coco
 from matroska import matroska
 import pytest
-from test_convert_names import coco
-from test_data_coco_vid import grey, write_video
-from test_data_video import QUARTER, turn
+from video_samples import grey, QUARTER, turn, write_video
 
 from forecast_detector.cli.main import main
 from forecast_detector.data.capture import VideoFaultError

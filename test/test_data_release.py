@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 import pytest
-from test_bags import write_bag
+from recording_samples import write_bag
 from test_data_coco_vid import content, root  # noqa: F401 (fixtures)
 
 from forecast_detector.data.coco_vid import load_coco_vid

@@ -3,7 +3,6 @@
 import json
 import os
 import pickle
-import struct
 import subprocess
 import sys
 import wave
@@ -12,7 +11,7 @@ import cv2
 from matroska import jpegs, matroska
 import numpy as np
 import pytest
-from test_data_coco_vid import write_video
+from video_samples import QUARTER, turn, write_video
 
 from forecast_detector.cli.detect import open_clip
 from forecast_detector.cli.main import main
@@ -274,15 +273,6 @@ def test_a_hole_in_the_middle_costs_only_the_frames_in_it(tmp_path):
     assert 'counts 100 frames' in str(clip.lacks) and f'{len(stamps)} could' in str(clip.lacks)
 
 
-def turn(path, matrix):
-    """Give an MP4 another display matrix."""
-    data = bytearray(path.read_bytes())
-    at = data.index(b'tkhd') + 4 + 4 + 20 + 16
-    data[at:at + 36] = struct.pack('>9i', *matrix)
-    path.write_bytes(data)
-
-
-QUARTER = (0, 65536, 0, -65536, 0, 0, 48 << 16, 0, 1 << 30)
 HALF = (-65536, 0, 0, 0, -65536, 0, 64 << 16, 48 << 16, 1 << 30)
 
 

@@ -6,8 +6,8 @@ from conftest import make_tiny_network
 import numpy as np
 from pretend_gpu import GPU, PretendGPU
 import pytest
-from test_training_resume import run_phase, tiny_config
 import torch
+from training_samples import run_phase, tiny_config
 
 from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.cli.main import main

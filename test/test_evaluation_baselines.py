@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from clip_samples import BoxClip, linear
 from conftest import make_tiny_network
 import cv2
-from evaluation_samples import found, there
+from evaluation_samples import found
 import numpy as np
 import pytest
 
@@ -23,24 +24,6 @@ EXACT = KalmanConfig(measurement=0.0, acceleration=(0.0, 0.0))
 BLANK = Frame.from_array(np.zeros((20, 30, 3), np.uint8), 0)
 
 
-class BoxClip(Clip):
-    """A clip of known boxes (one or none a frame) on black images of 300 by 200."""
-
-    def __init__(self, name, boxes):
-        self.name, self.boxes, self.decoded = name, boxes, []
-
-    def __len__(self):
-        return len(self.boxes)
-
-    def read(self, index):
-        self.decoded.append(index)
-        return np.zeros((200, 300, 3), np.uint8)
-
-    def truth(self, index):
-        box = self.boxes[index]
-        return there() if box is None else there((*box, 0, 0))
-
-
 @dataclass
 class Seer:
     """Reads every frame it is given and detects exactly what is there."""
@@ -55,13 +38,6 @@ class Seer:
         truth = self.clip.truth(round(frame.stamp_ns * self.clip.fps / 1e9))
         rows = [(*box, 0.9, label) for box, label in zip(truth.boxes, truth.labels)]
         return Step(found(*rows), Action.READ, 5.0)
-
-
-def linear(length, start=(10, 20), velocity=(3, 2), size=(30, 20)):
-    """Boxes that move evenly."""
-    x, y = np.array(start), np.array(start) + np.array(size)
-    step = np.array(velocity)
-    return [(*(x + t * step), *(y + t * step)) for t in range(length)]
 
 
 def run(clip, carrier, read_every):

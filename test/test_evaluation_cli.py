@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import cv2
+from evaluation_runs import run
 import numpy as np
 import pytest
 import torch
@@ -45,15 +46,6 @@ def root(tmp_path):
         ],
     }))
     return tmp_path
-
-
-def run(root, *options):
-    """Run the command; returns its exit status and its JSON."""
-    command = parse(Evaluate, [
-        '--dataset', 'coco_vid', '--root', str(root), '--json', str(root / 'out.json'),
-        *map(str, options),
-    ])
-    return command.run(), json.loads((root / 'out.json').read_text())
 
 
 def write(path, rows):

@@ -2,15 +2,14 @@
 
 import json
 import shutil
-import sqlite3
 import weakref
 
 import cv2
+from evaluation_runs import run as run_clips
 import numpy as np
 import pytest
-from test_bags import flat, LABELS, one, ROOT, STEP_NS, write_bag
+from recording_samples import flat, LABELS, make_folder, ROOT, STEP_NS, write_bag
 from test_evaluation_cli import root  # noqa: F401 (a fixture)
-from test_evaluation_cli import run as run_clips
 
 from forecast_detector.bags import BagWriter
 from forecast_detector.bags.messages import default_typestore, IMAGE, make_header
@@ -21,42 +20,6 @@ from forecast_detector.cli.evaluate import Evaluate
 from forecast_detector.evaluation.many import ray_resource
 
 TIMES = ('ms_per_frame', 'latency_ms')
-
-
-def make_folder(folder):
-    """Three bags that can be used (25, 4 and 5 images) among six that cannot."""
-    folder.mkdir()
-    write_bag(folder / 'a_raw', 'sqlite3', frames=25)
-    (folder / 'b_text.mcap').write_text('no bag')
-    write_bag(folder / 'jpeg', frames=4, jpeg=95)
-    (folder / 'jpeg' / 'jpeg.mcap').rename(folder / 'c_jpeg.mcap')
-    (folder / 'jpeg' / 'metadata.yaml').unlink()
-    (folder / 'jpeg').rmdir()
-    cut = write_bag(folder / 'd_cut', frames=25) / 'd_cut.mcap'
-    cut.write_bytes(cut.read_bytes()[:cut.stat().st_size // 2])
-    with BagWriter(folder / 'e_empty') as bag:
-        bag.detections('/cam/truth', one([1, 2, 11, 12], 0), LABELS, 0)
-    # Two images before the first truth: not annotated.
-    with BagWriter(folder / 'f_late') as bag:
-        for k in range(5):
-            bag.image('/cam/image_raw', flat(10 * k), k * STEP_NS)
-            if k >= 2:
-                bag.detections('/cam/truth', one([k, 2, k + 10, 12], 0), LABELS, k * STEP_NS)
-    with BagWriter(folder / 'g_other') as bag:
-        bag.image('/rear/image_raw', flat(0), 0)
-    make_unknown(write_bag(folder / 'h_unknown', 'sqlite3', truth=None))
-    with BagWriter(folder / 'i_foreign') as bag:
-        bag.image('/cam/image_raw', flat(0), 0)
-        bag.detections('/cam/truth', one([1, 2, 11, 12], 0), ('whale',), 0)
-    return folder
-
-
-def make_unknown(path):
-    """Give the images of an SQLite bag a type that nobody knows."""
-    metadata = path / 'metadata.yaml'
-    metadata.write_text(metadata.read_text().replace('sensor_msgs/msg/Image', 'my_msgs/msg/Photo'))
-    with sqlite3.connect(path / 'h_unknown.db3') as database:
-        database.execute("UPDATE topics SET type = 'my_msgs/msg/Photo'")
 
 
 @pytest.fixture(scope='module')

@@ -1,9 +1,9 @@
 """Streaming average precision: who answers which frame, on timelines drawn on paper."""
 
+from clip_samples import BoxClip, linear
 from evaluation_samples import found
 import numpy as np
 import pytest
-from test_evaluation_baselines import BoxClip, linear
 
 from forecast_detector.evaluation.streaming_ap import arrivals, Latencies, pair, stream_clip
 from forecast_detector.policies.step import Step

@@ -7,8 +7,7 @@ import math
 from evaluation_samples import NoisyClip
 import numpy as np
 import pytest
-from test_bags import flat, LABELS, one, STEP_NS, write_bag
-from test_evaluation_many import make_folder
+from recording_samples import flat, LABELS, make_folder, one, STEP_NS, write_bag
 import torch
 
 from forecast_detector.bags import BagWriter

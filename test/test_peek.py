@@ -6,7 +6,7 @@ import math
 from conftest import make_tiny_network, TINY
 import numpy as np
 import pytest
-from test_streaming import actions, clip, EVERYTHING, FRAME_NS, noise, step_one
+from stream_samples import actions, clip, EVERYTHING, FRAME_NS, noise, step_one
 import torch
 
 from forecast_detector.checkpoint import load_checkpoint, save_checkpoint

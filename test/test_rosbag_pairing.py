@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from test_bags import flat, LABELS, one
+from recording_samples import flat, LABELS, one
 
 from forecast_detector.bags import BagError, BagWriter
 from forecast_detector.cli.main import main

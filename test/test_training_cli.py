@@ -5,7 +5,7 @@ import json
 from conftest import make_tiny_network
 import numpy as np
 import pytest
-from test_bags import flat, one, STEP_NS
+from recording_samples import flat, one, STEP_NS
 import torch
 
 from forecast_detector.bags import BagWriter

@@ -12,6 +12,7 @@ from conftest import make_tiny_network, TINY
 import numpy as np
 import pytest
 import torch
+from training_samples import CPU, LABELS, run_phase, SHORT, tiny_config
 
 from forecast_detector.checkpoint import save_checkpoint
 from forecast_detector.config import AnchorConfig
@@ -24,9 +25,6 @@ from forecast_detector.training import logs as logs_module
 from forecast_detector.training import phase as progress_module
 from forecast_detector.training import trainer as trainer_module
 from forecast_detector.training.check import checked
-from forecast_detector.training.config import TrainConfig
-from forecast_detector.training.detector import train_detector
-from forecast_detector.training.end_to_end import train_baseline, train_joint
 from forecast_detector.training.feature_bank import draw_sequences, fill_bank
 from forecast_detector.training.frame_store import store_frames
 from forecast_detector.training.interrupt import InterruptedTraining
@@ -35,21 +33,9 @@ from forecast_detector.training.precision import MixedPrecision
 from forecast_detector.training.recipes import (
     DetectorRecipe,
     LossWeights,
-    SchedulerRecipe,
-    TemporalRecipe,
 )
-from forecast_detector.training.scheduling import train_scheduler
-from forecast_detector.training.sequence_recipe import SequenceRecipe
-from forecast_detector.training.temporal import train_temporal
 from forecast_detector.training.trainer import train
 
-CPU = torch.device('cpu')
-SHORT = SequenceRecipe(
-    epochs=4, frames=2, batch_size=2, scheduler_from=2, decay_epochs=(2, 3),
-    scheduler_decay_epochs=(3,), thinning=1, unthinned_epochs=1, ema=0.5, lr=1e-3,
-)
-
-LABELS = ('disc', 'square', 'triangle', 'ring', 'cross', 'bar')
 SHALLOW = replace(
     TINY, labels=LABELS, extra_channels=(16, 16),
     anchors=AnchorConfig(TINY.anchors.shapes[:3], TINY.anchors.subdivisions[:3]),
@@ -65,40 +51,6 @@ def world():
 def no_signal_left():
     yield
     interrupt.defer(False)
-
-
-def tiny_config(labels, **changes):
-    config = TrainConfig(
-        'tiny',
-        replace(TINY, labels=labels),
-        detector=DetectorRecipe(steps=4, batch_size=2, ema=0.5),
-        baseline=replace(SHORT, lr=1e-2),
-        joint=SHORT,
-        temporal=TemporalRecipe(
-            steps=4, frames=3, batch_size=2, segments=1, ema=0.5, forecast_share=0.5,
-            scheduler_from=0.25, detach_scheduler=False,
-        ),
-        scheduler=SchedulerRecipe(steps=4, frames=3, batch_size=2),
-    )
-    return replace(config, **changes)
-
-
-def ignore(values):
-    pass
-
-
-def run_phase(name, world, config, state, log=ignore, network=None, device=CPU):
-    """Train one phase from the same tiny network; returns what it made."""
-    network = network or make_tiny_network(labels=world.labels)
-    if name == 'detector':
-        return train_detector(network, world, config, device, state, log)
-    if name == 'baseline':
-        return train_baseline(network, world, None, config, device, state, log)
-    if name == 'joint':
-        return train_joint(network, world, None, config, device, state, log)
-    bank = fill_bank(network, world, config.temporal, False, 0, device)
-    phase = train_temporal if name == 'temporal' else train_scheduler
-    return phase(network, bank, config, device, state, log)
 
 
 @pytest.mark.parametrize('name', ['detector', 'baseline', 'joint', 'temporal', 'scheduler'])
