@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from forecast_detector.boxes import Geometry
+from forecast_detector.model.decoding import AnchorDecoding
 from forecast_detector.model.head import HeadOutput
 from forecast_detector.postprocess import suppress, to_detections
 from forecast_detector.preprocess import FILL, lay_image
 
-ANCHORS = torch.tensor([[10.0, 10, 10, 10], [11, 10, 10, 10], [50, 50, 20, 20]])
+DECODING = AnchorDecoding(torch.tensor([[10.0, 10, 10, 10], [11, 10, 10, 10], [50, 50, 20, 20]]))
 
 
 def output(probabilities):
@@ -19,7 +20,7 @@ def output(probabilities):
 
 def test_the_weaker_of_two_overlapping_boxes_goes():
     head = output([[0.1, 0.8, 0.1], [0.2, 0.7, 0.1], [0.3, 0.1, 0.6]])
-    found = to_detections(head, ANCHORS, 0.5, nms_iou=0.5, max_detections=10)[0]
+    found = to_detections(DECODING, head, 0.5, nms_iou=0.5, max_detections=10)[0]
     assert found.labels.tolist() == [0, 1]
     assert found.scores == pytest.approx([0.8, 0.6])
     assert found.boxes[0] == pytest.approx([5, 5, 15, 15])
@@ -28,19 +29,19 @@ def test_the_weaker_of_two_overlapping_boxes_goes():
 
 def test_overlapping_boxes_of_two_classes_both_stay():
     head = output([[0.1, 0.8, 0.1], [0.2, 0.1, 0.7], [0.98, 0.01, 0.01]])
-    found = to_detections(head, ANCHORS, 0.5, nms_iou=0.5, max_detections=10)[0]
+    found = to_detections(DECODING, head, 0.5, nms_iou=0.5, max_detections=10)[0]
     assert found.labels.tolist() == [0, 1]
 
 
 def test_nothing_above_the_threshold_is_no_detection():
     head = output([[0.98, 0.01, 0.01]] * 3)
-    found = to_detections(head, ANCHORS, 0.5, nms_iou=0.5, max_detections=10)[0]
+    found = to_detections(DECODING, head, 0.5, nms_iou=0.5, max_detections=10)[0]
     assert (len(found), found.boxes.shape) == (0, (0, 4))
 
 
 def test_at_most_so_many_detections_the_strongest_first():
     head = output([[0.2, 0.8, 1e-6], [0.4, 1e-6, 0.6], [0.1, 0.9, 1e-6]])
-    found = to_detections(head, ANCHORS, 0.1, nms_iou=0.5, max_detections=2)[0]
+    found = to_detections(DECODING, head, 0.1, nms_iou=0.5, max_detections=2)[0]
     assert found.scores == pytest.approx([0.9, 0.8])
 
 

@@ -33,9 +33,9 @@ SCRIPT = """
 import sys
 import torch
 from forecast_detector.cli.main import main
-from forecast_detector.training import progress
+from forecast_detector.training import phase
 
-progress.LOG_EVERY = 1
+phase.LOG_EVERY = 1
 torch.set_num_threads(1)
 sys.exit(main(sys.argv[1:]))
 """
