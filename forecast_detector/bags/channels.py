@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 import re
 from typing import Protocol
@@ -30,6 +30,18 @@ class Channel:
     def is_ros2(self) -> bool:
         """Whether the messages can be read, as far as the file says what they are."""
         return self.encoding == 'cdr' and bool(self.msgtype)
+
+
+def wanted_of(channels: Iterable[Channel], topics: dict[str, str]) -> dict[int, Channel]:
+    """
+    Choose the channels of topics, by their ids.
+
+    :param topics: the topics that are wanted, and the type of each.
+    """
+    return {
+        channel.id: channel for channel in channels
+        if channel.is_ros2 and topics.get(channel.topic) == channel.msgtype
+    }
 
 
 class Source(Protocol):

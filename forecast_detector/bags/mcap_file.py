@@ -10,7 +10,7 @@ from pathlib import Path
 from mcap.opcode import Opcode
 from mcap.stream_reader import CRCValidationError
 
-from .channels import Channel, type_name
+from .channels import Channel, type_name, wanted_of
 from .kinds import MCAP_MAGIC
 from .mcap_index import read_summary, walk
 from .mcap_records import Contents, MESSAGE, read_chunk, records_in, Stretch
@@ -97,19 +97,13 @@ class McapFile:
     def count(self, topic: str, msgtype: str) -> int:
         """Return the number of messages of a topic, as the index says."""
         return sum(self._contents.counts.get(number, 0)
-                   for number in self._wanted({topic: msgtype}))
-
-    def _wanted(self, topics: dict[str, str]) -> dict[int, Channel]:
-        return {
-            channel.id: channel for channel in self.channels
-            if channel.is_ros2 and topics.get(channel.topic) == channel.msgtype
-        }
+                   for number in wanted_of(self.channels, {topic: msgtype}))
 
     def messages(
         self, topics: dict[str, str], start: int | None = None, stop: int | None = None
     ) -> Iterator[tuple[Channel, int, bytes]]:
         """Read messages in the order of recording, see :class:`~.channels.Source`."""
-        wanted = self._wanted(topics)
+        wanted = wanted_of(self.channels, topics)
         chosen = [
             stretch for stretch in self._contents.stretches
             if (start is None or stretch.last_ns >= start)

@@ -8,7 +8,7 @@ from pathlib import Path
 import sqlite3
 from typing import Any
 
-from .channels import Channel, type_name
+from .channels import Channel, type_name, wanted_of
 
 # Begin a rollback journal that is in force, and a write-ahead log.
 JOURNAL = b'\xd9\xd5\x05\xf9\x20\xa1\x63\xd7'
@@ -85,24 +85,18 @@ class SqliteFile:
 
     def count(self, topic: str, msgtype: str) -> int:
         """Count the messages of a topic."""
-        ids = list(self._wanted({topic: msgtype}))
+        ids = list(wanted_of(self.channels, {topic: msgtype}))
         marks = ','.join('?' * len(ids))
         (count,) = self._file.execute(
             f'SELECT COUNT(*) FROM messages WHERE topic_id IN ({marks})', ids
         ).fetchone()
         return int(count)
 
-    def _wanted(self, topics: dict[str, str]) -> dict[int, Channel]:
-        return {
-            channel.id: channel for channel in self.channels
-            if channel.is_ros2 and topics.get(channel.topic) == channel.msgtype
-        }
-
     def messages(
         self, topics: dict[str, str], start: int | None = None, stop: int | None = None
     ) -> Iterator[tuple[Channel, int, bytes]]:
         """Read messages in the order of recording, see :class:`~.channels.Source`."""
-        wanted = self._wanted(topics)
+        wanted = wanted_of(self.channels, topics)
         values = list(wanted)
         rest = f'FROM messages WHERE topic_id IN ({",".join("?" * len(values))})'
         if start is not None:
