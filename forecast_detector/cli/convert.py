@@ -144,19 +144,14 @@ def _splits(command: Convert, skipped: Skipped) -> dict[str, ClipDataset]:
 
 
 def _load(command: Convert, skipped: Skipped) -> ClipDataset:
-    from ..data import coco_vid, imagenet_vid, still, voc_video
+    from ..data.registry import KINDS, Place
 
-    if command.source == 'coco_vid':
-        return coco_vid.load_coco_vid(command.root, command.split)
     if command.source == 'rosbag':
         return _load_bags(command, skipped)
-    if command.source == 'imagenet_vid':
-        return imagenet_vid.load_imagenet_vid(command.root, command.split)
-    if command.source == 'voc_video':
-        return voc_video.load_voc_video(command.root, command.min_length, fps=command.fps)
-    if command.source == 'voc_still':
-        return still.load_still_voc(command.root, command.split, command.length)
-    return still.load_still_coco(command.root, command.split, command.length)
+    return KINDS[command.source.removesuffix('_still')](Place(
+        str(command.root), command.split, stills=command.length, fps=command.fps,
+        min_length=command.min_length,
+    ))
 
 
 def _load_bags(command: Convert, skipped: Skipped) -> ClipDataset:
