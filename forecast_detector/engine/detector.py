@@ -257,10 +257,12 @@ class StreamingDetector:
             *([self.reader.read(reads)] if reads else []),
             *(turn.expected for turn in turns if not turn.reads),
         ])
-        zero = self.network.zero_state(rows_of.rows(features, [0]))
+        states = [
+            turn.memory.state if turn.past
+            else self.network.zero_state(rows_of.rows(features, [0])) for turn in turns
+        ]
         return advance(
-            self.network, features,
-            rows_of.cat([turn.memory.state if turn.past else zero for turn in turns]),
+            self.network, features, rows_of.cat(states),
             rows_of.cat([turn.preview for turn in turns]),
             rows_of.cat([
                 turn.memory.preview if turn.past else turn.preview for turn in turns
