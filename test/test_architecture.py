@@ -18,6 +18,7 @@ ALLOWED = {
     'boxes': set(),
     'config': {'parameter', 'settings', 'types'},
     'device': set(),
+    'flow': set(),
     'node': {'config', 'parameter'},
     'memory': set(),
     'shipped': set(),

@@ -1,0 +1,167 @@
+"""
+Where every pixel of a picture went: dense motion between small grey pictures.
+
+The camera's motion comes first, as one shift found by phase correlation; what it leaves is found
+by dense inverse search (DIS, Kroeger et al. 2016). Pictures are blurred before: boxes and features
+need smooth motion, and fine texture misleads it.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+import threading
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Grey = NDArray[np.uint8]
+Flow = NDArray[np.float32]
+
+# Longer side of the pictures that motion is measured on, pixels.
+LONGER_SIDE = 208
+BLUR_SIGMA = 2.0
+# A shift is trusted where it leaves at most this share of the difference that is there without.
+MOST_LEFT = 0.9
+# DIS cannot compare less: its patches have 8 pixels a side, at a quarter of the size.
+LEAST_SIDE = 32
+ULTRAFAST = cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST
+
+_of_thread = threading.local()
+
+
+def thumbnail_size(width: int, height: int, longer_side: int = LONGER_SIDE) -> tuple[int, int]:
+    """Give (height, width) of the thumbnail of an image; its longer side is always the same."""
+    scale = longer_side / max(width, height)
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def grey_thumbnail(
+    image: NDArray[np.uint8], size: int | tuple[int, int] = LONGER_SIDE
+) -> Grey:
+    """
+    Make a small grey picture of an image; the thumbnail of a thumbnail is the same picture.
+
+    :param image: (H, W, 3), RGB.
+    :param size: of its longer side, or (height, width), pixels.
+    :returns: (height, width).
+    """
+    if isinstance(size, int):
+        size = thumbnail_size(image.shape[1], image.shape[0], size)
+    if image.shape[:2] != size:
+        image = cv2.resize(  # type: ignore[assignment]
+            image, (size[1], size[0]), interpolation=cv2.INTER_AREA
+        )
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
+
+
+def prepare(grey: Grey) -> Grey:
+    """
+    Blur a picture for :func:`dense_flow`; each needs it once. Padding does not mix in.
+
+    :param grey: (H, W); rows and columns of one value at its borders are padding.
+    :returns: a new picture of the same size.
+    """
+    prepared = grey.copy()
+    inside = _inside(grey)
+    if grey[inside].size:
+        prepared[inside] = cv2.GaussianBlur(
+            grey[inside], (0, 0), BLUR_SIGMA, borderType=cv2.BORDER_REPLICATE
+        )
+    return prepared
+
+
+def dense_flow(before: Grey, now: Grey) -> Flow:
+    """
+    Find where each pixel of a picture went.
+
+    May be called from any thread. Calls in either order are as accurate: that of (``now``,
+    ``before``) says where each pixel of ``now`` came from.
+
+    :param before: (H, W), prepared by :func:`prepare`.
+    :param now: likewise, of the same size.
+    :returns: (H, W, 2), right and down, in pixels of these pictures: what is at x in ``before``
+        is at x + flow[x] in ``now``. Over padding it is the motion at the picture's border.
+    :raises ValueError: for pictures of different sizes.
+    """
+    if before.shape != now.shape:
+        raise ValueError(
+            f'pictures of {before.shape} and {now.shape}: motion is measured between pictures of '
+            'one size; make both thumbnails of one size'
+        )
+    rows, columns = inside = _joined(_inside(before), _inside(now))
+    flow = np.zeros((*before.shape, 2), np.float32)
+    height, width = rows.stop - rows.start, columns.stop - columns.start
+    if min(height, width) < LEAST_SIDE:
+        return flow
+    found = _flow(np.ascontiguousarray(before[inside]), np.ascontiguousarray(now[inside]))
+    if (height, width) == before.shape:
+        return found
+    return np.asarray(cv2.copyMakeBorder(
+        found, rows.start, before.shape[0] - rows.stop, columns.start,
+        before.shape[1] - columns.stop, cv2.BORDER_REPLICATE,
+    ))
+
+
+def _flow(before: Grey, now: Grey) -> Flow:
+    """Find the flow between pictures without padding."""
+    shift = _shift(before, now)
+    if shift is None:
+        return _search(before, now)
+    return _search(before, _moved_back(now, shift)) + shift
+
+
+def _search(before: Grey, now: Grey) -> Flow:
+    return np.asarray(_dis().calc(before, now, None))  # type: ignore[call-overload]
+
+
+def _shift(before: Grey, now: Grey) -> Flow | None:
+    """Find the shift of the whole picture; None where none explains the difference."""
+    (x, y), _ = cv2.phaseCorrelate(
+        before.astype(np.float32), now.astype(np.float32), _window(before.shape)
+    )
+    shift = np.array([x, y], np.float32)
+    left = cv2.absdiff(before, _moved_back(now, shift)).mean()
+    return shift if left <= MOST_LEFT * cv2.absdiff(before, now).mean() else None
+
+
+def _moved_back(now: Grey, shift: Flow) -> Grey:
+    matrix = np.array([[1, 0, -shift[0]], [0, 1, -shift[1]]], np.float32)
+    return np.asarray(cv2.warpAffine(
+        now, matrix, (now.shape[1], now.shape[0]), borderMode=cv2.BORDER_REPLICATE
+    ))
+
+
+@lru_cache(maxsize=16)
+def _window(shape: tuple[int, int]) -> Flow:
+    return np.asarray(cv2.createHanningWindow((shape[1], shape[0]), cv2.CV_32F))
+
+
+def _dis() -> cv2.DISOpticalFlow:
+    """Give this thread's DIS: none is safe to share, and a new one maps all its memory anew."""
+    dis: cv2.DISOpticalFlow | None = getattr(_of_thread, 'dis', None)
+    if dis is None:
+        dis = _of_thread.dis = cv2.DISOpticalFlow.create(ULTRAFAST)
+    # A small picture changes these for good.
+    dis.setFinestScale(2)
+    dis.setPatchSize(8)
+    dis.setPatchStride(4)
+    return dis
+
+
+def _inside(grey: Grey) -> tuple[slice, slice]:
+    """Find the rows and columns that hold a picture: those of more than one value, and between."""
+    def filled(axis: int) -> slice:
+        varied = np.flatnonzero(grey.max(axis=axis) != grey.min(axis=axis))
+        return slice(int(varied[0]), int(varied[-1]) + 1) if len(varied) else slice(0, 0)
+
+    return filled(1), filled(0)
+
+
+def _joined(one: tuple[slice, slice], other: tuple[slice, slice]) -> tuple[slice, slice]:
+    """Find what either holds."""
+    rows, columns = (
+        slice(min(a.start, b.start), max(a.stop, b.stop)) if a.stop and b.stop
+        else max(a, b, key=lambda s: s.stop) for a, b in zip(one, other)
+    )
+    return rows, columns
