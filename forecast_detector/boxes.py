@@ -50,19 +50,23 @@ class Geometry:
 
     @classmethod
     def fit(
-        cls, image_size: tuple[int, int], input_size: tuple[int, int], letterbox: bool
+        cls, image_size: tuple[int, int], input_size: tuple[int, int], resize: str
     ) -> Geometry:
         """
-        Lay an image into the input, centred.
+        Lay an image into the input.
 
         :param image_size: (width, height) in pixels.
         :param input_size: (height, width) in pixels.
+        :param resize: ``letterbox`` centres it and keeps its aspect, ``corner`` keeps that and
+            lays it at the top left, ``stretch`` fills the input.
         """
         width, height = image_size
         in_height, in_width = input_size
         scale_x, scale_y = in_width / width, in_height / height
-        if letterbox:
+        if resize != 'stretch':
             scale_x = scale_y = min(scale_x, scale_y)
+        if resize == 'corner':
+            return cls(image_size, (scale_x, scale_y), (0, 0))
         offset_x = (in_width - round(width * scale_x)) // 2
         offset_y = (in_height - round(height * scale_y)) // 2
         return cls(image_size, (scale_x, scale_y), (offset_x, offset_y))

@@ -13,8 +13,14 @@ from safetensors.torch import save_file
 import torch
 
 from . import shipped
-from .config import model_config_from_dict, ModelConfig, to_dict
-from .model.network import ForecastNetwork
+from .model.families import (
+    AnyConfig,
+    AnyNetwork,
+    config_from_dict,
+    config_to_dict,
+    count_classes,
+    make_network,
+)
 from .types import WeightsError
 
 CONFIG_KEY = 'forecast_detector.config'
@@ -30,8 +36,8 @@ class Checkpoint:
     :ivar sha256: of the file.
     """
 
-    network: ForecastNetwork
-    config: ModelConfig
+    network: AnyNetwork
+    config: AnyConfig
     info: Mapping[str, str]
     sha256: str
     path: Path
@@ -50,21 +56,25 @@ def find_weights(name: str | Path) -> Path:
 
 
 def save_checkpoint(
-    path: str | Path, network: ForecastNetwork, info: Mapping[str, str] | None = None
+    path: str | Path, network: AnyNetwork, info: Mapping[str, str] | None = None,
+    half: bool = True,
 ) -> None:
     """
-    Write a network: convolutions in half precision, norms and biases in single.
+    Write a network.
 
     :param info: provenance to keep with the weights, text by key.
+    :param half: whether convolutions are kept in half precision; norms and biases never are.
     :raises ValueError: for provenance that is not text.
     """
     check_info(info or {})
     tensors = {
-        key: value.detach().cpu().to(torch.float16 if value.ndim > 1 else value.dtype).contiguous()
+        key: value.detach().cpu().to(
+            torch.float16 if half and value.ndim > 1 else value.dtype
+        ).contiguous()
         for key, value in network.state_dict().items()
         if not key.endswith('num_batches_tracked')
     }
-    metadata = {CONFIG_KEY: json.dumps(to_dict(network.config)), **(info or {})}
+    metadata = {CONFIG_KEY: json.dumps(config_to_dict(network.config)), **(info or {})}
     scratch = Path(path).with_suffix('.tmp')
     save_file(tensors, str(scratch), metadata)
     scratch.chmod(0o644)  # safetensors leaves it to the owner alone; weights are to be shared
@@ -105,8 +115,8 @@ def load_checkpoint(name: str | Path) -> Checkpoint:
             'of another program; use weights made by forecast-detector train'
         )
     try:
-        config = model_config_from_dict(json.loads(metadata.pop(CONFIG_KEY)))
-        network = ForecastNetwork(config)
+        config = config_from_dict(json.loads(metadata.pop(CONFIG_KEY)))
+        network = make_network(config)
         _load(network, tensors)
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
         raise WeightsError(
@@ -116,13 +126,13 @@ def load_checkpoint(name: str | Path) -> Checkpoint:
     return Checkpoint(network.eval(), config, metadata, digest, path)
 
 
-def _load(network: ForecastNetwork, tensors: dict[str, torch.Tensor]) -> None:
+def _load(network: AnyNetwork, tensors: dict[str, torch.Tensor]) -> None:
     """Load strictly, but for the counters that are not saved."""
     own = network.state_dict()
     wrong = [k for k, value in tensors.items() if k in own and own[k].shape != value.shape]
-    if 'head.classification.0.1.weight' in wrong:
-        outputs = tensors['head.classification.0.1.weight'].shape[0]
-        classes = outputs / network.config.anchors.per_cell(0) - 1
+    shapes = {key: tuple(value.shape) for key, value in tensors.items()}
+    classes = count_classes(network.config, shapes)
+    if classes is not None and classes != len(network.config.labels):
         raise ValueError(
             f'the weights were made for {classes:g} classes, the file lists '
             f'{len(network.config.labels)} labels; use the labels that they were trained with'

@@ -12,7 +12,7 @@ from .types import Policy
 
 Backbone = Literal['efficientnet_lite0', 'mobilenet_v2']
 Combination = Literal['mean', 'converted', 'features', 'recurrent']
-Resize = Literal['letterbox', 'stretch']
+Resize = Literal['letterbox', 'stretch', 'corner']
 T = TypeVar('T')
 
 
@@ -98,7 +98,8 @@ class ModelConfig:
         reaches the detector), or ``recurrent``: one encoder whose output the detector sees, no
         forecast and no scheduler (the paper's baseline; it reads every frame).
     :ivar input_size: (height, width) of the network's input in pixels, multiples of 32.
-    :ivar resize: ``letterbox`` keeps the aspect and pads, ``stretch`` does not.
+    :ivar resize: ``letterbox`` keeps the aspect and pads on all sides, ``corner`` on the right
+        and below; ``stretch`` keeps no aspect.
     :ivar displacement: reach of the scheduler's correlation, in cells.
     :ivar scheduler_context: channels, made from Fc and Ft, that the scheduler sees beside their
         correlation, which is then that of unit vectors; 0 is the paper's scheduler.

@@ -8,19 +8,20 @@ from numpy.typing import NDArray
 
 from .boxes import Geometry
 
-# Grey that normalises to about zero, as in training.
+# Grey that the paper's family pads with: it normalises to about zero, as in training.
 FILL = 127
 
 
 def lay_image(
-    image: NDArray[np.uint8], geometry: Geometry, input_size: tuple[int, int]
+    image: NDArray[np.uint8], geometry: Geometry, input_size: tuple[int, int], fill: int = FILL
 ) -> NDArray[np.uint8]:
     """
     Resize an image and lay it into the network's input.
 
     :param image: (H, W, 3), uint8.
     :param input_size: (height, width) in pixels.
-    :returns: (height, width, 3), uint8; grey where the image does not reach.
+    :param fill: grey value where the image does not reach.
+    :returns: (height, width, 3), uint8.
     """
     width, height = geometry.laid_size
     shrinks = width * height < 0.5 * image.shape[0] * image.shape[1]
@@ -29,7 +30,7 @@ def lay_image(
     )
     if (height, width) == input_size:
         return laid.astype(np.uint8, copy=False)
-    canvas = np.full((*input_size, 3), FILL, np.uint8)
+    canvas = np.full((*input_size, 3), fill, np.uint8)
     x, y = geometry.offset
     canvas[y:y + height, x:x + width] = laid
     return canvas

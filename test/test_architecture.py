@@ -28,8 +28,8 @@ ALLOWED = {
     # The core.
     'preprocess': {'boxes'},
     'postprocess': {'boxes', 'types'},
-    'model': {'config', 'preprocess'},
-    'checkpoint': {'config', 'model', 'shipped', 'types'},
+    'model': {'config', 'flow', 'preprocess', 'settings'},
+    'checkpoint': {'model', 'shipped', 'types'},
     'engine': {
         'boxes', 'checkpoint', 'config', 'device', 'model', 'postprocess', 'preprocess', 'types',
     },

@@ -28,22 +28,22 @@ def test_corner_size_and_back():
 
 
 def test_letterbox_centres_a_wide_image():
-    geometry = Geometry.fit((640, 480), (320, 320), letterbox=True)
+    geometry = Geometry.fit((640, 480), (320, 320), 'letterbox')
     assert geometry.scale == (0.5, 0.5)
     assert geometry.laid_size == (320, 240)
     assert geometry.offset == (0, 40)
 
 
 def test_stretch_fills_the_input():
-    geometry = Geometry.fit((640, 480), (320, 320), letterbox=False)
+    geometry = Geometry.fit((640, 480), (320, 320), 'stretch')
     assert geometry.laid_size == (320, 320)
     assert geometry.offset == (0, 0)
 
 
 @pytest.mark.parametrize('size', [(640, 480), (480, 640), (300, 300), (1920, 1080), (33, 1000)])
-@pytest.mark.parametrize('letterbox', [True, False])
-def test_boxes_survive_the_way_to_the_input_and_back(size, letterbox):
-    geometry = Geometry.fit(size, (320, 320), letterbox)
+@pytest.mark.parametrize('resize', ['letterbox', 'corner', 'stretch'])
+def test_boxes_survive_the_way_to_the_input_and_back(size, resize):
+    geometry = Geometry.fit(size, (320, 320), resize)
     boxes = np.array([[0, 0, *size], [3, 5, 20, 30]], np.float32)
     there = geometry.to_input(boxes)
     assert there.min() >= -0.5
@@ -52,6 +52,6 @@ def test_boxes_survive_the_way_to_the_input_and_back(size, letterbox):
 
 
 def test_boxes_are_clipped_to_the_image():
-    geometry = Geometry.fit((100, 50), (320, 320), letterbox=True)
+    geometry = Geometry.fit((100, 50), (320, 320), 'letterbox')
     outside = geometry.to_image(np.array([[-50, 0, 400, 400]], np.float32))
     assert outside[0] == pytest.approx([0, 0, 100, 50])

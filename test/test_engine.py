@@ -169,7 +169,7 @@ class TwoMaps(torch.nn.Module):
     asked for.
     """
 
-    reduction, forecasts = 8, True
+    reduction, forecasts, fill = 8, True, 127
 
     def __init__(self):
         super().__init__()
@@ -241,7 +241,7 @@ def two_maps(tiny_checkpoint):
     detector.network = network
     detector.decoding = network.decoding(detector.input_size)
     detector.forecaster = LearnedForecast(network)
-    detector.reader = FrameReader(network, detector.device, detector.input_size, True)
+    detector.reader = FrameReader(network, detector.device, detector.input_size, 'letterbox')
     return detector
 
 

@@ -60,7 +60,7 @@ class StreamingDetector:
 
         :param device: see :func:`~forecast_detector.device.select_device`.
         :param input_size: (height, width) of the network's input, instead of the trained one.
-        :param resize: ``letterbox`` or ``stretch``, instead of the trained way.
+        :param resize: ``letterbox``, ``corner`` or ``stretch``, instead of the trained way.
         :raises ValueError: for a device that is missing, or an input size off the grid of 32.
         """
         self.config = config or StreamConfig()
@@ -77,7 +77,7 @@ class StreamingDetector:
         self.network: Network = fused
         self.decoding = self.network.decoding(self.input_size)
         self.reader: Reader = FrameReader(
-            self.network, self.device, self.input_size, shape.resize == 'letterbox'
+            self.network, self.device, self.input_size, shape.resize
         )
         self.forecaster: Forecaster = LearnedForecast(self.network)
         self._judges_all = True

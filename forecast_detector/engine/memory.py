@@ -86,8 +86,9 @@ def cat(trees: Sequence[T]) -> T:
 
 def where(mask: Tensor | Sequence[bool], yes: T, no: T) -> T:
     """Take each row of the one or of the other, as the mask (B,) says."""
-    device = first_tensor(yes).device
-    mask = torch.as_tensor(mask, dtype=torch.bool, device=device)
+    if yes is None and no is None:
+        return yes
+    mask = torch.as_tensor(mask, dtype=torch.bool, device=first_tensor(yes).device)
     return tree_map(
         lambda a, b: torch.where(mask.view(-1, *[1] * (a.dim() - 1)), a, b), yes, no
     )

@@ -20,12 +20,17 @@ class Network(Protocol):
 
     :ivar reduction: how many times smaller than the input the thumbnail is that a FORECAST is
         corrected by; 0 where a FORECAST does not touch its image.
+    :ivar fill: grey value of the input where the image does not reach.
     :ivar forecasts: whether there is a forecast at all.
     """
 
     @property
     def reduction(self) -> int:
         """How many times smaller than the input a thumbnail is, or 0."""
+
+    @property
+    def fill(self) -> int:
+        """Grey value of padding."""
 
     @property
     def forecasts(self) -> bool:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..boxes import Geometry
+from ..config import Resize
 from ..preprocess import lay_image
 from ..types import BadFrameError, Frame
 from .memory import Maps
@@ -61,7 +62,7 @@ class FrameReader:
 
     def __init__(
         self, network: Network, device: torch.device, input_size: tuple[int, int],
-        letterbox: bool,
+        resize: Resize,
     ) -> None:
         """
         Prepare for an input size.
@@ -69,7 +70,7 @@ class FrameReader:
         :param input_size: (height, width) of the network's input.
         """
         self.network, self.device = network, device
-        self.input_size, self.letterbox = input_size, letterbox
+        self.input_size, self.resize = input_size, resize
         reduction = network.reduction or 1
         self.thumbnail_size = (input_size[0] // reduction, input_size[1] // reduction)
 
@@ -81,22 +82,27 @@ class FrameReader:
         """
         image = load_image(frame)
         size = (image.shape[1], image.shape[0])
-        return LoadedImage(image, Geometry.fit(size, self.input_size, self.letterbox))
+        return LoadedImage(image, Geometry.fit(size, self.input_size, self.resize))
 
     def read(self, loaded: Sequence[LoadedImage]) -> Maps:
         """Read F of frames."""
         return self.network.read(self._batch(
-            [lay_image(one.image, one.geometry, self.input_size) for one in loaded]
+            [self._lay(one.image, one.geometry, self.input_size) for one in loaded]
         ))
 
     def preview(self, loaded: Sequence[LoadedImage]) -> Maps:
         """Run the first stages on thumbnails of frames."""
         size = self.thumbnail_size
         return self.network.preview(self._batch([
-            lay_image(
-                one.image, Geometry.fit(one.geometry.image_size, size, self.letterbox), size
+            self._lay(
+                one.image, Geometry.fit(one.geometry.image_size, size, self.resize), size
             ) for one in loaded
         ]))
+
+    def _lay(
+        self, image: NDArray[np.uint8], geometry: Geometry, size: tuple[int, int]
+    ) -> NDArray[np.uint8]:
+        return lay_image(image, geometry, size, self.network.fill)
 
     def _batch(self, images: list[NDArray[np.uint8]]) -> Tensor:
         return torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2)

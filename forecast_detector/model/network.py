@@ -39,6 +39,8 @@ class ForecastNetwork(nn.Module):
     F is one map, at stride 32.
     """
 
+    fill = FILL
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config

@@ -65,7 +65,8 @@ def start_from_weights(network: ForecastNetwork, named: str) -> str:
     missing = {key.split('.')[0] for key in own if key not in fits}
     if 'backbone' in missing:
         raise WeightsError(
-            f'{start.path}: weights of backbone {start.config.backbone!r}, the recipe has '
+            f'{start.path}: weights of backbone '
+            f'{getattr(start.config, "backbone", "yolox")!r}, the recipe has '
             f'{network.config.backbone!r}; use a recipe with the same backbone'
         )
     if missing:

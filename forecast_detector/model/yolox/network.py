@@ -1,0 +1,183 @@
+"""YOLOX with forecasts: its maps move along with the picture, and are corrected."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import nn, Tensor
+import torch.nn.functional as F
+
+from ...flow import prepare
+from .backbone import Pafpn, STRIDES
+from .config import YoloxConfig
+from .decoding import GridDecoding
+from .head import Raw, YoloxHead
+from .motion import backward_flow, Grids, lay_grids, move
+from .temporal import Correction, FixedTrust, MapScheduler, STALENESS
+
+# Grey that published weights were trained with outside of the image.
+FILL = 114
+# Of how many frames since the last READ the network is shown one unit.
+AGE = 1 / 8
+# Mean and spread of grey values, as shares of their range, roughly.
+MEAN, SPREAD = 0.45, 0.25
+
+
+class Features(NamedTuple):
+    """
+    F of a frame.
+
+    :ivar maps: (B, C, H/8, W/8), (B, C, H/16, W/16), (B, C, H/32, W/32).
+    :ivar staleness: (B, 2, H/32, W/32): what of the picture nothing explained since the last
+        READ, moved along; and frames since then, in units of eight. 0 on a READ.
+    """
+
+    maps: tuple[Tensor, ...]
+    staleness: Tensor
+
+
+class Preview(NamedTuple):
+    """
+    A thumbnail, as motion and correction need it.
+
+    :ivar picture: (B, 3, h, w), RGB, uint8.
+    :ivar grey: (B, 1, h, w), uint8, prepared for :func:`~forecast_detector.flow.dense_flow`.
+    """
+
+    picture: Tensor
+    grey: Tensor
+
+
+class YoloxNetwork(nn.Module):
+    """
+    The engine's :class:`~forecast_detector.engine.network.Network`, made of YOLOX.
+
+    The forecast is dense motion: F of the frame before, moved along with the picture, then
+    corrected by its thumbnail. It comes in one part, :meth:`correct`; there is no recurrent
+    state but F itself, and the detector sees F alone.
+    """
+
+    fill = FILL
+    forecasts = True
+
+    def __init__(self, config: YoloxConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = Pafpn(config)
+        self.head = YoloxHead(config)
+        self.correction = (
+            Correction(config.map_channels, config.correction, config.peek)
+            if config.correction else None
+        )
+        self.scheduler: nn.Module = (
+            MapScheduler(config.map_channels, config.scheduler) if config.scheduler
+            else FixedTrust(config.trust)
+        )
+        self._cells = tuple(stride // config.peek for stride in STRIDES)
+
+    @property
+    def reduction(self) -> int:
+        """How many times smaller than the input the thumbnail is."""
+        return self.config.peek
+
+    def read(self, images: Tensor) -> Features:
+        """
+        Make F of images, (B, 3, H, W), RGB, 0..255.
+
+        :returns: of no staleness.
+        """
+        maps = self.head.begin(self.backbone(images.to(self._dtype)))
+        coarse = maps[-1]
+        return Features(maps, coarse.new_zeros(len(coarse), STALENESS, *coarse.shape[2:]))
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return next(self.head.parameters()).dtype
+
+    def preview(self, thumbnails: Tensor) -> Preview:
+        """Keep thumbnails, (B, 3, h, w), RGB, uint8, and make them grey and smooth."""
+        weights = thumbnails.new_tensor([0.299, 0.587, 0.114], dtype=torch.float32)
+        grey = (thumbnails.float() * weights[:, None, None]).sum(dim=1, keepdim=True).round()
+        prepared = [
+            torch.from_numpy(prepare(one))[None]
+            for one in grey[:, 0].to(torch.uint8).cpu().numpy()
+        ]
+        return Preview(thumbnails, torch.stack(prepared).to(thumbnails.device))
+
+    def zero_state(self, features: Features) -> None:
+        """There is none."""
+
+    def encode(self, features: Features, state: None) -> tuple[Features, Features, None]:
+        """Give F as the forecast and as the converted map: motion is seen with the next frame."""
+        return features, features, None
+
+    def correct(
+        self, forecast: Features, preview: Preview, previous: Preview
+    ) -> tuple[Features, Tensor]:
+        """
+        Move F along with the picture, and correct it.
+
+        :param forecast: F of the frame before.
+        :returns: F of this frame, and the surprise, (B, 3, H/32, W/32): what motion leaves
+            unexplained, its mean and its peak in a cell, and how far things moved.
+        """
+        flow = backward_flow(preview.grey, previous.grey)
+        return self.follow(forecast, preview, previous, lay_grids(flow, self._cells))
+
+    def follow(
+        self, forecast: Features, preview: Preview, previous: Preview, grids: Grids
+    ) -> tuple[Features, Tensor]:
+        """Move and correct along motion that is known, see :meth:`correct`."""
+        now, before = (one.picture.to(self._dtype) / 255 for one in (preview, previous))
+        unexplained = now - move(before, grids.picture)
+        surprise = self._surprise(unexplained, grids)
+        # Once moved by a fraction of a cell, bilinear maps are blurred and scores fade.
+        maps = tuple(
+            move(one, grid, 'bicubic') for one, grid in zip(forecast.maps, grids.maps)
+        )
+        staleness = move(forecast.staleness, grids.maps[-1])
+        staleness = torch.cat([
+            staleness[:, :1] + 4 * surprise[:, :1], staleness[:, 1:] + AGE
+        ], dim=1)
+        if self.correction is not None:
+            seen = torch.cat([(now - MEAN) / SPREAD, unexplained / SPREAD], dim=1)
+            maps = self.correction(maps, seen, staleness)
+        return Features(maps, staleness), surprise
+
+    def _surprise(self, unexplained: Tensor, grids: Grids) -> Tensor:
+        cell = self._cells[-1]
+        error = unexplained.abs().mean(dim=1, keepdim=True)
+        moved = grids.flow.to(error.dtype).norm(dim=1, keepdim=True)
+        return torch.cat([
+            F.avg_pool2d(error, cell), F.max_pool2d(error, cell), 10 * F.avg_pool2d(moved, cell)
+        ], dim=1)
+
+    def extrapolate(self, forecast: Features, preview: Preview, previous: Preview) -> Features:
+        """Move F of a frame that has not come yet, as the picture last moved."""
+        grids = lay_grids(backward_flow(preview.grey, previous.grey), self._cells)
+        maps = tuple(
+            move(one, grid, 'bicubic') for one, grid in zip(forecast.maps, grids.maps)
+        )
+        return Features(maps, move(forecast.staleness, grids.maps[-1]))
+
+    def schedule(self, features: Features, converted: Features, surprise: Tensor) -> Tensor:
+        """Judge a forecast; returns logits, (B, 2): READ, FORECAST."""
+        logits: Tensor = self.scheduler(features.maps, features.staleness, surprise)
+        return logits
+
+    def combine(self, features: Features, converted: Features) -> Features:
+        """Give what the detector sees: F."""
+        return features
+
+    def detect(self, features: Features) -> tuple[Raw, ...]:
+        """Run the rest of the head on F."""
+        return self.head.finish(features.maps)
+
+    def decoding(self, input_size: tuple[int, int]) -> GridDecoding:
+        """
+        Prepare for the head's outputs at an input size.
+
+        :param input_size: (height, width) in pixels.
+        """
+        return GridDecoding.lay(input_size, next(self.parameters()).device)

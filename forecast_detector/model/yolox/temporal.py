@@ -1,0 +1,131 @@
+"""What corrects moved maps, and what judges them."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn, Tensor
+import torch.nn.functional as F
+
+from ..encoder import separable
+from .backbone import STRIDES
+
+# Staleness: how much of the picture nothing explained since the last READ, and frames since.
+STALENESS = 2
+# What motion leaves unexplained in a cell, its mean and its peak; and how far things moved.
+SURPRISE = 3
+# Mean difference of grey values, as a share of their range, of pictures with little in common.
+CUT = 0.1
+# Colours, and what motion leaves unexplained of them.
+SEEN = 6
+
+
+def shrink(in_channels: int, out_channels: int) -> nn.Sequential:
+    """Halve a map."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, in_channels, 3, 2, 1, groups=in_channels, bias=False),
+        nn.Conv2d(in_channels, out_channels, 1),
+    )
+
+
+def _silent(in_channels: int, out_channels: int) -> nn.Conv2d:
+    """Make a 1x1 convolution that gives zeros until it is trained."""
+    layer = nn.Conv2d(in_channels, out_channels, 1)
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
+
+
+class Correction(nn.Module):
+    """
+    Correct moved maps by what the thumbnail shows.
+
+    What is added starts at zero: untrained, maps are moved, and no more. Widths grow with the
+    stride, as cells grow fewer.
+    """
+
+    def __init__(self, channels: int, width: int, peek: int) -> None:
+        """
+        Make the layers.
+
+        :param channels: of each map of F; ``width``: of the finest map's layers.
+        :param peek: how many times smaller than the input the thumbnail is, 2 or 4.
+        """
+        super().__init__()
+        widths = [width, width * 3 // 2, width * 2]
+        self.stem = nn.Conv2d(SEEN, 16, 3, 2, 1)
+        first = shrink(16, width) if peek == 2 else separable(16, width)
+        self.stages = nn.ModuleList([
+            first, *(shrink(a, b) for a, b in zip(widths, widths[1:]))
+        ])
+        self.reduce = nn.ModuleList(nn.Conv2d(channels, one, 1) for one in widths)
+        self.mix = nn.ModuleList(separable(2 * one + STALENESS, one) for one in widths)
+        self.spread = nn.ModuleList(separable(one, one) for one in widths)
+        self.project = nn.ModuleList(_silent(one, channels) for one in widths)
+
+    def forward(
+        self, maps: tuple[Tensor, ...], seen: Tensor, staleness: Tensor
+    ) -> tuple[Tensor, ...]:
+        """
+        Correct maps.
+
+        :param maps: moved, (B, C, h, w) each, finest first.
+        :param seen: the thumbnail, and what motion leaves unexplained, (B, 6, h, w).
+        :param staleness: (B, 2, H/32, W/32).
+        """
+        x, corrected = F.silu(self.stem(seen)), []
+        layers = zip(maps, self.stages, self.reduce, self.mix, self.spread, self.project)
+        for one, stage, reduce, mix, spread, project in layers:
+            x = F.silu(stage(x))
+            stale = F.interpolate(staleness, one.shape[2:], mode='nearest')
+            mixed = F.silu(mix(torch.cat([F.silu(reduce(one)), x, stale], dim=1)))
+            corrected.append(one + project(F.silu(spread(mixed))))
+        return tuple(corrected)
+
+
+class FixedTrust(nn.Module):
+    """In the scheduler's place before training: every forecast is as good, but for cuts."""
+
+    def __init__(self, trust: float) -> None:
+        super().__init__()
+        self.logit = math.log(trust / (1 - trust))
+
+    def forward(self, maps: tuple[Tensor, ...], staleness: Tensor, surprise: Tensor) -> Tensor:
+        """Score READ and FORECAST; returns logits, (B, 2)."""
+        same = surprise[:, 0].mean(dim=(1, 2)) < CUT
+        forecast = torch.where(same, self.logit, -20.0).to(surprise.dtype)
+        return torch.stack([torch.zeros_like(forecast), forecast], dim=1)
+
+
+class MapScheduler(nn.Module):
+    """
+    Judge a forecast: what is on its maps, how stale they are, what motion does not explain.
+
+    Each map is reduced to few channels and to its peaks at stride 32; two convolutions, then
+    means and peaks over the picture.
+    """
+
+    def __init__(self, channels: int, width: int) -> None:
+        """
+        Make the layers.
+
+        :param channels: of each map of F; ``width``: of the scheduler's layers.
+        """
+        super().__init__()
+        self.context = nn.ModuleList(nn.Conv2d(channels, 8, 1) for _ in STRIDES)
+        inputs = 8 * len(STRIDES) + STALENESS + SURPRISE
+        self.conv1 = nn.Conv2d(inputs, width, 3, padding=1)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        self.fc = nn.Linear(2 * width, 2)
+
+    def forward(self, maps: tuple[Tensor, ...], staleness: Tensor, surprise: Tensor) -> Tensor:
+        """Score READ and FORECAST; returns logits, (B, 2)."""
+        context = [
+            F.adaptive_max_pool2d(F.silu(reduce(one)), staleness.shape[2:])
+            for reduce, one in zip(self.context, maps)
+        ]
+        x = torch.cat([*context, staleness, surprise], dim=1)
+        x = F.silu(self.conv2(F.silu(self.conv1(x))))
+        logits: Tensor = self.fc(torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1))
+        return logits
