@@ -142,7 +142,7 @@ def test_features_previews_and_thumbnails_share_one_limit_of_memory(steered, cli
     whole = FeatureStore(steered, clips)
     frames = range(27)
     parts = [values.element_size() * values.numel()
-             for values in (whole.features(frames), whole.previews(frames))] + [27 * 80 * 80]
+             for values in (whole.features(frames), whole.previews(frames))] + [27 * 208 * 208]
     assert whole.memory_bytes == sum(parts)
     for limit, kept in ((sum(parts), sum(parts)), (sum(parts) - 1, sum(parts[:2])),
                         (sum(parts[:2]) - 1, parts[0]), (0, 0)):

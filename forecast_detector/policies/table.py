@@ -79,6 +79,7 @@ _CARRIERS = (
     Entry('hold', Mark(-4, 'hold'), carrier='boxes.HoldBoxes'),
     Entry('kalman', Mark(3, 'kalman'), carrier='kalman.KalmanBoxes', swept_scheduled=True),
     Entry('moved', Mark(6), carrier='boxes.MovedBoxes'),
+    Entry('flow', Mark(-5, 'flow'), carrier='flow.FlowBoxes', swept_scheduled=True),
 )
 TABLE = {entry.name: entry for entry in (
     Entry('scheduler', Mark(0, 'scheduler'), takes_p=True, takes_read_every=False, forecasts=True),
