@@ -40,11 +40,11 @@ ALLOWED = {
     # Loops over the engine.
     'scoring': {'boxes', 'data', 'records', 'types'},
     'policies': {
-        'boxes', 'config', 'data', 'engine', 'model', 'preprocess', 'scoring', 'types',
+        'boxes', 'config', 'data', 'engine', 'flow', 'model', 'preprocess', 'scoring', 'types',
     },
     'evaluation': {
-        'boxes', 'checkpoint', 'config', 'data', 'engine', 'memory', 'policies', 'postprocess',
-        'records', 'scoring', 'types',
+        'boxes', 'checkpoint', 'config', 'data', 'engine', 'flow', 'memory', 'policies',
+        'postprocess', 'records', 'scoring', 'types',
     },
     'training': {
         'boxes', 'checkpoint', 'config', 'data', 'engine', 'model', 'postprocess', 'settings',
@@ -58,7 +58,7 @@ ALLOWED = {
         'bags', 'config', 'data', 'demo', 'engine', 'evaluation', 'node', 'parameter', 'policies',
         'records', 'scoring', 'topics', 'types',
     },
-    'report': {'records'},
+    'report': {'policies', 'records'},
     'annotate': {'data', 'types'},
     'demo': {'bags', 'data', 'node', 'scoring', 'types'},
     # The robot's node; and the nodes around it, for demos and replays.

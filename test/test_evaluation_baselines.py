@@ -14,6 +14,7 @@ from forecast_detector.data.base import Clip
 from forecast_detector.engine import StreamingDetector
 from forecast_detector.evaluation.run import ClipRun, latency, run_clips
 from forecast_detector.policies.boxes import BoxBaseline, HoldBoxes, MovedBoxes
+from forecast_detector.policies.flow import FlowBoxes
 from forecast_detector.policies.kalman import KalmanBoxes, KalmanConfig
 from forecast_detector.policies.registry import make_runner
 from forecast_detector.policies.step import DecodeTimer, Step
@@ -190,16 +191,18 @@ class PannedClip(BoxClip):
         return self.ground[y:y + 200, x:x + 300]
 
 
+@pytest.mark.parametrize('carrier', [MovedBoxes, FlowBoxes])
 @pytest.mark.parametrize('velocity', [(0, 0), (6, -4), (-9, 5)])
-def test_boxes_move_along_with_the_picture(velocity):
+def test_boxes_move_along_with_the_picture(carrier, velocity):
     clip = PannedClip(8, velocity)
-    for index, step in enumerate(run(clip, MovedBoxes(), 8)):
+    for index, step in enumerate(run(clip, carrier(), 8)):
         assert step.detections.boxes[0] == pytest.approx(clip.boxes[index], abs=2.5)
 
 
-def test_boxes_that_move_go_on_as_they_did_where_no_frame_has_come():
+@pytest.mark.parametrize('kind', [MovedBoxes, FlowBoxes])
+def test_boxes_that_move_go_on_as_they_did_where_no_frame_has_come(kind):
     clip = PannedClip(3, (6, -4))
-    carrier = MovedBoxes()
+    carrier = kind()
     carrier.read(found((*clip.boxes[0], 0.9, 0)), clip.frame(0))
     carrier.skip(clip.frame(1))
     assert carrier.skip(None).boxes[0] == pytest.approx(clip.boxes[2], abs=1.5)

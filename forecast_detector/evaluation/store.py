@@ -22,7 +22,7 @@ from ..data.base import Clip, Truth
 from ..engine import StreamingDetector
 from ..engine.memory import first_tensor, Maps, Memory, tree_map
 from ..engine.recurrence import Forecaster, seen
-from ..policies.boxes import thumbnail
+from ..flow import Grey, grey_thumbnail, LONGER_SIDE, thumbnail_size
 from ..postprocess import to_image
 from ..types import Detections, Frame
 from .run import Done, ignore
@@ -66,7 +66,7 @@ class FeatureStore:
 
     What of these does not fit into ``limit_bytes`` of memory lies in temporary files (see
     :mod:`tempfile`), which are gone with the process. At 256 channels of 10x10 a frame takes
-    109 kB, and 42 kB more for a peek on 320x320; headers of frames come on top, 1 kB each.
+    145 kB, and 42 kB more for a peek on 320x320; headers of frames come on top, 1 kB each.
 
     :ivar first: index of the first frame of each clip among all frames.
     :ivar memory_bytes: what all that takes of memory, without the files.
@@ -147,7 +147,7 @@ class FeatureStore:
             self._features = self._put(self._features, start, reader.read(loaded))
             if self.detector.forecaster.reduction:
                 self._previews = self._put(self._previews, start, reader.preview(loaded))
-            pictures = np.stack([thumbnail(one.image)[None, :, :, 0] for one in loaded])
+            pictures = np.stack([_squared(grey_thumbnail(one.image)) for one in loaded])
             self._thumbnails = self._put(self._thumbnails, start, torch.from_numpy(pictures))
             self._geometries += [one.geometry for one in loaded]
             self._headers += [
@@ -240,7 +240,8 @@ class FeatureStore:
 
     def thumbnail(self, frame: int) -> NDArray[np.uint8]:
         """Give a small grey picture of a frame, as baselines make it of the whole image."""
-        picture = first_tensor(self._thumbnails)[frame, 0].numpy()
+        height, width = thumbnail_size(*self._geometries[frame].image_size)
+        picture = first_tensor(self._thumbnails)[frame, 0, :height, :width].numpy()
         return np.repeat(picture[:, :, None], 3, axis=2)
 
     def geometry(self, frame: int) -> Geometry:
@@ -258,6 +259,13 @@ class FeatureStore:
         """
         found = self.detector.detect(seen(self.detector.network, memory), config)
         return [to_image(one, self.geometry(frame)) for one, frame in zip(found, frames)]
+
+
+def _squared(picture: Grey) -> Grey:
+    """Lay a thumbnail of any shape into the room that each has, (1, H, W)."""
+    room = np.zeros((1, LONGER_SIDE, LONGER_SIDE), np.uint8)
+    room[0, :picture.shape[0], :picture.shape[1]] = picture
+    return room
 
 
 class StoredClip(Clip):

@@ -15,13 +15,14 @@ import torch
 from torch import Tensor
 
 from ..data.base import Clip
+from ..flow import grey_thumbnail
 from ..model.motion import phase_correlation
 from ..preprocess import FILL
 from ..types import Action, Detections, Frame, Reason
 from .step import DecodeTimer, Runner, Step
 
 # Side of the picture that motion is measured on, pixels.
-THUMBNAIL = 80
+SIDE = 80
 
 
 class Carrier(Protocol):
@@ -96,16 +97,11 @@ class MovedBoxes:
         return self._last
 
 
-def thumbnail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Make a small grey picture, three equal channels; one that is small enough stays so."""
-    small = cv2.resize(image, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB))
-
-
 def _picture(image: NDArray[np.uint8]) -> tuple[Tensor, tuple[int, int]]:
     """Make a thumbnail for phase correlation; with the image's (width, height)."""
-    grey = thumbnail(image)[:, :, 0].astype(np.float32) - FILL
-    return torch.from_numpy(grey), (image.shape[1], image.shape[0])
+    # By way of the thumbnail that stores keep of every image.
+    small = cv2.resize(grey_thumbnail(image), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    return torch.from_numpy(small.astype(np.float32) - FILL), (image.shape[1], image.shape[0])
 
 
 class BoxBaseline:
