@@ -38,8 +38,9 @@ class NodeConfig:
         fixed='configure', example=(320, 320),
     )
     resize: str = parameter(
-        '', 'How an image is laid into the input: letterbox keeps its aspect and pads on all sides, '
-        'corner on the right and below, stretch fills; empty is what the weights were trained with.',
+        '', 'How an image is laid into the input: letterbox keeps its aspect and pads on all '
+        'sides, corner on the right and below, stretch fills; empty is what the weights were '
+        'trained with.',
         choices=('', *get_args(Resize)), fixed='configure',
     )
     image_topics: tuple[str, ...] = parameter(

@@ -75,6 +75,7 @@ class FeatureStore:
     def __init__(
         self, detector: StreamingDetector, clips: Sequence[Clip], done: Done = ignore,
         limit_bytes: int = 4 << 30, on_bad: Callable[[Clip, Exception], None] | None = None,
+        half: bool = False,
     ) -> None:
         """
         Read every frame of every clip.
@@ -82,11 +83,12 @@ class FeatureStore:
         :param done: called with the number of frames read, for progress.
         :param on_bad: told of each clip with a frame that cannot be used, which is then left out
             of ``clips``; without it the first one raises.
+        :param half: whether features are kept in half precision, for training.
         :raises BadFrameError: for a frame that cannot be used.
         :raises ValueError: if no clip can be used.
         :raises OSError: if the temporary file finds no room.
         """
-        self.detector, self._on_bad = detector, on_bad
+        self.detector, self._on_bad, self._half = detector, on_bad, half
         self._frames, self._limit = sum(len(clip) for clip in clips), limit_bytes
         self.memory_bytes = 0
         self._features: Maps = None
@@ -144,7 +146,10 @@ class FeatureStore:
         count, start, reader = len(waiting), len(self._geometries), self.detector.reader
         if count:
             loaded = [one for _, one in waiting]
-            self._features = self._put(self._features, start, reader.read(loaded))
+            features = reader.read(loaded)
+            if self._half:
+                features = tree_map(Tensor.half, features)
+            self._features = self._put(self._features, start, features)
             if self.detector.forecaster.reduction:
                 self._previews = self._put(self._previews, start, reader.preview(loaded))
             pictures = np.stack([_squared(grey_thumbnail(one.image)) for one in loaded])

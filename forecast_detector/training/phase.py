@@ -13,8 +13,8 @@ import torch
 from torch import nn, Tensor
 from tqdm import tqdm
 
+from ..config import ModelConfig
 from . import distributed, interrupt
-from .config import TrainConfig
 from .logs import Log
 from .optim import moving_average
 from .precision import MixedPrecision, Precision
@@ -26,7 +26,7 @@ MAX_GRADIENT_NORM = 10.0
 NAMED_CLIPS = 12
 
 
-def fingerprint(config: TrainConfig) -> str:
+def fingerprint(config: Any) -> str:
     """Hash everything of a recipe that shapes its run; provenance does not."""
     values = {key: value for key, value in asdict(config).items() if key != 'info'}
     return hash_facts(values)
@@ -68,13 +68,14 @@ class Phase:
         optimizer: torch.optim.Optimizer,
         lr_schedule: torch.optim.lr_scheduler.LRScheduler,
         ema: float,
-        config: TrainConfig,
+        config: Any,
         state_file: Path,
         precision: Precision = 'fp32',
     ) -> None:
         """
         Take the parts, and go on from the state file where there is one.
 
+        :param config: the whole recipe, a dataclass with the shape of the network as ``model``.
         :raises ValueError: if the file is of another recipe.
         """
         self._network, self._optimizer, self._lr_schedule = network, optimizer, lr_schedule
@@ -82,7 +83,8 @@ class Phase:
         network.zero_grad(set_to_none=True)
         self._average = moving_average(network, ema)
         self._mixed = MixedPrecision(
-            precision, next(network.parameters()).device, config.model
+            precision, next(network.parameters()).device,
+            config.model if isinstance(config.model, ModelConfig) else None,
         )
         self.autocast = self._mixed.autocast
         self._parts: dict[str, Any] = {

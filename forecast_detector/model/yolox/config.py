@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 import math
-from typing import Any, get_args, Literal
+from typing import Any, get_args
 
 from ...config import Resize
 from ...settings import check_types
 
-Cut = Literal['stems', 'towers']
 # (depth, width, depthwise) of the sizes that were published.
 SIZES: Mapping[str, tuple[float, float, bool]] = {
     'nano': (0.33, 0.25, True),
@@ -32,8 +31,9 @@ class YoloxConfig:
     :ivar input_size: (height, width) of the network's input in pixels, multiples of 32.
     :ivar resize: ``corner`` keeps the aspect and pads on the right and below (YOLOX's own way),
         ``letterbox`` pads on all sides, ``stretch`` keeps no aspect.
-    :ivar cut: what F is: the maps behind the head's ``stems``, or behind its ``towers``, which
-        leaves one convolution a map to a FORECAST.
+    :ivar towers: for each map of F, finest first, whether it is that behind the head's towers,
+        which leaves one convolution to a FORECAST, or that behind its stem. The finest map's
+        towers are three quarters of the head's work.
     :ivar peek: how many times smaller than the input the thumbnail is that motion is measured
         on, 2 or 4.
     :ivar correction: channels of the layers that correct moved maps; 0 has none.
@@ -48,7 +48,7 @@ class YoloxConfig:
     depthwise: bool = True
     input_size: tuple[int, int] = (416, 416)
     resize: Resize = 'corner'
-    cut: Cut = 'stems'
+    towers: tuple[bool, bool, bool] = (True, False, False)
     peek: int = 2
     correction: int = 0
     scheduler: int = 0
@@ -68,7 +68,7 @@ class YoloxConfig:
             ),
             (self.resize in get_args(Resize), f'resize: {self.resize!r} is none of '
              f'{get_args(Resize)}'),
-            (self.cut in get_args(Cut), f'cut: {self.cut!r} is none of {get_args(Cut)}'),
+            (len(self.towers) == 3, f'towers: {self.towers}; expected three of true and false'),
             (
                 all(side >= 32 and side % 32 == 0 for side in self.input_size),
                 f'input_size: {self.input_size} must be multiples of 32 (height, width)',
@@ -99,9 +99,9 @@ class YoloxConfig:
         return int(self.width * 256)
 
     @property
-    def map_channels(self) -> int:
-        """Channels of each map of F: a tower has one for classes and one for boxes."""
-        return self.head_channels * (2 if self.cut == 'towers' else 1)
+    def map_channels(self) -> tuple[int, ...]:
+        """Channels of each map of F: towers have some for classes and as many for boxes."""
+        return tuple(self.head_channels * (2 if behind else 1) for behind in self.towers)
 
 
 def yolox_config_from_dict(values: Mapping[str, Any]) -> YoloxConfig:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import nn, Tensor
+import torch.nn.functional as F
 
 from .backbone import STRIDES, Three
 from .blocks import conv, conv3
@@ -27,13 +28,18 @@ class Raw(NamedTuple):
     boxes: Tensor
     objects: Tensor
 
+    @property
+    def scores(self) -> Tensor:
+        """The score of every class in every cell, (B, classes, h, w), in [0, 1]."""
+        return self.classes.sigmoid() * self.objects.sigmoid()
+
 
 class YoloxHead(nn.Module):
     """Stems, towers for classes and for boxes, and one convolution each for the outputs."""
 
     def __init__(self, config: YoloxConfig) -> None:
         super().__init__()
-        self.cut = config.cut
+        self.towers = config.towers
         width, depthwise = config.head_channels, config.depthwise
         self.width = width
 
@@ -56,21 +62,31 @@ class YoloxHead(nn.Module):
 
     def begin(self, maps: Three) -> tuple[Tensor, ...]:
         """Make F of the maps of the path aggregation network."""
-        stems = tuple(stem(x) for stem, x in zip(self.stems, maps))
-        if self.cut == 'stems':
-            return stems
-        return tuple(torch.cat(self._towers(level, x), dim=1) for level, x in enumerate(stems))
+        stems = (stem(x) for stem, x in zip(self.stems, maps))
+        return tuple(
+            torch.cat(self._towers(level, x), dim=1) if self.towers[level] else x
+            for level, x in enumerate(stems)
+        )
 
     def finish(self, maps: tuple[Tensor, ...]) -> tuple[Raw, ...]:
         """Make raw outputs of F."""
         return tuple(self._finish(level, x) for level, x in enumerate(maps))
+
+    def peaks(self, maps: tuple[Tensor, ...]) -> Tensor:
+        """Say how sure each stride is of an object, in cells of the coarsest: (B, 3, h, w)."""
+        peaks = []
+        for level, x in enumerate(maps):
+            boxes = x[:, self.width:] if self.towers[level] else self.reg_convs[level](x)
+            objects = self.obj_preds[level](boxes).sigmoid()
+            peaks.append(F.adaptive_max_pool2d(objects, maps[-1].shape[2:]))
+        return torch.cat(peaks, dim=1)
 
     def _towers(self, level: int, x: Tensor) -> tuple[Tensor, Tensor]:
         return self.cls_convs[level](x), self.reg_convs[level](x)
 
     def _finish(self, level: int, x: Tensor) -> Raw:
         classes, boxes = (
-            self._towers(level, x) if self.cut == 'stems' else x.split(self.width, dim=1)
+            x.split(self.width, dim=1) if self.towers[level] else self._towers(level, x)
         )
         return Raw(
             self.cls_preds[level](classes), self.reg_preds[level](boxes),

@@ -71,7 +71,7 @@ class YoloxNetwork(nn.Module):
             if config.correction else None
         )
         self.scheduler: nn.Module = (
-            MapScheduler(config.map_channels, config.scheduler) if config.scheduler
+            MapScheduler(config.scheduler) if config.scheduler
             else FixedTrust(config.trust)
         )
         self._cells = tuple(stride // config.peek for stride in STRIDES)
@@ -132,10 +132,7 @@ class YoloxNetwork(nn.Module):
         now, before = (one.picture.to(self._dtype) / 255 for one in (preview, previous))
         unexplained = now - move(before, grids.picture)
         surprise = self._surprise(unexplained, grids)
-        # Once moved by a fraction of a cell, bilinear maps are blurred and scores fade.
-        maps = tuple(
-            move(one, grid, 'bicubic') for one, grid in zip(forecast.maps, grids.maps)
-        )
+        maps = _move(forecast.maps, grids)
         staleness = move(forecast.staleness, grids.maps[-1])
         staleness = torch.cat([
             staleness[:, :1] + 4 * surprise[:, :1], staleness[:, 1:] + AGE
@@ -156,14 +153,15 @@ class YoloxNetwork(nn.Module):
     def extrapolate(self, forecast: Features, preview: Preview, previous: Preview) -> Features:
         """Move F of a frame that has not come yet, as the picture last moved."""
         grids = lay_grids(backward_flow(preview.grey, previous.grey), self._cells)
-        maps = tuple(
-            move(one, grid, 'bicubic') for one, grid in zip(forecast.maps, grids.maps)
+        return Features(
+            _move(forecast.maps, grids), move(forecast.staleness, grids.maps[-1])
         )
-        return Features(maps, move(forecast.staleness, grids.maps[-1]))
 
     def schedule(self, features: Features, converted: Features, surprise: Tensor) -> Tensor:
         """Judge a forecast; returns logits, (B, 2): READ, FORECAST."""
-        logits: Tensor = self.scheduler(features.maps, features.staleness, surprise)
+        logits: Tensor = self.scheduler(
+            self.head.peaks(features.maps), features.staleness, surprise
+        )
         return logits
 
     def combine(self, features: Features, converted: Features) -> Features:
@@ -181,3 +179,7 @@ class YoloxNetwork(nn.Module):
         :param input_size: (height, width) in pixels.
         """
         return GridDecoding.lay(input_size, next(self.parameters()).device)
+
+
+def _move(maps: tuple[Tensor, ...], grids: Grids) -> tuple[Tensor, ...]:
+    return tuple(move(one, grid) for one, grid in zip(maps, grids.maps))

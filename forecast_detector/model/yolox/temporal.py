@@ -15,6 +15,8 @@ from .backbone import STRIDES
 STALENESS = 2
 # What motion leaves unexplained in a cell, its mean and its peak; and how far things moved.
 SURPRISE = 3
+# How sure each stride is of an object.
+OBJECTS = len(STRIDES)
 # Mean difference of grey values, as a share of their range, of pictures with little in common.
 CUT = 0.1
 # Colours, and what motion leaves unexplained of them.
@@ -45,7 +47,7 @@ class Correction(nn.Module):
     stride, as cells grow fewer.
     """
 
-    def __init__(self, channels: int, width: int, peek: int) -> None:
+    def __init__(self, channels: tuple[int, ...], width: int, peek: int) -> None:
         """
         Make the layers.
 
@@ -59,10 +61,10 @@ class Correction(nn.Module):
         self.stages = nn.ModuleList([
             first, *(shrink(a, b) for a, b in zip(widths, widths[1:]))
         ])
-        self.reduce = nn.ModuleList(nn.Conv2d(channels, one, 1) for one in widths)
+        self.reduce = nn.ModuleList(nn.Conv2d(c, w, 1) for c, w in zip(channels, widths))
         self.mix = nn.ModuleList(separable(2 * one + STALENESS, one) for one in widths)
         self.spread = nn.ModuleList(separable(one, one) for one in widths)
-        self.project = nn.ModuleList(_silent(one, channels) for one in widths)
+        self.project = nn.ModuleList(_silent(w, c) for c, w in zip(channels, widths))
 
     def forward(
         self, maps: tuple[Tensor, ...], seen: Tensor, staleness: Tensor
@@ -91,7 +93,7 @@ class FixedTrust(nn.Module):
         super().__init__()
         self.logit = math.log(trust / (1 - trust))
 
-    def forward(self, maps: tuple[Tensor, ...], staleness: Tensor, surprise: Tensor) -> Tensor:
+    def forward(self, objects: Tensor, staleness: Tensor, surprise: Tensor) -> Tensor:
         """Score READ and FORECAST; returns logits, (B, 2)."""
         same = surprise[:, 0].mean(dim=(1, 2)) < CUT
         forecast = torch.where(same, self.logit, -20.0).to(surprise.dtype)
@@ -100,32 +102,35 @@ class FixedTrust(nn.Module):
 
 class MapScheduler(nn.Module):
     """
-    Judge a forecast: what is on its maps, how stale they are, what motion does not explain.
+    Judge a forecast: where its objects are, how stale it is, what motion does not explain.
 
-    Each map is reduced to few channels and to its peaks at stride 32; two convolutions, then
-    means and peaks over the picture.
+    Three convolutions at stride 32, then sums and peaks over the picture: what is expected to go
+    wrong adds up over objects.
     """
 
-    def __init__(self, channels: int, width: int) -> None:
+    def __init__(self, width: int) -> None:
         """
         Make the layers.
 
-        :param channels: of each map of F; ``width``: of the scheduler's layers.
+        :param width: their channels.
         """
         super().__init__()
-        self.context = nn.ModuleList(nn.Conv2d(channels, 8, 1) for _ in STRIDES)
-        inputs = 8 * len(STRIDES) + STALENESS + SURPRISE
-        self.conv1 = nn.Conv2d(inputs, width, 3, padding=1)
+        self.conv1 = nn.Conv2d(OBJECTS + STALENESS + SURPRISE, width, 3, padding=1)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        self.conv3 = nn.Conv2d(width, width, 3, padding=1)
         self.fc = nn.Linear(2 * width, 2)
 
-    def forward(self, maps: tuple[Tensor, ...], staleness: Tensor, surprise: Tensor) -> Tensor:
-        """Score READ and FORECAST; returns logits, (B, 2)."""
-        context = [
-            F.adaptive_max_pool2d(F.silu(reduce(one)), staleness.shape[2:])
-            for reduce, one in zip(self.context, maps)
-        ]
-        x = torch.cat([*context, staleness, surprise], dim=1)
-        x = F.silu(self.conv2(F.silu(self.conv1(x))))
-        logits: Tensor = self.fc(torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1))
+    def forward(self, objects: Tensor, staleness: Tensor, surprise: Tensor) -> Tensor:
+        """
+        Score READ and FORECAST.
+
+        :param objects: how sure each stride is of one, (B, 3, H/32, W/32), in [0, 1].
+        :param staleness: (B, 2, H/32, W/32); ``surprise``: (B, 3, H/32, W/32).
+        :returns: logits, (B, 2).
+        """
+        x = torch.cat([objects, staleness, surprise], dim=1)
+        x = F.silu(self.conv1(x))
+        x = F.silu(self.conv3(F.silu(self.conv2(x))))
+        pooled = torch.cat([x.mean(dim=(2, 3)), x.amax(dim=(2, 3))], dim=1)
+        logits: Tensor = self.fc(pooled)
         return logits

@@ -1,0 +1,1 @@
+"""Training without labels: a detector's own readings teach its forecasts and its scheduler."""

@@ -1,0 +1,144 @@
+"""Phase ``scheduler``: it learns how much goes wrong in a run of forecasts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn, Tensor
+import torch.nn.functional as F
+from tqdm import tqdm
+
+from ...boxes import iou
+from ...engine.recurrence import advance, LearnedForecast
+from ...model.yolox.network import YoloxNetwork
+from ...model.yolox.temporal import MapScheduler
+from ...types import Detections
+from .. import interrupt
+from ..logs import Log
+from ..optim import adamw, one_cycle
+from ..phase import Phase
+from .readings import Readings
+from .recipe import DistillConfig, JudgeRecipe
+
+ROLLOUTS_AT_ONCE = 8
+
+
+class Lessons(NamedTuple):
+    """
+    What the scheduler sees of runs of forecasts, and what went wrong in them.
+
+    :ivar objects: (runs, frames, 3, h, w); ``staleness``: (runs, frames, 2, h, w).
+    :ivar surprise: (runs, frames, 3, h, w).
+    :ivar errors: objects missed and made up, (runs, frames).
+    """
+
+    objects: Tensor
+    staleness: Tensor
+    surprise: Tensor
+    errors: Tensor
+
+
+def train_scheduler(
+    network: YoloxNetwork, readings: Readings, config: DistillConfig, state: Path, log: Log
+) -> None:
+    """
+    Train the scheduler alone, on runs of forecasts made beforehand.
+
+    The errors of a run are taken for counts (Poisson), whose mean is what its frames add up to:
+    the confidence of the run is then the product of those of its frames, as the engine has it.
+
+    :param state: file to resume from.
+    :raises ValueError: for a network without a scheduler.
+    """
+    if not isinstance(network.scheduler, MapScheduler):
+        raise ValueError('model.scheduler: phase scheduler trains it, and it is 0; set channels')
+    recipe = config.scheduler
+    network.eval().requires_grad_(False)
+    network.scheduler.requires_grad_(True)
+    optimizer = adamw([([network.scheduler], recipe.lr)], recipe.weight_decay)
+    phase = Phase(
+        network, optimizer, one_cycle(optimizer, max(1, recipe.steps)), recipe.ema, config, state
+    )
+    if phase.first < recipe.steps:
+        lessons = make_lessons(network, readings, recipe, config.seed)
+    for step in phase.steps('scheduler', recipe.steps, recipe.batch_size * recipe.frames):
+        rng = np.random.default_rng([config.seed, step, 1])
+        chosen = torch.from_numpy(rng.integers(0, len(lessons.errors), recipe.batch_size))
+        loss = run_loss(network.scheduler, Lessons(*(part[chosen] for part in lessons)), recipe)
+        phase.update(step, loss)
+        phase.report(step, log, {'decision': loss})
+    phase.finish(recipe.steps)
+
+
+def run_loss(scheduler: nn.Module, lessons: Lessons, recipe: JudgeRecipe) -> Tensor:
+    """Give the negative log likelihood of the errors of runs, up to a constant."""
+    shape = lessons.errors.shape
+    logits = scheduler(*(part.flatten(0, 1) for part in lessons[:3])).view(*shape, 2)
+    # -log softmax of FORECAST; what a run's frames add up to.
+    expected = F.softplus(logits[..., 0] - logits[..., 1]).cumsum(dim=1) + 1e-4
+    return (expected - lessons.errors / recipe.errors * expected.log()).mean()
+
+
+@torch.no_grad()
+def make_lessons(
+    network: YoloxNetwork, readings: Readings, recipe: JudgeRecipe, seed: int
+) -> Lessons:
+    """
+    Forecast run after run, and count what goes wrong.
+
+    :raises InterruptedTraining: if a signal asked to stop.
+    """
+    rng = np.random.default_rng([seed, 2])
+    made: list[Lessons] = []
+    with tqdm(total=recipe.rollouts, desc='runs of forecasts', unit='run') as bar:
+        while bar.n < recipe.rollouts:
+            count = min(ROLLOUTS_AT_ONCE, recipe.rollouts - bar.n)
+            runs = readings.draw(rng, count, recipe.frames, recipe.thinning, recipe.cut)
+            made.append(_follow(network, readings, runs, recipe))
+            bar.update(count)
+            if interrupt.requested():
+                break
+    return Lessons(*(torch.cat(parts) for parts in zip(*made)))
+
+
+def _follow(
+    network: YoloxNetwork, readings: Readings, runs: np.ndarray, recipe: JudgeRecipe
+) -> Lessons:
+    """Forecast some runs side by side."""
+    forecaster = LearnedForecast(network)
+    memory = advance(network, readings.features(runs[0]), preview=readings.previews(runs[0]))
+    seen, errors = [], []
+    for frames in runs[1:]:
+        preview, before = readings.previews(frames), memory.preview
+        expected = forecaster.expect(memory, preview)
+        features = expected.features
+        objects = network.head.peaks(features.maps)
+        seen.append((objects, features.staleness, expected.surprise))
+        errors.append([
+            count_errors(found, readings.detections[frame], recipe)
+            for found, frame in zip(readings.detect(features), frames)
+        ])
+        memory = advance(network, features, None, preview, before)
+    objects, staleness, surprise = (torch.stack(part, dim=1).cpu() for part in zip(*seen))
+    counts = torch.tensor(errors, dtype=torch.float32).t()
+    return Lessons(objects, staleness, surprise, counts)
+
+
+def count_errors(found: Detections, reading: Detections, recipe: JudgeRecipe) -> int:
+    """
+    Count objects that a forecast misses, and those that it makes up.
+
+    Scores that waver around a threshold are no errors: what has to be found, and what has to
+    confirm, differ.
+    """
+    overlaps = iou(found.boxes, reading.boxes) * (found.labels[:, None] == reading.labels)
+    same = overlaps >= recipe.iou
+    wanted = reading.scores >= recipe.reference_score
+    claimed = found.scores >= recipe.false_score
+    good, there = found.scores >= recipe.found_score, reading.scores >= recipe.found_score
+    missed = wanted & ~(same & good[:, None]).any(axis=0)
+    made_up = claimed & ~(same & there[None]).any(axis=1)
+    return int(missed.sum() + made_up.sum())

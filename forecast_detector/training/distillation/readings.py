@@ -1,0 +1,89 @@
+"""What reading gives of every frame, kept, and runs of frames drawn from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...engine.memory import Maps, tree_map
+from ...evaluation.store import FeatureStore
+from ...types import Detections
+
+# Weakest detections that are kept of a reading.
+LEAST_SCORE = 0.05
+DETECT_BATCH = 16
+
+
+class Readings:
+    """
+    F, previews and detections of every frame of some clips.
+
+    :ivar detections: of each frame, boxes in pixels of the network's input.
+    """
+
+    def __init__(self, store: FeatureStore) -> None:
+        """Detect on what was read."""
+        self._store = store
+        self._lengths = np.array([len(clip) for clip in store.clips])
+        self.detections: list[Detections] = []
+        for start in range(0, int(self._lengths.sum()), DETECT_BATCH):
+            frames = range(start, min(start + DETECT_BATCH, int(self._lengths.sum())))
+            self.detections += self.detect(self.features(frames))
+        self._weights = self._interest()
+
+    def _interest(self) -> np.ndarray:
+        """Weigh clips: longer ones and those with more objects are drawn more often, by roots."""
+        objects = np.array([
+            np.mean([len(self.detections[first + k]) for k in range(length)])
+            for first, length in zip(self._store.first, self._lengths)
+        ])
+        weights = np.sqrt(self._lengths * (0.25 + objects))
+        return np.asarray(weights / weights.sum())
+
+    @torch.inference_mode()
+    def detect(self, features: Maps) -> list[Detections]:
+        """Detect on features, in pixels of the network's input."""
+        detector = self._store.detector
+        config = detector.config.replace(score_threshold=LEAST_SCORE)
+        return detector.detect(features, config)
+
+    def features(self, frames: Sequence[int]) -> Maps:
+        """Give F of frames, one row each."""
+        return tree_map(Tensor.float, self._store.features(frames))
+
+    def previews(self, frames: Sequence[int]) -> Maps:
+        """Give the thumbnails of frames."""
+        return self._store.previews(frames)
+
+    def name(self, frame: int) -> str:
+        """Name the clip of a frame."""
+        return self._store.clips[int(np.searchsorted(self._store.first, frame, 'right')) - 1].name
+
+    def draw(
+        self, rng: np.random.Generator, count: int, length: int, thinning: int, cut: float = 0.0
+    ) -> np.ndarray:
+        """
+        Draw runs of frames.
+
+        :param length: frames after the first; clips too short for a stride take a smaller one,
+            and repeat their last frame if none fits.
+        :param cut: probability that a run goes on in another clip.
+        :returns: numbers of frames, (length + 1, count).
+        """
+        runs = np.stack([self._run(rng, length, thinning) for _ in range(count)], axis=1)
+        for column in np.flatnonzero(rng.random(count) < cut):
+            at = int(rng.integers(1, length + 1))
+            runs[at:, column] = self._run(rng, length, thinning)[at:]
+        return runs
+
+    def _run(self, rng: np.random.Generator, length: int, thinning: int) -> np.ndarray:
+        clip = int(rng.choice(len(self._lengths), p=self._weights))
+        frames = int(self._lengths[clip])
+        most = max(1, min(1 + thinning, (frames - 1) // length))
+        stride = int(rng.integers(1, most + 1))
+        start = int(rng.integers(0, max(1, frames - stride * length)))
+        run = np.minimum(start + stride * np.arange(length + 1), frames - 1)
+        return np.asarray(self._store.first[clip] + run)

@@ -1,0 +1,188 @@
+"""Recipes of training without labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+import re
+from typing import Any, TypeVar
+
+import yaml
+
+from ...checkpoint import check_info
+from ...model.yolox.config import YoloxConfig
+from ...settings import check_types
+from ..ranges import check_ranges
+
+T = TypeVar('T')
+PHASES = ('forecast', 'scheduler')
+
+
+@dataclass(frozen=True)
+class ForecastRecipe:
+    """
+    Phase ``forecast``: the correction of moved maps, in rollouts as long as streams forecast.
+
+    :ivar steps: optimiser steps.
+    :ivar batch_size: rollouts a step.
+    :ivar frames: of the longest rollout; each step draws a length up to that.
+    :ivar thinning: largest frame stride minus one.
+    :ivar feature: weight of the maps' error (Eq. 2), more where objects are; the others are of
+        the head's outputs, distilled: ``objects``, ``classes``, ``boxes`` and ``scores``.
+    """
+
+    steps: int = 3000
+    batch_size: int = 6
+    frames: int = 7
+    thinning: int = 3
+    lr: float = 1.5e-3
+    weight_decay: float = 1e-4
+    ema: float = 0.995
+    feature: float = 1.0
+    objects: float = 1.0
+    classes: float = 0.5
+    boxes: float = 2.0
+    scores: float = 2.0
+
+    def __post_init__(self) -> None:
+        """:raises ValueError: for a value outside its range."""
+        check_ranges(
+            self,
+            {'steps': 0, 'batch_size': 1, 'frames': 1, 'thinning': 0, 'lr': 0, 'weight_decay': 0,
+             'feature': 0, 'objects': 0, 'classes': 0, 'boxes': 0, 'scores': 0},
+            ('ema',),
+        )
+
+
+@dataclass(frozen=True)
+class JudgeRecipe:
+    """
+    Phase ``scheduler``: how much of what reading finds a run of forecasts gets wrong.
+
+    The confidence of a run is exp(-errors / ``errors``): with p = 0.8 a run ends where about
+    0.22 of these are expected, one object missed or made up for each of them.
+
+    :ivar rollouts: how many runs of forecasts are made to learn from.
+    :ivar frames: of each; ``thinning``: largest frame stride minus one.
+    :ivar cut: probability that a run cuts to another clip on its way.
+    :ivar reference_score: an object is there if reading gives it this score.
+    :ivar found_score: it is found by a forecast of at least this score.
+    :ivar false_score: a forecast of at least this score that reading does not find is an error.
+    :ivar iou: overlap from which two boxes are of one object.
+    """
+
+    steps: int = 1500
+    batch_size: int = 32
+    rollouts: int = 320
+    frames: int = 12
+    thinning: int = 3
+    cut: float = 0.15
+    lr: float = 2e-3
+    weight_decay: float = 1e-3
+    ema: float = 0.99
+    errors: float = 4.0
+    reference_score: float = 0.4
+    found_score: float = 0.3
+    false_score: float = 0.5
+    iou: float = 0.5
+
+    def __post_init__(self) -> None:
+        """:raises ValueError: for a value outside its range."""
+        check_ranges(
+            self,
+            {'steps': 0, 'batch_size': 1, 'rollouts': 1, 'frames': 1, 'thinning': 0, 'lr': 0,
+             'weight_decay': 0, 'errors': 0},
+            ('cut', 'ema', 'reference_score', 'found_score', 'false_score', 'iou'),
+        )
+
+
+@dataclass(frozen=True)
+class DistillConfig:
+    """
+    A whole recipe.
+
+    :ivar model: shape of the network: that of the weights it starts from, and what is added.
+    :ivar frames_a_clip: longer clips are cut to that, for memory; 0 takes all.
+    """
+
+    name: str
+    model: YoloxConfig
+    seed: int = 0
+    phases: tuple[str, ...] = PHASES
+    frames_a_clip: int = 360
+    forecast: ForecastRecipe = field(default_factory=ForecastRecipe)
+    scheduler: JudgeRecipe = field(default_factory=JudgeRecipe)
+    info: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """:raises ValueError: for settings that do not go together; provenance must be text."""
+        check_ranges(self, {'seed': 0, 'frames_a_clip': 0})
+        if not re.fullmatch(r'\w[\w.-]*', self.name):
+            raise ValueError(
+                f'name: {self.name!r} is to name a file; use letters, digits, _, - and .'
+            )
+        unknown = sorted(set(self.phases) - set(PHASES))
+        if unknown or not self.phases or len(set(self.phases)) < len(self.phases):
+            raise ValueError(f'phases: {self.phases}; expected some of {PHASES}, each once')
+        check_info(self.info)
+
+
+SECTIONS: Mapping[str, type] = {'forecast': ForecastRecipe, 'scheduler': JudgeRecipe}
+# What a recipe may say of the model: the rest is that of the weights.
+ADDED = ('towers', 'peek', 'correction', 'scheduler', 'trust')
+
+
+def is_distillation(path: Path) -> bool:
+    """Say whether a recipe trains without labels: it says ``teacher: itself``."""
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, OSError, UnicodeDecodeError):
+        return False
+    return isinstance(values, dict) and 'teacher' in values
+
+
+def load_distill_config(path: Path, start: YoloxConfig) -> DistillConfig:
+    """
+    Read a recipe.
+
+    :param start: shape of the weights that training starts from.
+    :raises ValueError: for unknown keys or values outside their range; names the file.
+    """
+    try:
+        values = dict(_settings(yaml.safe_load(path.read_text()), 'recipe'))
+        teacher = values.pop('teacher', None)
+        if teacher != 'itself':
+            raise ValueError(f"teacher: {teacher!r} is none of ['itself']")
+        added = dict(_settings(values.pop('model', {}), 'model'))
+        unknown = sorted(set(added) - set(ADDED))
+        if unknown:
+            raise ValueError(f'model: unknown settings {unknown}; known are {sorted(ADDED)}')
+        check_types(YoloxConfig, added)
+        made: dict[str, Any] = {'name': path.stem, 'model': replace(start, **_tuples(added))}
+        for section, kind in SECTIONS.items():
+            if section in values:
+                made[section] = _build(kind, values.pop(section), section)
+        return _build(DistillConfig, {**values, **made}, 'recipe')
+    except (yaml.YAMLError, TypeError, ValueError) as error:
+        raise ValueError(f'{path}: {error}') from error
+
+
+def _settings(values: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(values, Mapping):
+        raise ValueError(f'{where}: {values!r} is no set of settings, each with its value')
+    return values
+
+
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+
+
+def _build(kind: type[T], values: Any, where: str) -> T:
+    values = _settings(values, where)
+    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ValueError(f'{where}: unknown settings {unknown}; known are {sorted(known)}')
+    check_types(kind, values)
+    return kind(**_tuples(values))

@@ -1,0 +1,112 @@
+"""A whole training without labels: phases, logs, resume, and the weights file at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import datetime, timezone
+import json
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from ... import __version__
+from ...checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from ...config import StreamConfig
+from ...data.base import Clip, ClipDataset
+from ...data.views import ClipView
+from ...engine import StreamingDetector
+from ...evaluation.store import FeatureStore
+from ...model.yolox.config import YoloxConfig
+from ...model.yolox.network import YoloxNetwork
+from ..logs import Log, open_logs
+from ..run_facts import claim, data_facts, weights_digest
+from .forecast import train_forecast
+from .judging import train_scheduler
+from .readings import Readings
+from .recipe import DistillConfig
+
+PHASES: dict[str, Callable[[YoloxNetwork, Readings, DistillConfig, Path, Log], None]] = {
+    'forecast': train_forecast, 'scheduler': train_scheduler,
+}
+
+
+def load_start(named: str) -> Checkpoint:
+    """
+    Load the weights that training starts from.
+
+    :raises ValueError: for those of another family: only YOLOX is trained without labels.
+    """
+    start = load_checkpoint(named)
+    if not isinstance(start.network, YoloxNetwork):
+        raise ValueError(
+            f"{start.path}: weights of the paper's family; training without labels starts from "
+            'YOLOX weights: import some with forecast-detector import, or name coco'
+        )
+    return start
+
+
+def grown(start: YoloxNetwork, config: YoloxConfig, seed: int) -> YoloxNetwork:
+    """Make a network of a shape that takes over whatever fits; the rest is as it is drawn."""
+    torch.manual_seed(seed)
+    network = YoloxNetwork(config)
+    own = network.state_dict()
+    fits = {
+        key: value for key, value in start.state_dict().items()
+        if key in own and own[key].shape == value.shape
+    }
+    network.load_state_dict({**own, **fits})
+    return network
+
+
+def distill(
+    config: DistillConfig, dataset: ClipDataset, start: Checkpoint, out: Path,
+    device: torch.device,
+) -> Path:
+    """
+    Train on videos without labels; goes on where an earlier run stopped.
+
+    :param out: folder for the log, the states to resume from, and the weights.
+    :returns: the weights file, ``out/<name>.safetensors``.
+    :raises ValueError: for data without frames, and for a folder that holds another run.
+    """
+    assert isinstance(start.network, YoloxNetwork)
+    network = grown(start.network, config.model, config.seed)
+    out.mkdir(parents=True, exist_ok=True)
+    log = open_logs(out)
+    source = f'{start.path.name} ({weights_digest([start.network])[:16]})'
+    claim(out, {'start': source, 'data set': data_facts(dataset)})
+    readings = read_all(network, start, dataset.clips, config, device)
+    network.to(device)
+    for name in config.phases:
+        PHASES[name](network, readings, config, out / f'{name}.pt', log)
+    path = out / f'{config.name}.safetensors'
+    save_checkpoint(path, network, provenance(config, start, source), half=False)
+    return path
+
+
+def read_all(
+    network: YoloxNetwork, start: Checkpoint, clips: Sequence[Clip], config: DistillConfig,
+    device: torch.device,
+) -> Readings:
+    """Read every frame once."""
+    checkpoint = Checkpoint(network, config.model, start.info, start.sha256, start.path)
+    detector = StreamingDetector(checkpoint, StreamConfig(), str(device))
+    most = config.frames_a_clip
+    cut = [
+        ClipView(clip, range(most)) if 0 < most < len(clip) else clip
+        for clip in clips if len(clip) > 1
+    ]
+    with tqdm(total=sum(map(len, cut)), desc='reading', unit='frame') as bar:
+        return Readings(FeatureStore(detector, cut, bar.update, 8 << 30, half=True))
+
+
+def provenance(config: DistillConfig, start: Checkpoint, source: str) -> dict[str, str]:
+    """Say how weights came about: what they were before, version, date, the whole recipe."""
+    recipe = {k: v for k, v in asdict(config).items() if k not in ('info', 'model')}
+    return {
+        **start.info, **config.info, 'version': __version__,
+        'created': datetime.now(timezone.utc).date().isoformat(),
+        'recipe': json.dumps(recipe), 'started_from': source,
+    }
