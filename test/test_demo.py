@@ -96,7 +96,7 @@ def test_missing_ros_is_one_line_with_the_remedy(monkeypatch: pytest.MonkeyPatch
     assert '\n' not in str(caught.value)
 
 
-def test_a_missing_source_is_told_before_anything_starts(tmp_path: Path) -> None:
+def test_a_missing_source_is_named_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises((OSError, ValueError), match='none.mp4'):
         check_source(str(tmp_path / 'none.mp4'))
 

@@ -246,7 +246,7 @@ def test_frames_without_a_result_are_counted(root, capsys):
     assert f'note: {few}: 4 of 8 frames have no result' in capsys.readouterr().err
 
 
-def test_a_missing_ray_is_told_before_anything_is_loaded(root, monkeypatch, capsys):
+def test_a_missing_ray_is_named_before_anything_is_loaded(root, monkeypatch, capsys):
     monkeypatch.setattr(many, 'find_spec', lambda name: None)
     assert main(['evaluate', '--weights', 'not there', '--dataset', 'coco_vid', '--ray',
                  '--root', str(root)]) == 1
@@ -261,7 +261,7 @@ def test_what_is_not_there_is_an_error_of_status_1(root, weights, capsys):
         (['--from', str(root / 'none.json')], 'none.json: no such file'),
         (['--from', str(root)], 'no such file; name one as --dump writes it'),
         (['--from', ''], 'no such file'),
-        # Told before the run that it is to be compared with.
+        # Named before the run that it is to be compared with.
         (['--weights', str(weights), '--versus', str(root / 'none.json')], 'no such file'),
         (['--weights', str(weights), '--versus', str(root / 'annotations/val.json')],
          'holds annotations, not results'),

@@ -107,7 +107,7 @@ class MeasuredOn(DataOptions):
 
 class Skipped:
     """
-    Bags that could not be used, told of on stderr as they come.
+    Bags that could not be used, named on stderr as they come.
 
     :ivar rows: for the result.
     """
@@ -116,7 +116,7 @@ class Skipped:
         self.rows: list[SkippedRecord] = []
 
     def add(self, path: str | Path, reason: object) -> None:
-        """Take one down; its name is always told, on one line."""
+        """Take one down; its name is always printed, on one line."""
         name, text = str(path), options.one_line(reason)
         self.rows.append(SkippedRecord(name, text))
         where = '' if name in text else f'{name}: '

@@ -137,7 +137,7 @@ class Replay(JsonOptions, DetectorOptions):
         from ..replay.live import LiveReplay
 
         require_ros()
-        select_device(self.device)  # a missing one is told here, not in a log
+        select_device(self.device)  # a missing one is named here, not in a log
         checkpoint = load_checkpoint(self.weights)
         labels, size = checkpoint.config.labels, self.size
         recording = self._open(labels)

@@ -44,7 +44,7 @@ def make_replay(
     Score what was collected.
 
     :param provenance: weights, bag, options …, kept with the figures.
-    :param note: told what is missing, such as COCO's library.
+    :param note: called with what is missing, such as COCO's library.
     :raises RuntimeError: if no image was answered.
     """
     runs, _ = collector.runs()
