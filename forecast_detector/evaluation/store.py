@@ -81,8 +81,8 @@ class FeatureStore:
         Read every frame of every clip.
 
         :param done: called with the number of frames read, for progress.
-        :param on_bad: told of each clip with a frame that cannot be used, which is then left out
-            of ``clips``; without it the first one raises.
+        :param on_bad: called with each clip that has a frame that cannot be used, which is then
+            left out of ``clips``; without it the first one raises.
         :param half: whether features are kept in half precision, for training.
         :raises BadFrameError: for a frame that cannot be used.
         :raises ValueError: if no clip can be used.
