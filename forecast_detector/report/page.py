@@ -10,14 +10,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..records import read, RecordError
 from ..records.diagnosis import Diagnosis
-from ..records.evaluation import Evaluation
+from ..records.evaluation import Evaluation, measure
 from ..records.sweep import Sweep
 from . import bars, latency, tradeoff
 from .clips import all_clips, error_parts, worst_parts
 from .conditions import comparable, conditions, is_replay
 from .headline import cards, heading, sentences
 from .intervals import compared
-from .run import lettered, Run, SPEEDS
+from .run import lettered, measures, Run, SPEEDS
 from .svg import percent
 
 TRADE_OFF_MISSING = (
@@ -30,7 +30,8 @@ TRACE_MISSING = (
 )
 TRUTH_MISSING = (
     'Average precision, its parts by speed and class, and worst cases need annotated frames: '
-    'name a truth topic with', 'replay --truth-topic', 'or use an annotated data set.',
+    'name a truth topic with', 'replay --truth-topic', 'or use an annotated data set. Without '
+    'annotations, --reference read takes what reading every frame gives for the truth.',
 )
 ERRORS_MISSING = (
     'Heat maps of forecast errors need the detector at hand as it traces, with a second frame '
@@ -56,6 +57,11 @@ def build(
     )
     environment.filters['percent'] = percent
     return environment.get_template('report.html').render(
+        measured=measures(runs) if runs else measure(sweep.provenance if sweep else {}),
+        agrees=[run.key for run in runs if run.measure != 'mAP'],
+        truth_name='reference' if runs and len({run.measure for run in runs}) == 1
+        and runs[0].measure != 'mAP' else 'truth',
+        sweep_measured=measure(sweep.provenance) if sweep else '',
         title=heading(runs, sweep), sentences=sentences(runs, sweep), cards=cards(runs),
         runs=runs, sweep=sweep, conditions=conditions(runs, sweep),
         skipped=[(run, run.result.skipped) for run in runs if run.result.skipped],
@@ -89,7 +95,7 @@ def build_from(paths: Sequence[str | Path]) -> str:
 
 def _trade_off(runs: Sequence[Run], sweep: Sweep | None) -> dict[str, Any]:
     drawn = tradeoff.lines(sweep) if sweep else []
-    scored = [run for run in runs if None not in (run.result.map50, run.result.read_share)]
+    scored = [run for run in runs if None not in (run.result.ap50, run.result.read_share)]
     placed = comparable(scored, sweep)
     shown = bool(drawn) or len(placed) > 1
     return {
@@ -98,7 +104,7 @@ def _trade_off(runs: Sequence[Run], sweep: Sweep | None) -> dict[str, Any]:
             if shown else [],
             'legend': tradeoff.legend(drawn),
             'compared': compared(sweep) if sweep else [],
-            'recommended': tradeoff.describe(sweep.recommended)
+            'recommended': tradeoff.describe(sweep.recommended, measure(sweep.provenance))
             if sweep and sweep.recommended and sweep.recommended.p != 1 else None,
             'placed': placed,
             'elsewhere': [run.key for run in scored if run not in placed],
@@ -114,7 +120,7 @@ def _accuracy(runs: Sequence[Run]) -> dict[str, Any]:
         'by_speed': bars.by_speed(fast) if fast else None,
         'no_speed': [s for s in SPEEDS if not any(s in run.by_speed for run in fast)],
         'by_class': bars.by_class(classy) if classy else [],
-        'truth_missing': TRUTH_MISSING if any(run.result.map50 is None for run in runs) else None,
+        'truth_missing': TRUTH_MISSING if any(run.result.ap50 is None for run in runs) else None,
     }
 
 
