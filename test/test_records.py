@@ -17,8 +17,9 @@ from forecast_detector.records.trace import Picture, TracedFrame
 # As files have had them since there were such files; other programs read them.
 KEYS = {
     Evaluation: 'map50 map50_tolerant agreement50 by_speed by_class recall50 frames_to_find '
-                'annotated_recall50 annotated_overlap map50_95 sap50 streaming_agreement50 read_share frames annotated clips skipped ms_per_frame latency_ms interval versus '
-                'provenance trace',
+                'annotated_recall50 annotated_overlap map50_95 sap50 streaming_agreement50 '
+                'read_share frames annotated clips skipped ms_per_frame latency_ms interval '
+                'versus provenance trace',
     Topic: 'frames answered bad dropped unanswered_stamps_ns resets truth_topic read_share '
            'latency_ms answer_ms',
     Sweep: 'points unmet_shares differences recommended frames skipped latency_ms sweep_s '

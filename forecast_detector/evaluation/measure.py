@@ -97,8 +97,8 @@ def measure(
         else:
             on_bad(outcome.name, outcome.error)
     if not kept:
-        raise ValueError(
-            f'{sources.root}: none of its {len(sources.clips)} {sources.kind} can be used; see above')
+        count = f'{len(sources.clips)} {sources.kind}'
+        raise ValueError(f'{sources.root}: none of its {count} can be used; see above')
     opened = [outcome.clip for outcome in kept if outcome.clip is not None]
     runs = [outcome.run for outcome in kept if outcome.run is not None]
     streamed = [
