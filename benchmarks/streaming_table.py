@@ -22,9 +22,9 @@ from forecast_detector.data.registry import open_dataset, Place
 from forecast_detector.engine import StreamingDetector
 from forecast_detector.evaluation.store import FeatureStore, StoredClip
 from forecast_detector.evaluation.streaming_ap import Latencies, stream_clip
-from forecast_detector.policies.names import CARRIERS
 from forecast_detector.policies.registry import make_runner
 from forecast_detector.policies.step import Runner, Step
+from forecast_detector.policies.table import CARRIERS
 from forecast_detector.scoring.average_precision import mean_average_precision, Outcomes
 from forecast_detector.scoring.bootstrap import paired_difference
 from forecast_detector.scoring.matching import Rule

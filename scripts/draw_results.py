@@ -14,14 +14,16 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-# Marks of the policies that are drawn; the others are in the appendix's figure.
-MARKS = {'scheduler': 'o', 'alternate': 's', 'moved': 'D', 'kalman': '^', 'hold': 'x'}
+from forecast_detector.policies.table import marks
+
+# The policies that are drawn; the others are in the appendix's figure.
+DRAWN = marks(('scheduler', 'alternate', 'moved', 'kalman', 'hold'))
 TITLES = ("the clips' own speed", 'three times the motion')
 
 
 def read(path: Path) -> dict[str, list[tuple[float, float]]]:
     """Read the points of each policy of a sweep: share of READs and mAP@0.5 in percent."""
-    points: dict[str, list[tuple[float, float]]] = {policy: [] for policy in MARKS}
+    points: dict[str, list[tuple[float, float]]] = {policy: [] for policy in DRAWN}
     with path.open(newline='') as file:
         for row in csv.DictReader(file):
             if row['policy'] in points:
@@ -44,9 +46,9 @@ def main() -> None:
     ):
         points = read(path)
         whole = [points['scheduler'][-1]]
-        for policy, mark in MARKS.items():
+        for policy, mark in DRAWN.items():
             line = points[policy] + (whole if policy != 'scheduler' else [])
-            axes.plot(*zip(*line), marker=mark, label=policy)
+            axes.plot(*zip(*line), marker=mark.marker, label=policy)
         axes.set(xlabel='share of frames read', title=title)
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel('mAP@0.5 (%)')

@@ -57,7 +57,7 @@ ALLOWED = {
         'bags', 'config', 'data', 'demo', 'engine', 'evaluation', 'node', 'parameter', 'policies',
         'records', 'scoring', 'topics', 'types',
     },
-    'report': {'records'},
+    'report': {'policies', 'records'},
     'annotate': {'data', 'types'},
     'demo': {'bags', 'data', 'node', 'scoring', 'types'},
     # The robot's node; and the nodes around it, for demos and replays.

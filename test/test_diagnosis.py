@@ -22,9 +22,9 @@ from forecast_detector.evaluation.rollout import run_settings, Setting
 from forecast_detector.evaluation.run import run_clips
 from forecast_detector.evaluation.store import FeatureStore
 from forecast_detector.policies.detector import evaluation_config
-from forecast_detector.policies.names import CARRIERS
 from forecast_detector.policies.registry import make_runner
 from forecast_detector.policies.step import Step
+from forecast_detector.policies.table import CARRIERS
 from forecast_detector.training.losses import Target
 from forecast_detector.training.recipes import TemporalRecipe
 from forecast_detector.training.scheduling import as_seen

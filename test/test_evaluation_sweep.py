@@ -18,13 +18,11 @@ from forecast_detector.evaluation.points import differences, recommend
 from forecast_detector.evaluation.rollout import read_share, run_settings, Setting
 from forecast_detector.evaluation.run import run_clips
 from forecast_detector.evaluation.store import FeatureStore
-from forecast_detector.evaluation.sweep import carry, Replay, Sweep
+from forecast_detector.evaluation.sweep import carry, Sweep
 from forecast_detector.evaluation.thresholds import ShareCurve
-from forecast_detector.policies.boxes import BoxBaseline, HoldBoxes, ScheduledBoxes
 from forecast_detector.policies.detector import DetectorRunner, evaluation_config
-from forecast_detector.policies.kalman import KalmanBoxes
-from forecast_detector.policies.names import BASELINES
 from forecast_detector.policies.registry import make_runner
+from forecast_detector.policies.table import BASELINES, SCHEDULED_CARRIERS
 from forecast_detector.scoring.frame_loss import frame_loss
 from forecast_detector.types import Action, Policy, Reason
 
@@ -161,7 +159,7 @@ def test_a_store_asks_a_clip_for_each_frame_once(steered, clips):
         clip.frame = lambda index, clip=clip: asked.append(index) or Clip.frame(clip, index)
     store = FeatureStore(steered, clips)
     runs = run_settings(store, [Setting(evaluation_config(Policy.ALTERNATE))])[0]
-    carry(store, 0, BoxBaseline(Replay(runs[0].steps), HoldBoxes(), 2))
+    carry(store, 'hold', runs[:1], 2)
     run_oracle(store, 0.0)
     assert len(asked) == 27
     assert store.frame(9).frame_id == 'b'
@@ -223,24 +221,20 @@ def test_held_boxes_of_replayed_reads_are_as_run_directly(detector, clips):
     store = FeatureStore(detector, clips)
     shown = run_settings(store, [Setting(evaluation_config(Policy.READ), every=2)])[0]
     assert [len(run.steps) for run in shown] == [5, 3, 6]
-    carried = [
-        carry(store, at, BoxBaseline(Replay(run.steps), HoldBoxes(), 2))
-        for at, run in enumerate(shown)
-    ]
+    carried = carry(store, 'hold', shown, 2)
     assert_same(carried, run_clips(make_runner('hold', detector, read_every=2), clips))
 
 
-def test_scheduled_boxes_are_read_where_the_scheduler_reads_and_carried_elsewhere(steered, clips):
+@pytest.mark.parametrize('policy', SCHEDULED_CARRIERS)
+def test_scheduled_boxes_are_read_where_the_scheduler_reads_and_carried_elsewhere(
+    steered, clips, policy
+):
     store = FeatureStore(steered, clips)
     everything = run_settings(store, [Setting(evaluation_config(Policy.SCHEDULER, 1.0))])[0]
     p = float(np.median([s.confidence for run in everything for s in run.steps[1:]])) + 1e-5
     own = run_settings(store, [Setting(evaluation_config(Policy.SCHEDULER, p))])[0]
-    direct = run_clips(make_runner('scheduled_kalman', steered, p), clips)
-    carried = [
-        carry(store, at, ScheduledBoxes(Replay(run.steps), KalmanBoxes()))
-        for at, run in enumerate(own)
-    ]
-    assert_same(carried, direct)
+    direct = run_clips(make_runner(policy, steered, p), clips)
+    assert_same(carry(store, policy, own), direct)
     assert 0 < read_share(direct) < 1
     for run, scheduled in zip(direct, own):
         for step, other in zip(run.steps, scheduled.steps):
@@ -265,9 +259,10 @@ def test_a_sweep_measures_the_scheduler_and_every_baseline(steered, clips):
     points = list(sweep.points(BASELINES))
     scheduled = {q.p: q.read_share for q in points if q.policy == 'scheduler'}
     assert scheduled[1.0] == 1.0
-    assert {q.p for q in points if q.policy == 'scheduled_kalman'} == set(scheduled) - {1.0}
     for policy in BASELINES:
-        if policy != 'scheduled_kalman':
+        if policy in SCHEDULED_CARRIERS:
+            assert {q.p for q in points if q.policy == policy} == set(scheduled) - {1.0}
+        else:
             assert {q.read_every for q in points if q.policy == policy} == {2, 3, 4, 6}
     for point in points:
         if point.policy in ('alternate', 'hold'):

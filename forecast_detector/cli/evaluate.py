@@ -23,7 +23,7 @@ from typing import Any, TYPE_CHECKING
 from tqdm import tqdm
 
 from ..data.registry import RECORDINGS
-from ..policies.names import CARRIERS, POLICIES
+from ..policies.table import CARRIERS, POLICIES, TABLE
 from ..records import write
 from ..records.evaluation import Evaluation, Provenance
 from ..report.tables import evaluation_table
@@ -48,9 +48,6 @@ RUN_OPTIONS = (
     'no_commit', 'sap', 'latency', 'anticipate',
     'reference', 'dump', 'trace', 'workers', 'ray', 'input_size', 'resize', 'device',
 )
-SCHEDULED = ('scheduler', 'scheduled_kalman')
-# Policies under which the network steps on forecasts.
-STREAMED = (*SCHEDULED, 'alternate', 'copy')
 OPTIONS = {'accumulate': 'no_accumulate', 'commit_on_forecast': 'no_commit'}
 
 
@@ -82,7 +79,7 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
     policy: str = option(
         'which frames are read, and what answers the others: the forecast (scheduler, alternate, '
         'oracle), the features of the last READ (copy) or its boxes '
-        f'({", ".join(CARRIERS)}; scheduled_kalman: read as by scheduler)',
+        f'({", ".join(CARRIERS)}; scheduled_NAME: read as by scheduler)',
         'scheduler', choices=POLICIES)
     p: float = stream_option('p')
     read_every: int = stream_option(
@@ -137,15 +134,14 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
 
     def settings(self) -> dict[str, Any]:
         """Say which decisions are asked for; null where the policy takes none."""
-        scheduled = self.policy in SCHEDULED
-        asked = self.changes()
-        if not scheduled:
+        entry, asked = TABLE[self.policy], self.changes()
+        if not entry.takes_p:
             asked.update(max_consecutive_forecasts=None, accumulate=None)
-        if self.policy not in STREAMED:
+        if not entry.forecasts:
             asked.update(commit_on_forecast=None)
         return {
-            'policy': self.policy, 'p': self.p if scheduled else None,
-            'read_every': None if scheduled or self.policy == 'read' else self.read_every, **asked,
+            'policy': self.policy, 'p': self.p if entry.takes_p else None,
+            'read_every': self.read_every if entry.takes_read_every else None, **asked,
         }
 
     def _check(self) -> None:
@@ -180,7 +176,7 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
         decisions = self.settings()
         return Job(
             load_checkpoint(self.weights), self.device, self.size, self.resize, self.policy,
-            self.p if self.policy in SCHEDULED else 1.0, self.read_every,
+            self.p if TABLE[self.policy].takes_p else 1.0, self.read_every,
             {name: decisions[name] for name in self.changes() if decisions[name] is not None},
             self.sap, self.latency, self.anticipate, self.judging(self.score_threshold),
         )

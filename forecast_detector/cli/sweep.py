@@ -3,7 +3,7 @@ Measure accuracy against cost: the scheduler over p, and every baseline.
 
 Every frame is read once; the rest works on its features, many clips and settings at a time. The
 scheduler is brought to READ shares of 1, 1/2, 1/3, 1/4 and 1/6 by its p; the baselines read every
-2nd, 3rd, 4th and 6th frame, scheduled_kalman what the scheduler reads. Single steps are timed
+2nd, 3rd, 4th and 6th frame, scheduled_NAME what the scheduler reads. Single steps are timed
 apart, on the first frames. With --reference read what reading every frame gives stands in the
 place of the truth, for next to nothing: it is read anyway. The oracle reads where the truth (or
 the reference) says that it pays: an upper bound. It
@@ -22,7 +22,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ..policies.names import BASELINES
+from ..policies.table import BASELINES, SWEPT
 from ..records import write
 from ..records.evaluation import measure
 from ..records.sweep import Sweep as Result
@@ -41,7 +41,7 @@ class Sweep(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
     baselines: Sequence[str] = option(
         f'of {", ".join(BASELINES)}; default: all but oracle, which takes longer than the rest '
         'together. None after it: the scheduler alone, to choose p in little more than the time '
-        'of one pass', BASELINES[:-1], choices=BASELINES, nargs='*', metavar='NAME')
+        'of one pass', SWEPT, choices=BASELINES, nargs='*', metavar='NAME')
     time_pass: bool = option(
         'run one pass of evaluate --policy read, too, to compare times (pass_s beside sweep_s)',
         False)

@@ -13,12 +13,10 @@ from ..data.views import SplicedClip
 from ..evaluation.rollout import read_share, run_settings, Setting
 from ..evaluation.run import ClipRun, Done, ignore, scored
 from ..evaluation.store import FeatureStore
-from ..evaluation.sweep import carry, carry_boxes, Replay
-from ..policies.boxes import ScheduledBoxes
+from ..evaluation.sweep import carry
 from ..policies.detector import evaluation_config
-from ..policies.kalman import KalmanBoxes
-from ..policies.names import CARRIERS, SCHEDULED_KALMAN
 from ..policies.step import Step
+from ..policies.table import CARRIERS, SCHEDULED_CARRIERS, SWEPT
 from ..records.diagnosis import Cuts
 from ..records.evaluation import Interval
 from ..scoring.bootstrap import clip_weights
@@ -43,7 +41,7 @@ def run_splices(
     """
     Run every policy over the clips of a store, end to end.
 
-    :param thresholds: p of the scheduler, whose FORECASTs Kalman boxes answer, too.
+    :param thresholds: p of the scheduler, whose FORECASTs carried boxes answer, too.
     :param every: frames a READ of the fixed policies.
     :param judging: what is judged by.
     :raises NoCutError: for fewer than two clips, or none after the first that has an object.
@@ -89,18 +87,14 @@ def _run(
                  ('shown', None, k, Setting(read, every=k))]
     rows: list[Row] = []
     runs = run_settings(spliced, [setting for *_, setting in plan], done)
-    for (policy, p, period, _), (run,) in zip(plan, runs):
-        if policy == 'shown' and period is not None:
-            rows += [
-                (name, None, period,
-                 carry_boxes(spliced, 0, name, run.steps, period).steps)
-                for name in CARRIERS
-            ]
-            continue
-        rows.append((policy, p, period, run.steps))
-        if policy == 'scheduler':
-            boxes = ScheduledBoxes(Replay(run.steps), KalmanBoxes())
-            rows.append((SCHEDULED_KALMAN, p, None, carry(spliced, 0, boxes).steps))
+    for (policy, p, period, _), run in zip(plan, runs):
+        carried = {'shown': CARRIERS, 'scheduler': SCHEDULED_CARRIERS}.get(policy, ())
+        if policy != 'shown':
+            rows.append((policy, p, period, run[0].steps))
+        rows += [
+            (name, p, period, carry(spliced, name, run, period or 1)[0].steps)
+            for name in carried if name in SWEPT
+        ]
     return rows
 
 

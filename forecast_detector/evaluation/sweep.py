@@ -8,12 +8,10 @@ import math
 from typing import Any
 
 from ..data.base import Clip
-from ..policies.boxes import BoxBaseline, ScheduledBoxes
 from ..policies.detector import DetectorRunner, evaluation_config
-from ..policies.kalman import KalmanBoxes
-from ..policies.names import BASELINES, CARRIERS, SCHEDULED_KALMAN
-from ..policies.registry import make_carrier, make_runner
-from ..policies.step import Runner, Step
+from ..policies.registry import carry_boxes, make_runner
+from ..policies.step import Step
+from ..policies.table import BASELINES, CARRIERS, SCHEDULED_CARRIERS, SWEPT
 from ..records.evaluation import Percentiles
 from ..scoring.judging import BY_TRUTH, Judging
 from ..types import Frame, Policy
@@ -25,8 +23,6 @@ from .store import FeatureStore, StoredClip
 from .thresholds import sample_shares, ShareCurve
 from .timing import time_steps
 
-# The oracle costs more than all others together.
-DEFAULT_BASELINES = tuple(name for name in BASELINES if name != 'oracle')
 # Whole runs of the scheduler until a share is met, at most.
 ROUNDS = 6
 
@@ -56,7 +52,7 @@ class Sweep:
         self.timed = time_steps(every_other, store.clips)
         self._scorer = scorer(store.clips, labels, judging)
 
-    def points(self, baselines: Sequence[str] = DEFAULT_BASELINES) -> Iterator[Point]:
+    def points(self, baselines: Sequence[str] = SWEPT) -> Iterator[Point]:
         """
         Measure the scheduler, then the baselines.
 
@@ -65,7 +61,7 @@ class Sweep:
         unknown = sorted(set(baselines) - set(BASELINES))
         if unknown:
             raise ValueError(f'baselines {unknown} are unknown; known are {BASELINES}')
-        yield from self._scheduler(SCHEDULED_KALMAN in baselines)
+        yield from self._scheduler([name for name in baselines if name in SCHEDULED_CARRIERS])
         for policy in baselines:
             if policy in ('alternate', 'copy'):
                 yield from self._fixed(policy)
@@ -77,7 +73,7 @@ class Sweep:
         if carried:
             yield from self._boxes(carried)
 
-    def _scheduler(self, scheduled_kalman: bool) -> Iterator[Point]:
+    def _scheduler(self, carried: Sequence[str]) -> Iterator[Point]:
         """Read every frame, then bring p to each share."""
         full = self._at([1.0])[0]
         yield self._point('scheduler', 1.0, None, full)
@@ -100,12 +96,8 @@ class Sweep:
                 shares[p] = read_share(runs)
                 curve.add(p, shares[p])
                 yield self._point('scheduler', p, None, runs)
-                if scheduled_kalman:
-                    carried = [
-                        carry(self.store, at, ScheduledBoxes(Replay(run.steps), KalmanBoxes()))
-                        for at, run in enumerate(runs)
-                    ]
-                    yield self._point(SCHEDULED_KALMAN, p, None, carried)
+                for policy in carried:
+                    yield self._point(policy, p, None, carry(self.store, policy, runs))
 
     def _at(self, thresholds: Sequence[float]) -> list[list[ClipRun]]:
         settings = [
@@ -133,11 +125,7 @@ class Sweep:
         ]
         for every, shown in zip(PERIODS[1:], run_settings(self.store, settings, self.done)):
             for policy in policies:
-                runs = [
-                    carry_boxes(self.store, at, policy, run.steps, every)
-                    for at, run in enumerate(shown)
-                ]
-                yield self._point(policy, None, every, runs)
+                yield self._point(policy, None, every, carry(self.store, policy, shown, every))
 
     def _point(
         self, policy: str, p: float | None, every: int | None, runs: Sequence[ClipRun]
@@ -176,29 +164,22 @@ def _missing(curve: ShareCurve, shares: dict[float, float]) -> list[float]:
     } - set(shares))
 
 
-def carry(store: FeatureStore, at: int, runner: Runner) -> ClipRun:
+def carry(
+    store: FeatureStore, policy: str, runs: Sequence[ClipRun], every: int = 1
+) -> list[ClipRun]:
     """
-    Run something that carries boxes over a clip, from steps taken before.
+    Run a policy that carries boxes over every clip, from steps taken before.
 
-    :param at: index of the clip.
-    :param runner: answers its frames; what it decodes of one is a thumbnail.
+    :param runs: of each clip, the steps of all frames where the policy takes p, else of every
+        ``every``-th frame. Of the frames between, thumbnails are decoded.
     """
-    return run_clip(runner, StoredClip(store, at))
+    return [
+        run_clip(carry_boxes(policy, RecordedSteps(run.steps), every), StoredClip(store, at))
+        for at, run in enumerate(runs)
+    ]
 
 
-def carry_boxes(
-    store: FeatureStore, at: int, policy: str, reads: Sequence[Step], every: int
-) -> ClipRun:
-    """
-    Run a policy that carries boxes over a clip, from READs taken before.
-
-    :param at: index of the clip.
-    :param reads: the steps of every ``every``-th frame.
-    """
-    return carry(store, at, BoxBaseline(Replay(reads), make_carrier(policy), every))
-
-
-class Replay:
+class RecordedSteps:
     """Gives back the steps of an earlier run, without decoding."""
 
     def __init__(self, steps: Sequence[Step]) -> None:

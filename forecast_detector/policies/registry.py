@@ -10,22 +10,31 @@ from ..engine.recurrence import CopiedForecast
 from ..types import Policy
 from .boxes import BoxBaseline, Carrier, ScheduledBoxes
 from .detector import DetectorRunner, evaluation_config
-from .names import CARRIERS, POLICIES, SCHEDULED_KALMAN
 from .step import Runner
+from .table import CARRIERS, POLICIES, TABLE
 
-STREAMING = tuple(policy.value for policy in Policy)
 
+def carry_boxes(
+    policy: str, reader: Runner, read_every: int = 1, anticipates: bool = False
+) -> Runner:
+    """
+    Build what carries the boxes of a reader from READ to READ.
 
-def make_carrier(name: str) -> Carrier:
-    """Make what carries boxes from READ to READ, by its name in :data:`~.names.CARRIERS`."""
-    module, kind = CARRIERS[name]
+    :param policy: one with a carrier; where it takes p, the reader decides what is read.
+    """
+    entry = TABLE[policy]
+    module, _, kind = entry.carrier.partition('.')
     carrier: Carrier = getattr(import_module(f'.{module}', __package__), kind)()
-    return carrier
+    if entry.takes_p:
+        return ScheduledBoxes(reader, carrier, anticipates)
+    return BoxBaseline(reader, carrier, read_every, anticipates)
 
 
 def check_forecasts(policy: str, detector: StreamingDetector) -> None:
     """:raises ValueError: for a policy that forecasts, with weights that make no forecasts."""
-    if policy in ('alternate', 'copy') and not detector.network.forecasts:
+    entry = TABLE.get(policy)
+    # Where p decides, every frame is read.
+    if (entry and entry.forecasts and not entry.takes_p) and not detector.network.forecasts:
         raise ValueError(
             f"policy {policy!r}: these weights make no forecasts (combination 'recurrent', the "
             f"paper's baseline); use read, {', '.join(CARRIERS)}"
@@ -39,7 +48,7 @@ def make_runner(
     """
     Build what answers the frames under a policy.
 
-    :param p: threshold of policies ``scheduler`` and ``scheduled_kalman``.
+    :param p: threshold of policies that the scheduler decides.
     :param read_every: every so many frames are read, for all but these and ``read``.
     :param anticipates: whether each step also answers for the frame after, see :class:`Step`.
     :param changes: other settings of the stream, where the network forecasts.
@@ -47,22 +56,17 @@ def make_runner(
         for weights that make none.
     """
     check_forecasts(policy, detector)
-    if policy in STREAMING:
-        return DetectorRunner(detector, evaluation_config(
-            Policy(policy), p, read_every, **changes
-        ), anticipates)
-    if policy in CARRIERS:
-        reader = DetectorRunner(detector, evaluation_config(Policy.READ))
-        return BoxBaseline(reader, make_carrier(policy), read_every, anticipates)
-    if policy == SCHEDULED_KALMAN:
-        return ScheduledBoxes(DetectorRunner(detector, evaluation_config(
-            Policy.SCHEDULER, p, **changes
-        )), make_carrier('kalman'), anticipates)
-    if policy == 'copy':
-        return DetectorRunner(
-            detector.variant(forecaster=CopiedForecast()),
-            evaluation_config(Policy.ALTERNATE, read_every=read_every, **changes),
-            anticipates,
+    entry = TABLE.get(policy)
+    if entry is None or policy == 'oracle':
+        known = [name for name in POLICIES if name != 'oracle']
+        raise ValueError(f'policy {policy!r} is none that runs frame by frame; these do: {known}')
+    if entry.carrier:
+        decides = (
+            evaluation_config(Policy.SCHEDULER, p, **changes) if entry.takes_p
+            else evaluation_config(Policy.READ)
         )
-    known = [name for name in POLICIES if name != 'oracle']
-    raise ValueError(f'policy {policy!r} is none that runs frame by frame; these do: {known}')
+        return carry_boxes(policy, DetectorRunner(detector, decides), read_every, anticipates)
+    if policy == 'copy':
+        detector, policy = detector.variant(forecaster=CopiedForecast()), 'alternate'
+    config = evaluation_config(Policy(policy), p, read_every, **changes)
+    return DetectorRunner(detector, config, anticipates)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from ..policies.table import takes_p
 from ..records.trace import ErrorCurve, Picture, TracedClip
 from .errors import error_chart, told
 from .overlay import show, Shown
-from .run import Run, SCHEDULED
+from .run import Run
 from .timeline import highest_loss, strip
 
 # With pictures, and after them without; the rest is only counted.
@@ -91,7 +92,7 @@ def _rows(clips: Sequence[tuple[Run, TracedClip]]) -> list[ClipRow]:
 def _row(run: Run, clip: TracedClip, highest: float | None) -> ClipRow:
     pictures = _pictures(run, 'timeline', clip.name)
     origin = run.result.provenance
-    threshold = origin.get('p') if origin.get('policy') in SCHEDULED else None
+    threshold = origin.get('p') if takes_p(origin.get('policy')) else None
     p = float(threshold) if isinstance(threshold, (int, float)) else None
     begin = clip.frames[0].stamp_ns
     stamps = {k: (frame.stamp_ns - begin) / 1e9 for k, frame in enumerate(clip.frames)}

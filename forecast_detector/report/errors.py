@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from ..policies.table import OTHERS, TABLE
 from ..records.trace import ErrorCurve
 from .axes import Plot, WIDTH
 from .svg import chart, element, path, percent, title
@@ -24,7 +25,7 @@ def error_chart(curves: Sequence[ErrorCurve]) -> Markup:
         at = [(plot.x(i), plot.y(e)) for i, e in zip(curve.index, curve.error)]
         parts.append(element(
             'g', title(f'{curve.policy}: {told(curve)}'),
-            element('path', d=path(at), class_='line'), class_=f'policy-{style(curve.policy)}',
+            element('path', d=path(at), class_='line'), class_=style(curve.policy),
         ))
     label = f'mean forecast error of {curves[0].clip}: ' + '; '.join(
         f'{curve.policy}, {told(curve)}' for curve in curves
@@ -41,6 +42,6 @@ def told(curve: ErrorCurve) -> str:
 
 
 def style(policy: str) -> str:
-    """Name the line of a policy as the trade-off does."""
-    name = policy.split(',')[0]
-    return name if name in ('scheduler', 'alternate') else 'other0'
+    """Name the classes of a line as the trade-off does."""
+    entry = TABLE.get(policy.split(',')[0])
+    return (entry.mark if entry else OTHERS[0]).classes

@@ -6,12 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..policies.table import marks
 from ..records.sweep import SweepPoint
-
-MARKS = {
-    'scheduler': 'o', 'scheduled_kalman': 'P', 'alternate': 's', 'copy': 'v', 'hold': 'x',
-    'kalman': '^', 'moved': 'D', 'oracle': '*',
-}
 
 
 def new_figure(width: float, height: float) -> Any:
@@ -43,9 +39,7 @@ def plot_tradeoff(
     figure = new_figure(10, 4)
     by_share, by_speed = figure.subplots(1, 2, sharey=True)
     whole = [point for point in points if point.p == 1.0]
-    # Those without a mark of their own come last, as dots.
-    for policy in (*MARKS, *sorted({point.policy for point in points} - set(MARKS))):
-        mark = MARKS.get(policy, '.')
+    for policy, mark in marks(point.policy for point in points).items():
         chosen = [q for q in points if q.policy == policy and q.ap50 is not None]
         if not chosen:
             continue
@@ -54,8 +48,11 @@ def plot_tradeoff(
             chosen if policy == 'scheduler' else whole + chosen, key=lambda q: q.read_share
         )
         accuracy = [100 * (point.ap50 or 0.0) for point in line]
-        by_share.plot([q.read_share for q in line], accuracy, marker=mark, label=policy)
-        by_speed.plot([1e3 / q.ms_per_frame for q in line], accuracy, marker=mark, label=policy)
+        for axes, x in (
+            (by_share, [q.read_share for q in line]),
+            (by_speed, [1e3 / q.ms_per_frame for q in line]),
+        ):
+            axes.plot(x, accuracy, marker=mark.marker, label=policy)
     by_share.set(xlabel='share of frames read', ylabel=f'{measured}@0.5 (%)')
     by_speed.set(xlabel='frames per second')
     for axes in (by_share, by_speed):

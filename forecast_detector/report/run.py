@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..policies.table import takes_p
 from ..records.evaluation import Evaluation, measure, Precision, Replay, Topic
 
 SPEEDS = ('slow', 'medium', 'fast')
-# Policies that p steers.
-SCHEDULED = ('scheduler', 'scheduled_kalman')
 LETTERS = 'ABCDEF'
 
 
@@ -63,7 +62,7 @@ class Run:
     def _decided(self) -> str:
         origin = self.result.provenance
         policy = origin.get('policy')
-        if policy in SCHEDULED and origin.get('p') is not None:
+        if takes_p(policy) and origin.get('p') is not None:
             return f'{_words(policy)}, p = {origin["p"]}'
         if policy and policy != 'read' and origin.get('read_every') is not None:
             return f'{_words(policy)}, 1 in {origin["read_every"]}'

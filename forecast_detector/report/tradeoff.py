@@ -8,6 +8,7 @@ import math
 
 from markupsafe import Markup
 
+from ..policies.table import Mark, marks
 from ..records.evaluation import measure
 from ..records.sweep import Sweep, SweepPoint
 from .axes import HEIGHT, padded, Plot, WIDTH
@@ -15,46 +16,32 @@ from .conditions import same_times
 from .run import measures, Run
 from .svg import chart, element, join, path, percent, title
 
-# Sides of each policy's mark: 0 is a disc, negative a polygon that stands on its point.
-MARKS = {
-    'scheduler': 0, 'scheduled_kalman': -5, 'alternate': 4, 'copy': -3, 'kalman': 3, 'hold': -4,
-    'moved': 6, 'oracle': 5,
-}
-OTHERS = (8, -6)
-
 
 @dataclass(frozen=True)
 class Line:
     """One policy: its points from cheap to dear, and how it is drawn."""
 
     policy: str
-    style: str
-    sides: int
+    mark: Mark
     points: list[SweepPoint]
 
 
 def lines(sweep: Sweep) -> list[Line]:
     """Gather the points with an accuracy by policy, the scheduler first."""
     full = [q for q in sweep.points if q.p == 1.0 and q.ap50 is not None]
-    names = list(dict.fromkeys(q.policy for q in sweep.points))
-    names.sort(key=lambda name: list(MARKS).index(name) if name in MARKS else len(MARKS))
-    result, unknown = [], 0
-    for name in names:
+    result = []
+    for name, drawn in marks(q.policy for q in sweep.points).items():
         own = [q for q in sweep.points if q.policy == name and q.ap50 is not None]
         if not own:
             continue
         # Reading every frame is where every policy begins.
         own = own if name == 'scheduler' else own + full
-        sides, style = MARKS.get(name), name
-        if sides is None:
-            sides, style = OTHERS[unknown % len(OTHERS)], f'other{unknown % len(OTHERS)}'
-            unknown += 1
-        result.append(Line(name, style, sides, sorted(own, key=lambda q: q.read_share)))
+        result.append(Line(name, drawn, sorted(own, key=lambda q: q.read_share)))
     return result
 
 
 def mark(x: float, y: float, sides: int, size: float = 4.2) -> Markup:
-    """Draw a mark of the given number of sides, see ``MARKS``."""
+    """Draw a mark of the given number of sides, see :class:`Mark`."""
     if not sides:
         return element('circle', cx=x, cy=y, r=size, class_='mark')
     turn = math.pi / 2 * (1 if sides < 0 else -1) + (math.pi / 4 if sides == 4 else 0)
@@ -67,8 +54,8 @@ def legend(drawn: Sequence[Line]) -> list[tuple[str, Markup]]:
     """Give the name of each line and a small picture of it."""
     return [
         (line.policy.replace('_', ' '), element(
-            'svg', element('path', d='M1 7H29', class_='line'), mark(15, 7, line.sides),
-            viewBox='0 0 30 14', class_=f'key policy-{line.style}', aria_hidden='true',
+            'svg', element('path', d='M1 7H29', class_='line'), mark(15, 7, line.mark.sides),
+            viewBox='0 0 30 14', class_=f'key {line.mark.classes}', aria_hidden='true',
         )) for line in drawn
     ]
 
@@ -122,12 +109,12 @@ def _line(
     ordered = sorted(line.points, key=x_of)
     at = [(plot.x(x_of(q)), plot.y(100 * (q.ap50 or 0.0))) for q in ordered]
     marks = [
-        element('g', title(describe(q, measured)), mark(x, y, line.sides), class_='point')
+        element('g', title(describe(q, measured)), mark(x, y, line.mark.sides), class_='point')
         for q, (x, y) in zip(ordered, at)
     ]
     return element(
         'g', element('path', d=path(at), class_='line'), join(marks),
-        class_=f'policy-{line.style}',
+        class_=line.mark.classes,
     )
 
 
