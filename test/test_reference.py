@@ -229,6 +229,9 @@ def test_reports_name_what_was_judged_by(tmp_path):
     text = build_from(write(tmp_path, a=run, s=sweep))
     assert 'agreement@0.5' in text and 'mAP' not in text.split('<main>')[1]
     assert 'recall at score 0.3' in text
+    with pytest.raises(ValueError, match='a.json: was judged by read, not by truth'):
+        build_from([tmp_path / 'a.json'], 'truth')
+    assert build_from([tmp_path / 'a.json'], 'read')
     text = build_from(write(tmp_path, a=run, b=make_run(trace=False)))
     assert 'judged by' in text and 'gained' not in text
     assert 'reached mAP 60.0' in text and 'judged by something else' in text

@@ -154,6 +154,17 @@ class MeasuredOn(ReferenceOptions, DataOptions):
         return {**about, **tell_unfinished(clips)}
 
 
+def tell_part(annotated: int, frames: int) -> None:
+    """Tell on stderr of a truth that some frames have, or none; see docs/protocol.md."""
+    if not annotated:
+        tqdm.write('note: no frame has a truth; there is nothing to score by (--reference read '
+                   'takes what reading every frame gives)', file=sys.stderr)
+    elif annotated < frames:
+        tqdm.write(f'note: {annotated} of {frames} frames are annotated, the others are not '
+                   'scored. If not all objects of these are, precision says nothing: take '
+                   '--reference read', file=sys.stderr)
+
+
 class Skipped:
     """
     Recordings that could not be used, told of on stderr as they come.

@@ -30,7 +30,7 @@ from ..report.tables import evaluation_table
 from . import common, options
 from .command import option, stream_option
 from .common import DetectorOptions, JsonOptions, StreamOptions
-from .data import MeasuredOn, Skipped
+from .data import MeasuredOn, Skipped, tell_part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -244,11 +244,10 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
         from ..evaluation.detections import compare, how_sure
         from ..evaluation.result import make_record
 
-        annotated, judging = sum(clip.annotated for clip in scored), self.judging(
-            self.score_threshold)
-        if not annotated and not judging.by_reading:
-            common.note('no frame has a truth; there is nothing to score by (--reference read '
-                        'takes what reading every frame gives)')
+        annotated = sum(clip.annotated for clip in scored)
+        judging = self.judging(self.score_threshold)
+        if not judging.by_reading:
+            tell_part(annotated, len(dataset))
         key = 'streaming_agreement50' if judging.by_reading else 'sap50'
         result = make_record(
             Evaluation, scored, dataset.labels, timed, common.note, judging, frames=len(dataset),

@@ -72,13 +72,20 @@ def build(
     )
 
 
-def build_from(paths: Sequence[str | Path]) -> str:
+def build_from(paths: Sequence[str | Path], reference: str | None = None) -> str:
     """
     Read files of runs and at most one sweep, in any order, and write their report.
 
-    :raises ValueError: for a file that is neither, or a second sweep; names it.
+    :param reference: what all of them have to be judged by, ``truth`` or ``read``; None: any.
+    :raises ValueError: for a file that is neither, is judged by something else, or is a second
+        sweep; names it.
     """
     loaded = [(str(path), read(path)) for path in paths]
+    for file, one in loaded:
+        judged = one.provenance.get('reference') or 'truth'
+        if reference not in (None, judged):
+            raise ValueError(f'{file}: was judged by {judged}, not by {reference}; measure it '
+                             f'with --reference {reference}, or leave the option out')
     runs = [(file, one) for file, one in loaded if isinstance(one, Evaluation)]
     sweeps = [(file, one) for file, one in loaded if isinstance(one, Sweep)]
     for file, one in loaded:

@@ -78,7 +78,7 @@ def evaluation_table(result: Evaluation) -> str:
 def _evaluation(result: Evaluation) -> Iterator[str]:
     name = measure(result.provenance)
     agrees = name != 'mAP'
-    yield f'{"":26}{name + "@0.5":>13}' + ('' if agrees else f'{"tolerant":>10}')
+    yield f'{"":31}{name + "@0.5":>13}' + ('' if agrees else f'{"tolerant":>10}')
     for part, one in (('all', result), *((f'  {name}', one) for name, one in (
             *result.by_speed.items(), *result.by_class.items()))):
         yield _row(part, one.ap50, *() if agrees else (one.map50_tolerant,))
@@ -115,7 +115,7 @@ def _found(found: Found, origin: Provenance) -> Iterator[str]:
     )
     for name, value, digits in rows:
         if value is not None:
-            yield f'{name:26}{value:13.{digits}f}'
+            yield f'{name:31}{value:13.{digits}f}'
 
 
 def _versus(versus: Versus) -> Iterator[str]:
@@ -127,7 +127,7 @@ def _versus(versus: Versus) -> Iterator[str]:
 
 
 def _row(name: str, *values: float | None) -> str:
-    return f'{name:26}{cell(values[0]):>13}' + ''.join(f'{cell(v):>10}' for v in values[1:])
+    return f'{name:31}{cell(values[0]):>13}' + ''.join(f'{cell(v):>10}' for v in values[1:])
 
 
 def _ms(times: Percentiles | None) -> str:
@@ -165,7 +165,9 @@ def _sweep(result: Sweep) -> Iterator[str]:
         yield (f'{q.policy:18}{p:>10}{q.read_every or "":>7}{q.read_share:8.1%}'
                + ''.join(one.write(q) for one in columns) + f'{q.ms_per_frame:8.2f}')
     if any(q.recall50 is not None for q in points):
-        yield f'recall: of the objects{user_threshold(result.provenance)}'
+        yield f'recall, frames to find an object:{user_threshold(result.provenance)}'
+    if any(q.annotated_recall50 is not None for q in points):
+        yield 'ann. recall, overlap: of the annotated objects alone'
     if name != 'mAP':
         yield f'agreement with {reference(result.provenance)}; no truth'
     for d in result.differences:
