@@ -39,7 +39,7 @@ def diagnose(
         policies beside them at the cuts.
     :param ahead: forecasts in a row, at most.
     :param success_iou: overlap from which an object counts as found, (0, 1).
-    :param say: told what goes on.
+    :param say: called with what goes on.
     :param judging: what is judged by; the truth of the store's clips, or what stands there.
     :returns: what was found, and why there are no cuts ('' where there are some).
     """

@@ -40,7 +40,7 @@ def trade_off(
     Sweep a data set.
 
     :param changes: other settings of the streams that forecast.
-    :param say: told what goes on.
+    :param say: called with what goes on.
     :param on_bad: given clips that cannot be used, see :class:`~.store.FeatureStore`.
     :param judging: what is judged by.
     :returns: what was found, and the clips that it was measured on.

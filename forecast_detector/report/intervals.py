@@ -43,7 +43,7 @@ def _chart(share: float, rows: Sequence[Difference], x: Scale, measured: str) ->
                              y=bottom + 10, class_='tick x'))
     for k, one in enumerate(rows):
         parts.append(_row(one, TOP + ROW * (k + 0.35), x))
-    told = '; '.join(_told(one) for one in rows)
+    told = '; '.join(_text(one) for one in rows)
     label = f'{measured} of the scheduler less that of others at {percent(share, 0)} read: {told}'
     return chart(WIDTH, bottom + 18, label, *parts)
 
@@ -52,7 +52,7 @@ def _row(one: Difference, y: float, x: Scale) -> Markup:
     sure = 'better' if one.low > 0 else 'worse' if one.high < 0 else 'open'
     low, high = x(100 * one.low), x(100 * one.high)
     return element(
-        'g', title(_told(one)),
+        'g', title(_text(one)),
         element('text', one.versus.replace('_', ' '), x=NAME_WIDTH - 12, y=y, class_='tick y'),
         element('line', x1=low, x2=high, y1=y, y2=y, class_='interval'),
         element('circle', cx=x(100 * one.difference), cy=y, r=4.4, class_='dot'),
@@ -60,7 +60,7 @@ def _row(one: Difference, y: float, x: Scale) -> Markup:
     )
 
 
-def _told(one: Difference) -> str:
+def _text(one: Difference) -> str:
     values = (f'{100 * value:+.1f}'.replace('-', '−')
               for value in (one.difference, one.low, one.high))
     return '{}: {} points, 95\u00a0% in [{}, {}]'.format(one.versus.replace('_', ' '), *values)

@@ -14,7 +14,7 @@ from ..records.evaluation import Evaluation, measure
 from ..records.sweep import Sweep
 from . import bars, latency, tradeoff
 from .clips import all_clips, error_parts, worst_parts
-from .conditions import comparable, conditions, is_replay
+from .conditions import comparable, conditions, data, is_replay, same_frames
 from .headline import cards, heading, sentences
 from .intervals import compared
 from .run import lettered, measures, Run, SPEEDS
@@ -115,9 +115,19 @@ def _trade_off(runs: Sequence[Run], sweep: Sweep | None) -> dict[str, Any]:
             if sweep and sweep.recommended and sweep.recommended.p != 1 else None,
             'placed': placed,
             'elsewhere': [run.key for run in scored if run not in placed],
+            'otherwise': not any(_elsewhere(run, runs[0], sweep) for run in scored),
             'missing': None if sweep else TRADE_OFF_MISSING,
         },
     }
+
+
+def _elsewhere(run: Run, first: Run, sweep: Sweep | None) -> bool:
+    """Whether a run saw other frames than what it would be drawn beside."""
+    if sweep is None:
+        return not same_frames(run, first)
+    known = data(sweep.provenance)
+    return (known not in ('', data(run.result.provenance))
+            or sweep.frames not in (None, run.result.frames))
 
 
 def _accuracy(runs: Sequence[Run]) -> dict[str, Any]:
@@ -160,12 +170,12 @@ def _provenance(
         sources.append((sweep_file, sweep.provenance))
     keys = list(dict.fromkeys(key for _, origin in sources for key in origin))
     rows: list[tuple[str, list[str | None]]] = [('file', [file for file, _ in sources])]
-    told = [(key, [_told(origin.get(key)) for _, origin in sources]) for key in keys]
+    texts = [(key, [_text(origin.get(key)) for _, origin in sources]) for key in keys]
     # What nobody was given or asked for says nothing.
-    return rows + [(key, values) for key, values in told if {*values} - {None, 'no'}]
+    return rows + [(key, values) for key, values in texts if {*values} - {None, 'no'}]
 
 
-def _told(value: Any) -> str | None:
+def _text(value: Any) -> str | None:
     if isinstance(value, bool):
         return 'yes' if value else 'no'
     if isinstance(value, list):
