@@ -110,7 +110,10 @@ def make_run(truth=True, trace=True, classes=('cat', 'dog'), **provenance):
 def make_point(policy='scheduler', share=0.5, p=None, every=None, map50=0.6):
     return {
         'policy': policy, 'p': p, 'read_every': every, 'read_share': share, 'map50': map50,
-        'map50_tolerant': map50, 'by_speed': {}, 'ms_per_frame': 8 + 25 * share,
+        'map50_tolerant': map50, **dict.fromkeys((
+            'agreement50', 'recall50', 'frames_to_find', 'annotated_recall50',
+            'annotated_overlap')),
+        'by_speed': {}, 'ms_per_frame': 8 + 25 * share,
     }
 
 

@@ -312,7 +312,8 @@ def test_the_command_writes_json_table_and_picture(tmp_path, weights, monkeypatc
         '--time-pass',
     ]).run() == 0
     result = json.loads((tmp_path / 's.json').read_text())
-    assert {'policy', 'p', 'read_every', 'read_share', 'map50', 'map50_tolerant', 'by_speed',
+    assert {'policy', 'p', 'read_every', 'read_share', 'map50', 'map50_tolerant', 'agreement50',
+            'recall50', 'frames_to_find', 'annotated_recall50', 'annotated_overlap', 'by_speed',
             'ms_per_frame'} == set(result['points'][0])
     assert 0 < result['read_s'] < result['sweep_s']
     assert result['pass_s'] > 0 < result['pass_cpu_s']

@@ -17,13 +17,16 @@ from forecast_detector.records.trace import Picture, TracedFrame
 
 # As files have had them since there were such files; other programs read them.
 KEYS = {
-    Evaluation: 'map50 map50_tolerant by_speed by_class map50_95 sap50 read_share frames '
-                'annotated clips skipped ms_per_frame latency_ms interval versus provenance trace',
+    Evaluation: 'map50 map50_tolerant agreement50 by_speed by_class recall50 frames_to_find '
+                'annotated_recall50 annotated_overlap map50_95 sap50 streaming_agreement50 '
+                'read_share frames annotated clips skipped ms_per_frame latency_ms interval '
+                'versus provenance trace',
     Topic: 'frames answered bad dropped unanswered_stamps_ns resets truth_topic read_share '
            'latency_ms answer_ms',
     Sweep: 'points unmet_shares differences recommended frames skipped latency_ms sweep_s '
            'sweep_cpu_s read_s read_cpu_s pass_s pass_cpu_s provenance',
-    SweepPoint: 'policy p read_every read_share map50 map50_tolerant by_speed ms_per_frame',
+    SweepPoint: 'policy p read_every read_share map50 map50_tolerant agreement50 recall50 '
+                'frames_to_find annotated_recall50 annotated_overlap by_speed ms_per_frame',
     TracedFrame: 'stamp_ns action reason confidence latency_ms loss detections',
     DetectedClip: 'source weights sha256 p labels read forecast skipped frames',
     DetectedFrame: 'index stamp_ns action reason confidence inference_ms detections',

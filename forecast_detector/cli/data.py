@@ -6,16 +6,20 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 import sys
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from ..data.bag_options import BagOptions
 from ..data.base import Clip, ClipDataset, unfinished
-from ..data.registry import open_dataset, Place, VIDEOS
+from ..data.registry import MEASURED, open_dataset, Place, RECORDINGS, VIDEOS
 from ..records.evaluation import Provenance
 from ..records.evaluation import Skipped as SkippedRecord
 from . import options
-from .command import Command, option
+from .command import Command, option, stream_option
+
+if TYPE_CHECKING:
+    from ..scoring.judging import Judging
 
 SKIPPED = 3  # exit status
 
@@ -28,7 +32,7 @@ class DataOptions(Command):
     root: str | None = option(
         'folder of the data set; for rosbag a bag, or a folder of bags (folders with '
         'metadata.yaml, .mcap, .db3)', None)
-    split: str = option('bags have none', 'val')
+    split: str = option('bags and videos have none', 'val')
     image_topic: str | None = option(
         'with rosbag: needed where a bag has several cameras', None, metavar='TOPIC')
     truth_topic: str | None = option(
@@ -44,9 +48,10 @@ class DataOptions(Command):
 
         :raises OptionError: for those that it does not take, or a root that is missing.
         """
-        if self.dataset == 'rosbag':
-            self.refuse(['split'], 'bags have no splits; leave it out')
-        else:
+        if self.dataset in RECORDINGS:
+            kind = 'bags' if self.dataset == 'rosbag' else 'videos'
+            self.refuse(['split'], f'{kind} have no splits; leave it out')
+        if self.dataset != 'rosbag':
             self.refuse(['image_topic', 'truth_topic', 'truth_tolerance'],
                         f'is for --dataset rosbag; {self.dataset} has none')
         if self.dataset == 'synthetic':
@@ -64,9 +69,47 @@ class DataOptions(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeasuredOn(DataOptions):
-    """What is measured on."""
+class ReferenceOptions(Command):
+    """What detections are judged by."""
 
+    reference: str = option(
+        'what stands for the truth: read, what reading every frame gives. Figures then tell the '
+        'agreement with it; no annotations are needed', 'truth', choices=('truth', 'read'))
+    reference_score: float = option(
+        'with --reference read: what reading gives counts from this score on', 0.4, options.unit,
+        metavar='S')
+
+    def check_reference(self) -> None:
+        """:raises OptionError: for a score that nothing is taken from."""
+        if self.reference != 'read':
+            self.refuse(['reference_score'], 'is for --reference read; give it, too')
+
+    def judging(self, threshold: float) -> Judging:
+        """
+        Say what is judged by.
+
+        :param threshold: score from which a user sees a detection.
+        """
+        from ..scoring.judging import Judging
+
+        return Judging(threshold, self.reference_score if self.reference == 'read' else None)
+
+    def describe_reference(self) -> Provenance:
+        """Say what was judged by, for the provenance."""
+        read = self.reference == 'read'
+        return {'reference': 'read' if read else None,
+                'reference_score': self.reference_score if read else None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredOn(ReferenceOptions, DataOptions):
+    """What is measured on, and judged by."""
+
+    dataset: str = option('data set; video: a video file, or a folder of videos or pictures, '
+                          'without truth', choices=MEASURED)
+    score_threshold: float = stream_option(
+        'score_threshold', 'score from which a user sees a detection: for recall and the frames '
+        'until a new object is found; precision counts weaker ones, too')
     stride: int = option('take every K-th frame of each clip', 1, options.whole(1), metavar='K')
 
     def place(
@@ -75,10 +118,11 @@ class MeasuredOn(DataOptions):
         """
         Gather where the data lie, and what of them is wanted.
 
-        :param skipped: takes down the bags that cannot be used.
+        :param skipped: takes down the recordings that cannot be used.
         :param needs_images: False where only the truth is looked at.
         """
-        return Place(self.root, self.split, labels, self.bags, skipped.add, needs_images)
+        return Place(self.root, self.split, labels, self.bags, skipped.add, needs_images,
+                     passes_foreign=self.reference == 'read')
 
     def open_data(
         self, labels: Sequence[str] | None, skipped: Skipped, needs_images: bool = True
@@ -90,9 +134,9 @@ class MeasuredOn(DataOptions):
         """
         Give what takes down a clip with a frame that cannot be used.
 
-        :returns: None for data sets other than bags: they are measured whole or not at all.
+        :returns: None for data sets other than recordings: they are measured whole or not at all.
         """
-        if self.dataset != 'rosbag':
+        if self.dataset not in RECORDINGS:
             return None
         return lambda clip, error: skipped.add(clip.source, error)
 
@@ -102,12 +146,26 @@ class MeasuredOn(DataOptions):
 
         clips = list(clips)
         tell_unfinished(clips)
-        return data_origin(self.dataset, self.root, self.split, self.stride, self.bags, clips)
+        return {
+            **data_origin(self.dataset, self.root, self.split, self.stride, self.bags, clips),
+            'score_threshold': self.score_threshold, **self.describe_reference(),
+        }
+
+
+def tell_part(annotated: int, frames: int) -> None:
+    """Tell on stderr of a truth that some frames have, or none; see docs/protocol.md."""
+    if not annotated:
+        tqdm.write('note: no frame has a truth; there is nothing to score by (--reference read '
+                   'takes what reading every frame gives)', file=sys.stderr)
+    elif annotated < frames:
+        tqdm.write(f'note: {annotated} of {frames} frames are annotated, the others are not '
+                   'scored. If not all objects of these are, precision says nothing: take '
+                   '--reference read', file=sys.stderr)
 
 
 class Skipped:
     """
-    Bags that could not be used, named on stderr as they come.
+    Recordings that could not be used, named on stderr as they come.
 
     :ivar rows: for the result.
     """

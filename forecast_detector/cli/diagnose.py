@@ -1,12 +1,13 @@
 """
-Look into weights on annotated video: scheduler, forecasts, cuts.
+Look into weights on video: scheduler, forecasts, cuts.
 
 The scheduler as a classifier: does its confidence tell which forecasts serve, that is, find
 every object that reading finds? Once where every frame is read, and on the streams that it steers
 at each --p: there, every frame is tried both ways. Forecast features against copies of the last
 ones read. The clips end to end as one stream, without a reset: frames from each cut until the
 new object is found. And what becomes of each class's objects: found, taken for another class, or
-missed. Intervals (95 %) are bootstraps over clips, or cuts.
+missed. Intervals (95 %) are bootstraps over clips, or cuts. With --reference read what reading
+every frame gives stands in the place of the truth; nothing is said of classes then.
 
 With --dataset rosbag --root may be a folder of bags: those that cannot be used are named and
 skipped, the rest is looked into, and the exit status is 3.
@@ -52,6 +53,7 @@ class Diagnose(JsonOptions, DetectorOptions, MeasuredOn):
         """Look into the weights."""
         from ..diagnosis.diagnose import diagnose, label_iou
         from ..evaluation.provenance import origin
+        from ..evaluation.reference import judged_store
         from ..evaluation.store import FeatureStore
 
         self._check()
@@ -66,8 +68,12 @@ class Diagnose(JsonOptions, DetectorOptions, MeasuredOn):
             bar.set_description('reading')
             store = FeatureStore(detector, dataset.clips, bar.update,
                                  on_bad=self.on_bad(skipped))
+            judging = self.judging(self.score_threshold)
+            if judging.reading is not None:
+                bar.set_description('reference')
+                store = judged_store(store, judging.reading, bar.update)
             found, no_cuts = diagnose(store, dataset.labels, self.p, self.read_every, self.ahead,
-                                      success_iou, bar.update, bar.set_description)
+                                      success_iou, bar.update, bar.set_description, judging)
         self._write(replace(found, skipped=skipped.rows, provenance={
             **origin(self.weights, checkpoint.sha256, detector), 'success_iou': success_iou,
             **self.describe(dataset.clips),
@@ -78,6 +84,10 @@ class Diagnose(JsonOptions, DetectorOptions, MeasuredOn):
 
     def _check(self) -> None:
         self.check_data()
+        self.check_reference()
+        if self.reference == 'read':
+            self.refuse(['plot_classes'], 'reading every frame always agrees with itself; it is '
+                                          'for --reference truth')
         options.check_outputs(self, ('json', 'plot', 'plot_classes'))
         options.check_plot(self.plot)
         options.check_plot(self.plot_classes, '--plot-classes')

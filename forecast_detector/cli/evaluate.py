@@ -4,6 +4,10 @@ Measure weights on a data set by the ImageNet VID protocol.
 With --stride K a clip is the video of every K-th frame: it is that much faster for the
 detector, and motion (slow, medium, fast) is measured on it.
 
+With --reference read what reading every frame gives, with the same weights, stands in the place
+of the truth: agreement50 instead of map50. That takes one more pass, and no annotations. Objects
+that are annotated nevertheless, be it some of them, give annotated_recall50 and annotated_overlap.
+
 With --dataset rosbag --root may be a folder of bags. A bag that cannot be used (broken, empty,
 truncated, without the topic, of unknown types) is named and skipped, the rest is measured, and
 the exit status is 3. It is 1 after an error, 2 for options that are wrong or do not go together.
@@ -18,6 +22,7 @@ from typing import Any, TYPE_CHECKING
 
 from tqdm import tqdm
 
+from ..data.registry import RECORDINGS
 from ..policies.table import CARRIERS, decisions, POLICIES, TABLE
 from ..records import write
 from ..records.evaluation import Evaluation, Provenance
@@ -25,7 +30,7 @@ from ..report.tables import evaluation_table
 from . import common, options
 from .command import option, stream_option
 from .common import DetectorOptions, JsonOptions, StreamOptions
-from .data import MeasuredOn, Skipped
+from .data import MeasuredOn, Skipped, tell_part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +46,7 @@ if TYPE_CHECKING:
 RUN_OPTIONS = (
     'policy', 'p', 'read_every', 'max_consecutive_forecasts', 'no_accumulate',
     'no_commit', 'sap', 'latency', 'anticipate',
-    'dump', 'trace', 'workers', 'ray', 'input_size', 'resize', 'device',
+    'reference', 'dump', 'trace', 'workers', 'ray', 'input_size', 'resize', 'device',
 )
 OPTIONS = {'accumulate': 'no_accumulate', 'commit_on_forecast': 'no_commit'}
 
@@ -90,10 +95,11 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
         'with --sap: detect on the forecast of the next frame, too (where boxes are carried: '
         'carry them on to it)', False)
     versus: str | None = option(
-        'compare with these detections (COCO results) of the same frames: difference of mAP with '
+        'compare with these detections (COCO results) of the same frames: difference of mAP (or '
+        'agreement) with '
         'a paired bootstrap over clips', None, metavar='FILE')
     interval: bool = option(
-        'tell how sure mAP is: its 95 % interval, of a bootstrap over clips', False)
+        'tell how sure mAP (or agreement) is: its 95 % interval, of a bootstrap over clips', False)
     dump: str | None = option('write the detections (COCO results)', None, metavar='FILE')
     trace: bool = option(
         'keep the decisions of every frame, and a few pictures, in the JSON (for report)', False)
@@ -111,6 +117,7 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
 
         skipped = Skipped()
         self.check_data()
+        self.check_reference()
         if self.source is not None:
             self.refuse(RUN_OPTIONS, 'needs weights to run; --from only scores again')
         else:
@@ -163,7 +170,7 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
             load_checkpoint(self.weights), self.device, self.size, self.resize, self.policy,
             self.p if TABLE[self.policy].takes_p else 1.0, self.read_every,
             {name: decisions[name] for name in self.changes() if decisions[name] is not None},
-            self.sap, self.latency, self.anticipate,
+            self.sap, self.latency, self.anticipate, self.judging(self.score_threshold),
         )
 
     def _measure(self, skipped: Skipped) -> Evaluation:
@@ -176,14 +183,14 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
         measured = self._run(job, skipped)
         dataset = measured.dataset
         if self.dump:
-            # Bags number no classes: which number means what depends on who asks.
-            dump(self.dump, dataset, measured.runs, self.dataset == 'rosbag')
+            # Recordings number no classes: which number means what depends on who asks.
+            dump(self.dump, dataset, measured.runs, self.dataset in RECORDINGS)
         if self.sap:
             _tell_arrivals(dataset)
         result = self._result(dataset, measured.scored(), measured.timed, {
             **origin(self.weights, job.checkpoint.sha256, detector),
             **run_origin(self.workers, self.ray, self.anticipate, self.latency, self.settings()),
-        }, skipped, measured.sap50())
+        }, skipped, measured.streaming(job.judging))
         if not self.trace:
             return result
         from ..evaluation.trace import make_trace
@@ -200,8 +207,9 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
             with tqdm(unit='frame', desc='oracle', dynamic_ncols=True) as bar:
                 return measure_oracle(job, dataset, self.on_bad(skipped), bar.update)
         sources = Sources.of(self.dataset, self.place(labels, skipped), self.stride)
-        total = len(sources.dataset) if sources.dataset else None
-        with tqdm(unit='frame', total=total, desc=self.policy, dynamic_ncols=True) as bar:
+        total = job.passes * sources.frames if sources.frames else None
+        desc = self.policy if job.passes == 1 else f'reference, then {self.policy}'
+        with tqdm(unit='frame', total=total, desc=desc, dynamic_ncols=True) as bar:
             return measure(job, sources, skipped.add, bar.update, self.workers, self.ray)
 
     def _score_again(self, skipped: Skipped) -> Evaluation:
@@ -216,23 +224,26 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
 
     def _result(
         self, dataset: ClipDataset, scored: Sequence[ScoredClip], timed: Latency | None,
-        provenance: Provenance, skipped: Skipped, sap50: float | None = None,
+        provenance: Provenance, skipped: Skipped, streaming: float | None = None,
     ) -> Evaluation:
         from ..evaluation.detections import compare, how_sure
         from ..evaluation.result import make_record
 
         annotated = sum(clip.annotated for clip in scored)
-        if not annotated:
-            common.note('no frame has a truth; there is nothing to score by')
+        judging = self.judging(self.score_threshold)
+        if not judging.by_reading:
+            tell_part(annotated, len(dataset))
+        key = 'streaming_agreement50' if judging.by_reading else 'sap50'
         result = make_record(
-            Evaluation, scored, dataset.labels, timed, common.note, frames=len(dataset),
-            clips=len(scored), sap50=sap50, annotated=annotated, skipped=skipped.rows,
-            provenance={**provenance, **self.describe(dataset.clips)},
+            Evaluation, scored, dataset.labels, timed, common.note, judging, frames=len(dataset),
+            clips=len(scored), annotated=annotated, skipped=skipped.rows,
+            provenance={**provenance, **self.describe(dataset.clips)}, **{key: streaming},
         )
         if self.versus is not None:
-            result = replace(result, versus=compare(self.versus, dataset, scored, common.note))
-        if self.interval and result.map50 is not None:
-            result = replace(result, interval=how_sure(scored, dataset.labels))
+            result = replace(result, versus=compare(
+                self.versus, dataset, scored, common.note, judging))
+        if self.interval and result.ap50 is not None:
+            result = replace(result, interval=how_sure(scored, dataset.labels, judging))
         return result
 
 

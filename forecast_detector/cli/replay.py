@@ -4,12 +4,13 @@ Replay a bag: what the detector says to every recorded image.
 Offline (no ROS needed) every image is stepped, as fast as it goes. With --live the bag is played
 into the detector node in a ROS graph of its own, with /clock, and its answers are heard; frames
 that a busy node drops are counted, or none is with --lossless. Both ways give the same files in
---out: a bag with detections and decisions, and the report (also --json).
+--out: a bag with detections and decisions, and the report (also --json). With
+--reference read every image is read once more, and what that gives stands in the truth's place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 import shutil
@@ -27,7 +28,7 @@ from ..types import Policy, StepFailure
 from . import common, options
 from .command import option, stream_option
 from .common import DetectorOptions, JsonOptions
-from .data import tell_unfinished
+from .data import ReferenceOptions, tell_unfinished
 from .live_line import LiveLine
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ OURS = ('bag', 'heard', 'report.json', 'live.json', 'log')
 
 
 @dataclass(frozen=True, kw_only=True)
-class Replay(JsonOptions, DetectorOptions):
+class Replay(JsonOptions, DetectorOptions, ReferenceOptions):
     """Options of ``replay``."""
 
     bag: Path = option('rosbag2 folder, .mcap or .db3 file', parse=Path)
@@ -50,7 +51,7 @@ class Replay(JsonOptions, DetectorOptions):
     truth_topic: Sequence[str] = option(
         'Detection2DArray to score by, one a camera in their order; default: the one beside the '
         'camera, or the only one', (), nargs='+', action='extend', metavar='T')
-    no_truth: bool = option('score nothing', False)
+    no_truth: bool = option('take no truth: score nothing, or by --reference read alone', False)
     weights: str = option('file or shipped name', 'foda')
     policy: str = stream_option('policy')
     p: float = stream_option('p')
@@ -96,6 +97,7 @@ class Replay(JsonOptions, DetectorOptions):
         """
         from ..policies.step import SCORE_THRESHOLD
 
+        self.check_reference()
         if not self.live:
             self.refuse(('rate', 'lossless'), 'is for --live; offline, every frame is stepped as '
                                               'fast as it goes')
@@ -124,6 +126,7 @@ class Replay(JsonOptions, DetectorOptions):
         detector, checkpoint = self.make_detector(config)
         recording = self._open(detector.labels)
         common.clear_results(self.folder, OURS, recording.path)
+        recording = self._with_reference(recording, config, lambda config: detector)
         answers = answer_offline(recording, detector, self.loop)
         collector = self._collect(recording, detector.labels, answers)
         found = origin(self.weights, checkpoint.sha256, detector)
@@ -153,6 +156,8 @@ class Replay(JsonOptions, DetectorOptions):
             device_note = replay.play(line.say, line.note)
         finally:
             line.end()
+        recording = self._with_reference(
+            recording, config, lambda config: self.make_detector(config)[0])
         collector = self._collect(recording, labels, replay.answers(labels))
         collector.bad.update(replay.bad())
         shutil.rmtree(self.folder / 'heard')
@@ -174,6 +179,22 @@ class Replay(JsonOptions, DetectorOptions):
         for doubt in recording.doubts:
             common.note(doubt)
         return recording
+
+    def _with_reference(
+        self, recording: Recording, config: StreamConfig,
+        make_detector: Callable[[StreamConfig], StreamingDetector],
+    ) -> Recording:
+        """Read every image first, if that is to be judged by."""
+        from ..replay.answers import answer_offline
+        from ..replay.reference import with_reference
+
+        if self.reference != 'read':
+            return recording
+        detector = make_detector(config).variant()  # with streams of its own
+        detector.config = config.replace(policy=Policy.READ)
+        answers = common.progress(
+            answer_offline(recording, detector), len(recording), 'reference')
+        return with_reference(recording, answers, self.reference_score)
 
     def _collect(
         self, recording: Recording, labels: tuple[str, ...],
@@ -209,7 +230,9 @@ class Replay(JsonOptions, DetectorOptions):
             str(self.bag), origin, recording.clips.values(), config, self.live, self.lossless,
             self.rate, self.loop, self.score_threshold,
         )
-        result = make_replay(recording, collector, labels, provenance, common.note)
+        result = make_replay(
+            recording, collector, labels, {**provenance, **self.describe_reference()},
+            common.note, self.judging(self.score_threshold))
         if self.trace:
             from ..evaluation.trace import make_trace
 

@@ -26,6 +26,9 @@ class Report(Command):
     sweep: str | None = option(
         'what --json of sweep wrote, for the trade-off curve', None, metavar='SWEEP.json')
     out: str = option('the HTML file', metavar='FILE')
+    reference: str | None = option(
+        'refuse files that were judged by anything else than this; default: they say by what',
+        None, choices=('truth', 'read'))
 
     def run(self) -> int:
         """Write the page."""
@@ -35,7 +38,7 @@ class Report(Command):
         if not paths:
             raise options.OptionError('nothing to report; name at least one JSON file')
         options.check_outputs(self, ['out'], paths)
-        page = build_from(paths)
+        page = build_from(paths, self.reference)
         out = Path(self.out)
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(page, encoding='utf-8')

@@ -4,8 +4,10 @@ Measure accuracy against cost: the scheduler over p, and every baseline.
 Every frame is read once; the rest works on its features, many clips and settings at a time. The
 scheduler is brought to READ shares of 1, 1/2, 1/3, 1/4 and 1/6 by its p; the baselines read every
 2nd, 3rd, 4th and 6th frame, scheduled_NAME what the scheduler reads. Single steps are timed
-apart, on the first frames. The oracle reads where the truth says that it pays: an upper bound. It
-takes longer than everything else together, so it has to be asked for.
+apart, on the first frames. With --reference read what reading every frame gives stands in the
+place of the truth, for next to nothing: it is read anyway. The oracle reads where the truth (or
+the reference) says that it pays: an upper bound. It takes longer than everything else together,
+so it has to be asked for.
 
 With --dataset rosbag --root may be a folder of bags: those that cannot be used are named and
 skipped, the rest is measured, and the exit status is 3.
@@ -22,6 +24,7 @@ from tqdm import tqdm
 
 from ..policies.table import BASELINES, SWEPT
 from ..records import write
+from ..records.evaluation import measure
 from ..records.sweep import Sweep as Result
 from ..records.sweep import SweepPoint
 from ..report.tables import sweep_table
@@ -43,13 +46,15 @@ class Sweep(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
         'run one pass of evaluate --policy read, too, to compare times (pass_s beside sweep_s)',
         False)
     csv: str | None = option('write the points as a table', None, metavar='FILE')
-    plot: str | None = option('draw mAP against share and speed', None, metavar='FILE')
+    plot: str | None = option('draw mAP (or agreement) against share and speed', None,
+                              metavar='FILE')
     want_share: float | None = option('recommend p for at most this share of READs', None,
                                       options.unit, one_of='wish', metavar='S')
     want_ms: float | None = option('recommend p for at most so many milliseconds a frame', None,
                                    options.above_zero, one_of='wish', metavar='MS')
     want_loss: float | None = option(
-        'recommend p for at most so much less mAP (0 to 1) than at p=1', None, options.unit,
+        'recommend p for at most so much less mAP, or agreement, (0 to 1) than at '
+        'p=1', None, options.unit,
         one_of='wish', metavar='L')
 
     def run(self) -> int:
@@ -65,11 +70,12 @@ class Sweep(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
         for policy in self.baselines:
             check_forecasts(policy, detector)
         dataset = self.open_data(detector.labels, skipped)
+        judging = self.judging(self.score_threshold)
         with tqdm(unit='frame', dynamic_ncols=True) as bar:
             found, clips = trade_off(
                 detector, dataset, self.baselines, self.changes(),
                 Wish(self.want_share, self.want_ms, self.want_loss), bar.update,
-                bar.set_description, self.on_bad(skipped),
+                bar.set_description, self.on_bad(skipped), judging,
             )
         if found.unmet_shares:
             shares = ', '.join(f'{share:.2f}' for share in found.unmet_shares)
@@ -83,7 +89,7 @@ class Sweep(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
         if self.time_pass:
             # What was measured so far outlives an interruption of the pass.
             with tqdm(total=found.frames, desc='one pass', unit='frame') as bar:
-                result = with_pass(result, detector, clips, dataset.labels, bar.update)
+                result = with_pass(result, detector, clips, dataset.labels, bar.update, judging)
             self._write_json(result)
         if self.json == '-':
             write('-', result)
@@ -93,6 +99,7 @@ class Sweep(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
 
     def _check(self) -> None:
         self.check_data()
+        self.check_reference()
         if 'oracle' in self.baselines:
             self.refuse(['no_commit'], 'the oracle takes none; leave it out of --baselines')
         options.check_outputs(self, ('json', 'csv', 'plot'))
@@ -103,7 +110,7 @@ class Sweep(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
             _write_csv(self.csv, result.points)
         if self.plot:
             from ..report.plots import plot_tradeoff
-            plot_tradeoff(result.points, self.plot)
+            plot_tradeoff(result.points, self.plot, measure(result.provenance))
         self._write_json(result)
 
     def _write_json(self, result: Result) -> None:

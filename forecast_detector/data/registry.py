@@ -25,6 +25,8 @@ class Place:
     :ivar stills: frames of a clip made of a still image.
     :ivar world: clips, and frames a clip, of the synthetic world; None is its own size.
     :ivar fps: of Pascal VOC images that are video; ``min_length``: shorter clips are left out.
+    :ivar passes_foreign: whether annotations of classes that are not in ``labels`` are passed
+        over; otherwise they are an error.
     """
 
     root: str | None = None
@@ -37,6 +39,7 @@ class Place:
     world: tuple[int, int] | None = None
     fps: float = 30.0
     min_length: int = 10
+    passes_foreign: bool = False
 
     @property
     def folder(self) -> str:
@@ -86,6 +89,11 @@ def _voc_video(place: Place) -> ClipDataset:
     return load_voc_video(place.folder, place.min_length, fps=place.fps)
 
 
+def _video(place: Place) -> ClipDataset:
+    from .plain import load_plain
+    return load_plain(place.folder, place.labels, place.on_bad)
+
+
 def _voc(place: Place) -> ClipDataset:
     from .still import load_still_voc
     return load_still_voc(place.folder, place.split, place.stills, place.labels)
@@ -99,10 +107,14 @@ def _coco(place: Place) -> ClipDataset:
 KINDS: Mapping[str, Callable[[Place], ClipDataset]] = {
     'coco_vid': _coco_vid, 'imagenet_vid': _imagenet_vid, 'rosbag': _rosbag,
     'synthetic': _synthetic, 'voc': _voc, 'coco': _coco, 'imagenet_det': _imagenet_det,
-    'voc_video': _voc_video,
+    'voc_video': _voc_video, 'video': _video,
 }
 # Video with a truth; the others are still images, or have to be put together first.
 VIDEOS = ('coco_vid', 'imagenet_vid', 'rosbag', 'synthetic')
+# What can be measured on; ``video`` has no truth.
+MEASURED = (*VIDEOS, 'video')
+# What comes as files of which some may be broken: those are left out, the rest is used.
+RECORDINGS = ('rosbag', 'video')
 STILLS = ('voc', 'coco', 'imagenet_det')
 
 
@@ -123,8 +135,12 @@ def open_dataset(
         raise ValueError(f'dataset {name!r} is unknown; known are {tuple(known)}')
     if place.root is None and name != 'synthetic':
         raise ValueError(f'dataset {name} needs --root, the folder that it lies in')
-    dataset = KINDS[name](place)
     labels = place.labels
+    if place.passes_foreign and labels is not None and name != 'video':
+        from .relabelled import relabelled
+        dataset = relabelled(KINDS[name](replace(place, labels=None)), labels)
+    else:
+        dataset = KINDS[name](place)
     if labels is not None and tuple(labels) != tuple(dataset.labels):
         raise ValueError(
             f'the classes of {name} {place.root or ""}, {_some(dataset.labels)}, are not those '

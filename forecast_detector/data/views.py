@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..types import Frame
 from .base import Clip, Truth
+from .frames import PackedTruth
 
 
 class ClipView(Clip):
@@ -89,6 +90,26 @@ def strided(clip: Clip, stride: int) -> Clip:
         raise ValueError(f'stride: {stride} is below 1; 1 takes every frame')
     frames = range(0, len(clip), stride)
     return clip if stride == 1 else ClipView(clip, frames, fps=clip.fps / stride)
+
+
+class JudgedClip(ClipView):
+    """A clip with something else in the place of its truth."""
+
+    def __init__(self, clip: Clip, truths: Iterable[Truth]) -> None:
+        """Take a clip, and what stands for the truth of each of its frames."""
+        super().__init__(clip)
+        self._truths = PackedTruth.pack(truths)
+
+    def truth(self, index: int) -> Truth:
+        """Return what stands in the truth's place."""
+        return self._truths[index]
+
+
+def annotated_truths(clip: Clip) -> list[Truth] | None:
+    """Give the annotated objects of a clip that is judged by something else; else None."""
+    if not isinstance(clip, JudgedClip):
+        return None
+    return [clip.clip.truth(index) for index in range(len(clip))]
 
 
 class SplicedClip(Clip):

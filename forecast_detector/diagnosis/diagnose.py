@@ -7,7 +7,8 @@ import json
 
 from ..evaluation.run import Done, ignore
 from ..evaluation.store import FeatureStore
-from ..records.diagnosis import Cuts, Diagnosis
+from ..records.diagnosis import ClassMistakes, Cuts, Diagnosis
+from ..scoring.judging import BY_TRUTH, Judging
 from . import LABEL_IOU
 from .classifier import judge
 from .forecast_ratio import forecast_ratios
@@ -29,7 +30,7 @@ def label_iou(info: Mapping[str, str]) -> float:
 def diagnose(
     store: FeatureStore, labels: Sequence[str], thresholds: Sequence[float],
     every: Sequence[int], ahead: int, success_iou: float, done: Done = ignore,
-    say: Say = lambda text: None,
+    say: Say = lambda text: None, judging: Judging = BY_TRUTH,
 ) -> tuple[Diagnosis, str]:
     """
     Look into the weights of a store.
@@ -39,6 +40,7 @@ def diagnose(
     :param ahead: forecasts in a row, at most.
     :param success_iou: overlap from which an object counts as found, (0, 1).
     :param say: called with what goes on.
+    :param judging: what is judged by; the truth of the store's clips, or what stands there.
     :returns: what was found, and why there are no cuts ('' where there are some).
     """
     judged = []
@@ -47,13 +49,15 @@ def diagnose(
         judged.append(judge(run_trials(store, p, success_iou, done), len(store.clips), p))
     say('forecasts')
     ratios = forecast_ratios(store, ahead, done)
-    say('classes')
-    mistakes = find_mistakes(store, labels, done)
+    mistakes: list[ClassMistakes] = []
+    if not judging.by_reading:  # which always agrees with itself
+        say('classes')
+        mistakes = find_mistakes(store, labels, done)
     say('cuts')
     cuts: list[Cuts] | None = None
     why = ''
     try:
-        cuts = run_splices(store, labels, thresholds, every, done)
+        cuts = run_splices(store, labels, thresholds, every, done, judging)
     except NoCutError as error:
         why = str(error)
     return Diagnosis(

@@ -11,7 +11,7 @@ from ..boxes import iou
 from ..data.base import Clip, Truth
 from ..data.views import SplicedClip
 from ..evaluation.rollout import read_share, run_settings, Setting
-from ..evaluation.run import ClipRun, Done, ignore
+from ..evaluation.run import ClipRun, Done, ignore, scored
 from ..evaluation.store import FeatureStore
 from ..evaluation.sweep import carry
 from ..policies.detector import evaluation_config
@@ -20,7 +20,7 @@ from ..policies.table import CARRIERS, SCHEDULED_CARRIERS, SWEPT
 from ..records.diagnosis import Cuts
 from ..records.evaluation import Interval
 from ..scoring.bootstrap import clip_weights
-from ..scoring.metrics import evaluate, ScoredClip
+from ..scoring.judging import BY_TRUTH, judge, Judging
 from ..types import Policy
 
 # A detection counts from this score and overlap on.
@@ -36,13 +36,14 @@ class NoCutError(ValueError):
 
 def run_splices(
     store: FeatureStore, labels: Sequence[str], thresholds: Sequence[float], every: Sequence[int],
-    done: Done = ignore,
+    done: Done = ignore, judging: Judging = BY_TRUTH,
 ) -> list[Cuts]:
     """
     Run every policy over the clips of a store, end to end.
 
     :param thresholds: p of the scheduler, whose FORECASTs carried boxes answer, too.
     :param every: frames a READ of the fixed policies.
+    :param judging: what is judged by.
     :raises NoCutError: for fewer than two clips, or none after the first that has an object.
     """
     if len(store.clips) < 2:
@@ -59,7 +60,7 @@ def run_splices(
             policy=policy, p=p, read_every=k, read_share=read_share([ClipRun(policy, steps)]),
             frames_until_found=wait, mean=_mean(np.array(wait)),
             versus_read=_mean(np.array(wait) - np.array(waits[0])), at_once=wait.count(0),
-            missed=sum(w >= LIMIT for w in wait), map50=_map50(store.clips, steps, labels),
+            missed=sum(w >= LIMIT for w in wait), **_figures(store.clips, steps, labels, judging),
         )
         for (policy, p, k, steps), wait in zip(rows, waits)
     ]
@@ -130,13 +131,14 @@ def _mean(values: NDArray[np.int64]) -> Interval:
     return Interval(float(values.mean()), float(low), float(high))
 
 
-def _map50(clips: Sequence[Clip], steps: Sequence[Step], labels: Sequence[str]) -> float | None:
+def _figures(
+    clips: Sequence[Clip], steps: Sequence[Step], labels: Sequence[str], judging: Judging
+) -> dict[str, float | None]:
     """Score the stream, its objects by the clips that they are from."""
-    scored, first = [], 0
+    parts, first = [], 0
     for clip in clips:
-        scored.append(ScoredClip(
-            clip.name, [step.detections for step in steps[first:first + len(clip)]],
-            [clip.truth(i) for i in range(len(clip))],
-        ))
+        parts.append(scored(clip, [s.detections for s in steps[first:first + len(clip)]]))
         first += len(clip)
-    return evaluate(scored, labels).map50
+    metrics, found, _ = judge(parts, labels, judging)
+    return {'map50': metrics.map50, 'agreement50': metrics.agreement50,
+            'recall50': found.recall50}

@@ -7,12 +7,15 @@ from collections.abc import Callable, Sequence
 from ..data.base import ClipDataset
 from ..data.registry import category_ids
 from ..records.evaluation import Gap, Interval, Versus
+from ..scoring.average_precision import Outcomes
 from ..scoring.bootstrap import interval, paired_difference
 from ..scoring.dump import Dump, read_dump, results, write_dump
+from ..scoring.judging import BY_TRUTH, Judging, pooled
 from ..scoring.matching import Rule
 from ..scoring.metrics import ALL, outcomes, ScoredClip
 from ..types import Detections
 from .run import ClipRun
+from .run import scored as set_beside
 
 Note = Callable[[str], None]
 
@@ -52,31 +55,42 @@ def read(path: str, dataset: ClipDataset, note: Note) -> tuple[list[ScoredClip],
         note(f'{path}: {frames - len(found.found)} of {frames} frames have no result: '
              'nothing was found there, or they were not run, as with another --stride')
     return [
-        ScoredClip(clip.name, [found.found.get(image, Detections()) for image in ids],
-                   [clip.truth(i) for i in range(len(clip))])
+        set_beside(clip, [found.found.get(image, Detections()) for image in ids])
         for clip, ids in zip(dataset.clips, images)
     ], found
 
 
-def how_sure(scored: Sequence[ScoredClip], labels: Sequence[str]) -> Interval:
+def how_sure(
+    scored: Sequence[ScoredClip], labels: Sequence[str], judging: Judging = BY_TRUTH
+) -> Interval:
     """
-    Resample the clips to tell how sure the mean average precision is.
+    Resample the clips to tell how sure the mean average precision, or the agreement, is.
 
     :raises ValueError: if there is no object to find.
     """
-    return interval(outcomes(scored, len(labels), Rule.PLAIN, ())[ALL])
+    return interval(_outcomes(scored, labels, Rule.PLAIN, judging))
+
+
+def _outcomes(
+    scored: Sequence[ScoredClip], labels: Sequence[str], rule: Rule, judging: Judging
+) -> Outcomes:
+    found = outcomes(scored, len(labels), rule, ())[ALL]
+    return pooled(found) if judging.by_reading else found
 
 
 def compare(
-    path: str, dataset: ClipDataset, scored: Sequence[ScoredClip], note: Note
+    path: str, dataset: ClipDataset, scored: Sequence[ScoredClip], note: Note,
+    judging: Judging = BY_TRUTH,
 ) -> Versus:
     """Compare with other detections of the same frames."""
     others = read(path, dataset, note)[0]
 
     def gap(rule: Rule) -> Gap:
         ours, theirs = (
-            outcomes(clips, len(dataset.labels), rule, ())[ALL] for clips in (scored, others))
+            _outcomes(clips, dataset.labels, rule, judging) for clips in (scored, others))
         found = paired_difference(ours, theirs)
         return Gap(found.value, found.low, found.high)
 
+    if judging.by_reading:
+        return Versus(path, agreement50=gap(Rule.PLAIN))
     return Versus(path, gap(Rule.PLAIN), gap(Rule.TOLERANT))

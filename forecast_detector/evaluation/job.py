@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,11 +11,14 @@ from ..checkpoint import Checkpoint
 from ..config import Resize
 from ..data.bag_options import BagOptions
 from ..data.base import Clip
+from ..data.relabelled import RelabelledClip
 from ..data.views import strided
 from ..engine import StreamingDetector
 from ..policies.registry import make_runner
 from ..policies.step import Runner
+from ..scoring.judging import BY_TRUTH, Judging
 from ..types import Detections
+from .reference import judged_by
 from .run import ClipRun, Done, ignore, run_clip
 from .streaming_ap import arrivals, Latencies, stream_clip
 
@@ -29,6 +32,7 @@ class Job:
     :ivar streams: whether every clip is also run at the speed of its stamps (streaming AP).
     :ivar latencies: planned step times for that; None takes those measured.
     :ivar anticipates: whether for that each step also detects on its forecast.
+    :ivar judging: what is judged by; a reference is read before the run.
     """
 
     checkpoint: Checkpoint
@@ -42,6 +46,12 @@ class Job:
     streams: bool = False
     latencies: Latencies | None = None
     anticipates: bool = False
+    judging: Judging = BY_TRUTH
+
+    @property
+    def passes(self) -> int:
+        """Number of times that frames are stepped, but for streaming AP."""
+        return 1 + (self.judging.by_reading and self.policy != 'read')
 
     def detector(self) -> StreamingDetector:
         """Make the detector."""
@@ -86,7 +96,7 @@ class PendingClip(Protocol):
 
 @dataclass(frozen=True)
 class OpenClip:
-    """A clip of a data set that is open already; all of them count."""
+    """A clip of a data set that is open already; all of them count, but for recordings."""
 
     clip: Clip
     may_fail: bool = False
@@ -108,6 +118,7 @@ class BagClip:
 
     :ivar number: place of the bag in its folder, from which its image ids follow.
     :ivar labels: class names of the weights.
+    :ivar passes_foreign: whether objects of other classes are passed over.
     """
 
     path: Path
@@ -115,6 +126,7 @@ class BagClip:
     labels: Sequence[str]
     stride: int
     options: BagOptions
+    passes_foreign: bool = False
     may_fail: bool = True
 
     @property
@@ -125,10 +137,13 @@ class BagClip:
     def open(self) -> Clip:
         """Look the bag through."""
         from ..data.rosbag import IDS_A_BAG, RosbagClip
-        return strided(RosbagClip(
-            self.path, self.options.image_topic, self.options.truth_topic, self.labels,
+        clip = RosbagClip(
+            self.path, self.options.image_topic, self.options.truth_topic,
+            None if self.passes_foreign else self.labels,
             self.number * IDS_A_BAG, self.options.tolerance_ns,
-        ), self.stride)
+        )
+        known = RelabelledClip(clip, clip.labels, self.labels) if self.passes_foreign else clip
+        return strided(known, self.stride)
 
 
 @dataclass
@@ -159,6 +174,7 @@ class Worker:
         """
         self.job = job
         self.runner = job.runner()
+        self.reader = replace(job, policy='read', changes={}).runner() if job.passes > 1 else None
         self.streamer = job.runner(job.anticipates) if job.streams else None
 
     def __call__(self, source: PendingClip, done: Done = ignore) -> Outcome:
@@ -173,7 +189,10 @@ class Worker:
             clip = source.open()
             if self.streamer is not None:
                 arrivals(clip)  # raises before anything is stepped
+            read = run_clip(self.reader, clip, done) if self.reader is not None else None
             run = run_clip(self.runner, clip, done)
+            if self.job.judging.reading is not None:
+                clip = judged_by(read or run, clip, self.job.judging.reading)
             streamed = None
             if self.streamer is not None:
                 streamed = stream_clip(self.streamer, clip, self.job.latencies).detections

@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ..data.base import Clip, ClipDataset
-from ..data.registry import open_dataset, Place
+from ..data.registry import open_dataset, Place, RECORDINGS
 from ..policies.registry import make_runner
-from ..scoring.average_precision import mean_average_precision
-from ..scoring.matching import Rule
-from ..scoring.metrics import ALL, outcomes, ScoredClip
+from ..scoring.judging import BY_TRUTH, judge, Judging
+from ..scoring.metrics import ScoredClip
 from . import many
 from .job import BagClip, Job, OpenClip, Outcome, PendingClip
 from .oracle import run_oracle_at
+from .reference import judged_store
 from .rollout import read_share
-from .run import ClipRun, Done, ignore, Latency, latency
+from .run import ClipRun, Done, ignore, Latency, latency, scored
 from .store import FeatureStore
 from .timing import time_steps
 
@@ -37,12 +37,11 @@ class Measured:
         """Set the detections beside the truth."""
         return [one.scored(clip) for one, clip in zip(self.runs, self.dataset.clips)]
 
-    def sap50(self) -> float | None:
-        """Streaming average precision; None where it was not asked for."""
+    def streaming(self, judging: Judging = BY_TRUTH) -> float | None:
+        """Streaming average precision, or agreement; None where it was not asked for."""
         if self.streamed is None:
             return None
-        judged = outcomes(self.streamed, len(self.dataset.labels), Rule.PLAIN, ())
-        return mean_average_precision(judged[ALL])
+        return judge(self.streamed, self.dataset.labels, judging).metrics.ap50
 
 
 @dataclass(frozen=True)
@@ -50,12 +49,16 @@ class Sources:
     """
     The clips of a data set; bags are opened where they are worked on, others are open.
 
-    :ivar dataset: what is open.
+    :ivar dataset: what is open, and counts whole.
+    :ivar frames: how many there are, where that is known.
+    :ivar kind: what the clips are, for messages.
     """
 
     root: str
     clips: Sequence[PendingClip]
     dataset: ClipDataset | None = None
+    frames: int | None = None
+    kind: str = 'bags'
 
     @classmethod
     def of(cls, name: str, place: Place, stride: int) -> Sources:
@@ -66,10 +69,12 @@ class Sources:
         """
         if name != 'rosbag':
             dataset = open_dataset(name, place, stride)
-            return cls(place.root or '', [OpenClip(clip) for clip in dataset.clips], dataset)
+            may_fail = name in RECORDINGS
+            return cls(place.root or '', [OpenClip(clip, may_fail) for clip in dataset.clips],
+                       None if may_fail else dataset, len(dataset), 'clips')
         from ..data.rosbag import find_bags
         return cls(place.folder, [
-            BagClip(bag, number, place.labels or (), stride, place.bags)
+            BagClip(bag, number, place.labels or (), stride, place.bags, place.passes_foreign)
             for number, bag in enumerate(find_bags(place.folder))
         ])
 
@@ -92,15 +97,17 @@ def measure(
         else:
             on_bad(outcome.name, outcome.error)
     if not kept:
-        raise ValueError(
-            f'{sources.root}: none of its {len(sources.clips)} bags can be used; see above')
+        count = f'{len(sources.clips)} {sources.kind}'
+        raise ValueError(f'{sources.root}: none of its {count} can be used; see above')
     opened = [outcome.clip for outcome in kept if outcome.clip is not None]
     runs = [outcome.run for outcome in kept if outcome.run is not None]
     streamed = [
-        ScoredClip(clip.name, outcome.streamed or [], [clip.truth(i) for i in range(len(clip))])
+        scored(clip, outcome.streamed or [])
         for clip, outcome in zip(opened, kept)
     ] if job.streams else None
-    whole = sources.dataset or ClipDataset(job.checkpoint.config.labels, opened)
+    labels = job.checkpoint.config.labels
+    whole = replace(sources.dataset, clips=opened) if sources.dataset else ClipDataset(
+        labels, opened)
     return Measured(whole, runs, latency(runs), streamed)
 
 
@@ -125,6 +132,8 @@ def measure_oracle(
     """
     detector = job.detector()
     store = FeatureStore(detector, dataset.clips, done, on_bad=on_bad)
+    if job.judging.reading is not None:
+        store = judged_store(store, job.judging.reading, done)
     timed = time_steps(make_runner('alternate', detector), store.clips)
     runs = run_oracle_at(store, 1 / job.read_every, done)
     return Measured(replace(dataset, clips=store.clips), runs,

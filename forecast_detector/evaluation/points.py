@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..data.base import Clip
-from ..records.evaluation import Metrics
+from ..data.views import annotated_truths
+from ..records.evaluation import Found, Metrics
 from ..records.sweep import Difference, SweepPoint
 from ..scoring.average_precision import Outcomes
 from ..scoring.bootstrap import paired_difference
-from ..scoring.columns import Truths
-from ..scoring.matching import Rule
-from ..scoring.metrics import ALL, score, summarise
-from .run import ClipRun
+from ..scoring.judging import Judging, Scorer
 
 # Baselines read every so many frames; the scheduler is brought to the same shares.
 PERIODS = (1, 2, 3, 4, 6)
@@ -25,6 +23,7 @@ class Point:
     """
     One policy at one setting.
 
+    :ivar found: what a user finds.
     :ivar judged: what became of each detection, by the plain rule, for comparisons.
     """
 
@@ -33,6 +32,7 @@ class Point:
     read_every: int | None
     read_share: float
     metrics: Metrics
+    found: Found
     ms_per_frame: float
     judged: Outcomes
 
@@ -41,8 +41,9 @@ class Point:
         metrics = self.metrics
         return SweepPoint(
             policy=self.policy, p=self.p, read_every=self.read_every, read_share=self.read_share,
-            map50=metrics.map50, map50_tolerant=metrics.map50_tolerant, by_speed=metrics.by_speed,
-            ms_per_frame=self.ms_per_frame,
+            map50=metrics.map50, map50_tolerant=metrics.map50_tolerant,
+            agreement50=metrics.agreement50, by_speed=metrics.by_speed,
+            ms_per_frame=self.ms_per_frame, **vars(self.found),
         )
 
     def __str__(self) -> str:
@@ -51,34 +52,26 @@ class Point:
         return f'{self.policy} {setting}'
 
 
-class Scorer:
-    """Scores run after run against one truth."""
-
-    def __init__(self, clips: Sequence[Clip], labels: Sequence[str]) -> None:
-        """Take the truth of every frame."""
-        self.labels = labels
-        self._truths = Truths(
-            [clip.name for clip in clips],
-            [[clip.truth(i) for i in range(len(clip))] for clip in clips], len(labels),
-        )
-
-    def score(self, runs: Sequence[ClipRun]) -> tuple[Metrics, Outcomes]:
-        """Measure runs over all clips; with what became of each detection (plain rule)."""
-        detections = [[step.detections for step in run.steps] for run in runs]
-        judged = {rule: score(self._truths, detections, rule) for rule in Rule}
-        return summarise(judged, self.labels), judged[Rule.PLAIN][ALL]
+def scorer(clips: Sequence[Clip], labels: Sequence[str], judging: Judging) -> Scorer:
+    """Make what judges run after run by what stands for the truth of clips."""
+    own = [annotated_truths(clip) for clip in clips]
+    return Scorer(
+        [clip.name for clip in clips],
+        [[clip.truth(i) for i in range(len(clip))] for clip in clips], labels, judging,
+        [one for one in own if one is not None],
+    )
 
 
 def differences(points: Sequence[Point]) -> list[Difference]:
     """
     Compare the scheduler with p=1 and with every baseline at the same share of READs.
 
-    :returns: for each share and baseline the difference in ``map50`` with the 95 % interval of
+    :returns: for each share and baseline the difference in precision with the 95 % interval of
         a paired bootstrap over clips; nothing where there is no truth.
     """
     scheduled = [point for point in points if point.policy == 'scheduler']
     best = max(scheduled, key=lambda point: point.read_share)
-    if best.metrics.map50 is None:
+    if best.metrics.ap50 is None:
         return []
     rows = []
     for every in PERIODS[1:]:
@@ -113,19 +106,21 @@ def recommend(
     loss: float | None = None,
 ) -> Point | None:
     """
-    Choose p: the highest ``map50`` within a budget, or the fewest READs within a loss.
+    Choose p: the highest precision within a budget, or the fewest READs within a loss.
+
+    Precision is ``map50``, or ``agreement50`` where reading is judged by.
 
     :param share: at most this share of READs.
     :param ms: at most so many milliseconds a frame.
-    :param loss: at most so much less ``map50`` than at p=1.
+    :param loss: at most so much less precision than at p=1.
     :returns: a point of the scheduler, None if none keeps to the budget.
     """
     scheduled = [
-        q for q in points if q.policy == 'scheduler' and q.metrics.map50 is not None
+        q for q in points if q.policy == 'scheduler' and q.metrics.ap50 is not None
         and (share is None or q.read_share <= share) and (ms is None or q.ms_per_frame <= ms)
     ]
     if loss is None:
-        return max(scheduled, key=lambda q: q.metrics.map50 or 0.0, default=None)
-    full = next((q.metrics.map50 or 0.0 for q in points if q.p == 1.0), 0.0)
-    kept = [q for q in scheduled if (q.metrics.map50 or 0.0) >= full - loss]
+        return max(scheduled, key=lambda q: q.metrics.ap50 or 0.0, default=None)
+    full = next((q.metrics.ap50 or 0.0 for q in points if q.p == 1.0), 0.0)
+    kept = [q for q in scheduled if (q.metrics.ap50 or 0.0) >= full - loss]
     return min(kept, key=lambda q: q.read_share, default=None)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..data.bag_options import BagOptions
 from ..data.base import Clip, unfinished
+from ..data.registry import RECORDINGS
 from ..engine import StreamingDetector
 from ..records.evaluation import Provenance
 from .streaming_ap import Latencies
@@ -65,7 +66,7 @@ def data_origin(
 ) -> Provenance:
     """Say what was measured on."""
     about: Provenance = {
-        'dataset': dataset, 'root': root, 'split': None if dataset == 'rosbag' else split,
+        'dataset': dataset, 'root': root, 'split': None if dataset in RECORDINGS else split,
         'stride': stride,
     }
     if dataset == 'rosbag':

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 from ..records.evaluation import Evaluation, StepTimes
 from ..scoring.coco import map50_95
-from ..scoring.metrics import evaluate, ScoredClip
+from ..scoring.judging import BY_TRUTH, judge, Judging
+from ..scoring.metrics import ScoredClip
 from .run import Latency
 
 Record = TypeVar('Record', bound=Evaluation)
@@ -15,7 +16,8 @@ Record = TypeVar('Record', bound=Evaluation)
 
 def make_record(
     kind: type[Record], scored: Sequence[ScoredClip], labels: Sequence[str],
-    timed: Latency | None, note: Callable[[str], None], **about: Any,
+    timed: Latency | None, note: Callable[[str], None], judging: Judging = BY_TRUTH,
+    **about: Any,
 ) -> Record:
     """
     Score detections.
@@ -23,16 +25,18 @@ def make_record(
     :param kind: of the record.
     :param timed: None where detections were only scored again.
     :param note: called with what is missing, such as COCO's library.
+    :param judging: what is judged by; COCO's mean needs a truth.
     :param about: other fields of the record.
     """
+    coco = None
     try:
-        coco = map50_95(scored, labels)
+        coco = None if judging.by_reading else map50_95(scored, labels)
     except RuntimeError as error:
         note(str(error))
-        coco = None
     if timed is not None:
         about.update(
             read_share=timed.read_share, ms_per_frame=timed.ms_per_frame,
             latency_ms=StepTimes(timed.read_ms, timed.forecast_ms),
         )
-    return kind(**{**vars(evaluate(scored, labels)), 'map50_95': coco, **about})
+    judged = judge(scored, labels, judging)
+    return kind(**{**vars(judged.metrics), **vars(judged.found), 'map50_95': coco, **about})

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.base import Clip
+from ..data.views import annotated_truths
 from ..policies.step import Runner, Step
 from ..records.evaluation import Percentiles
 from ..scoring.metrics import ScoredClip
-from ..types import Action
+from ..types import Action, Detections
 
 # Called with the number of frames done since the last call.
 Done = Callable[[int], object]
@@ -31,11 +32,14 @@ class ClipRun:
 
     def scored(self, clip: Clip) -> ScoredClip:
         """Set the detections beside the truth of their clip."""
-        return ScoredClip(
-            clip.name,
-            [step.detections for step in self.steps],
-            [clip.truth(index) for index in range(len(clip))],
-        )
+        return scored(clip, [step.detections for step in self.steps])
+
+
+def scored(clip: Clip, detections: Sequence[Detections]) -> ScoredClip:
+    """Set detections beside what they are judged by, and what is annotated beside that."""
+    return ScoredClip(
+        clip.name, detections, [clip.truth(index) for index in range(len(clip))],
+        annotated_truths(clip))
 
 
 def run_clip(runner: Runner, clip: Clip, done: Done = ignore) -> ClipRun:

@@ -176,6 +176,12 @@ class FeatureStore:
         other._headers = [StoredFrame.of(frame, k) for k, frame in enumerate(frames)]
         return other
 
+    def judged(self, clips: Sequence[Clip]) -> FeatureStore:
+        """Give the same clips with other truths."""
+        other = copy(self)
+        other.clips = clips
+        return other
+
     def streaming(self, forecaster: Forecaster | None = None) -> StreamingDetector:
         """
         Make a detector that steps frames of this store; fixed policies are not judged.

@@ -16,6 +16,7 @@ from ..data.base import Clip
 from ..policies.step import Runner, Step
 from ..scoring.metrics import ScoredClip
 from ..types import Action, Detections
+from .run import scored
 
 # Answers of one step, in order: milliseconds of computing, and what they gave.
 Answers = Sequence[tuple[float, Detections]]
@@ -131,10 +132,7 @@ def stream_clip(
     def step(index: int) -> Answers:
         return _answers(runner.step(clip.frame(index)), latencies)
 
-    return ScoredClip(
-        clip.name, pair(arrivals(clip)[0], step, clip.source),
-        [clip.truth(index) for index in range(len(clip))],
-    )
+    return scored(clip, pair(arrivals(clip)[0], step, clip.source))
 
 
 def _answers(step: Step, latencies: Latencies | None) -> Answers:

@@ -13,9 +13,10 @@ from ..policies.registry import carry_boxes, make_runner
 from ..policies.step import Step
 from ..policies.table import BASELINES, CARRIERS, SCHEDULED_CARRIERS, SWEPT
 from ..records.evaluation import Percentiles
+from ..scoring.judging import BY_TRUTH, Judging
 from ..types import Frame, Policy
 from .oracle import run_oracle_at
-from .points import PERIODS, Point, Scorer, TOLERANCE
+from .points import PERIODS, Point, scorer, TOLERANCE
 from .rollout import read_share, run_settings, Setting
 from .run import ClipRun, Done, ignore, Latency, latency, run_clip
 from .store import FeatureStore, StoredClip
@@ -35,12 +36,13 @@ class Sweep:
 
     def __init__(
         self, store: FeatureStore, labels: Sequence[str], done: Done = ignore,
-        **changes: Any,
+        judging: Judging = BY_TRUTH, **changes: Any,
     ) -> None:
         """
         Time single steps, and prepare to score.
 
         :param done: called with the number of frames stepped, for progress.
+        :param judging: what is judged by; the truth of the store's clips, or what stands there.
         :param changes: other settings of the streams that forecast.
         :raises ValueError: if there is no frame.
         """
@@ -48,7 +50,7 @@ class Sweep:
         # Not by make_runner: weights without forecasts are swept, too.
         every_other = DetectorRunner(store.detector, evaluation_config(Policy.ALTERNATE))
         self.timed = time_steps(every_other, store.clips)
-        self._scorer = Scorer(store.clips, labels)
+        self._scorer = scorer(store.clips, labels, judging)
 
     def points(self, baselines: Sequence[str] = SWEPT) -> Iterator[Point]:
         """
@@ -129,8 +131,9 @@ class Sweep:
         self, policy: str, p: float | None, every: int | None, runs: Sequence[ClipRun]
     ) -> Point:
         share = read_share(runs)
-        metrics, judged = self._scorer.score(runs)
-        return Point(policy, p, every, share, metrics, self._cost(policy, share, runs), judged)
+        judged = self._scorer.judge([[step.detections for step in run.steps] for run in runs])
+        return Point(policy, p, every, share, judged.metrics, judged.found,
+                     self._cost(policy, share, runs), judged.outcomes)
 
     def _cost(self, policy: str, share: float, runs: Sequence[ClipRun]) -> float:
         """Milliseconds a frame: the steps timed singly, and the time of what carries boxes."""

@@ -12,8 +12,9 @@ from ..policies.registry import make_runner
 from ..records.evaluation import Percentiles
 from ..records.sweep import Pair, PairedTimes
 from ..records.sweep import Sweep as SweepRecord
-from ..scoring.metrics import evaluate
+from ..scoring.judging import BY_TRUTH, judge, Judging
 from .points import differences, Point, recommend, unmet_shares
+from .reference import judged_store
 from .run import Done, ignore, run_clips
 from .store import FeatureStore
 from .sweep import Sweep
@@ -33,7 +34,7 @@ def trade_off(
     detector: StreamingDetector, dataset: ClipDataset, baselines: Sequence[str],
     changes: Mapping[str, Any], wish: Wish, done: Done = ignore,
     say: Callable[[str], object] = lambda text: None,
-    on_bad: Callable[[Clip, Exception], None] | None = None,
+    on_bad: Callable[[Clip, Exception], None] | None = None, judging: Judging = BY_TRUTH,
 ) -> tuple[SweepRecord, Sequence[Clip]]:
     """
     Sweep a data set.
@@ -41,13 +42,17 @@ def trade_off(
     :param changes: other settings of the streams that forecast.
     :param say: called with what goes on.
     :param on_bad: given clips that cannot be used, see :class:`~.store.FeatureStore`.
+    :param judging: what is judged by.
     :returns: what was found, and the clips that it was measured on.
     """
     watch = Stopwatch()
     say('reading')
     store = FeatureStore(detector, dataset.clips, done, on_bad=on_bad)
     reading = watch.seconds('read')
-    sweep = Sweep(store, dataset.labels, done, **changes)
+    if judging.reading is not None:
+        say('reference')
+        store = judged_store(store, judging.reading, done)
+    sweep = Sweep(store, dataset.labels, done, judging, **changes)
     points: list[Point] = []
     for point in sweep.points(baselines):
         points.append(point)
@@ -68,10 +73,10 @@ def _pair(times: Percentiles | None) -> Pair | None:
 
 def with_pass(
     record: SweepRecord, detector: StreamingDetector, clips: Sequence[Clip],
-    labels: Sequence[str], done: Done = ignore,
+    labels: Sequence[str], done: Done = ignore, judging: Judging = BY_TRUTH,
 ) -> SweepRecord:
     """Do what ``evaluate --policy read`` does, and add how long it takes."""
     watch = Stopwatch()
     runs = run_clips(make_runner('read', detector), clips, done)
-    evaluate([one.scored(clip) for one, clip in zip(runs, clips)], labels)
+    judge([one.scored(clip) for one, clip in zip(runs, clips)], labels, judging)
     return replace(record, **watch.seconds('pass'))

@@ -79,7 +79,8 @@ class Cuts:
     :ivar versus_read: difference of the mean from that of reading every frame, paired by cut.
     :ivar at_once: cuts whose object is found on its first frame.
     :ivar missed: cuts whose object is not found within the limit.
-    :ivar map50: of the spliced stream.
+    :ivar map50: of the spliced stream; by a reference ``agreement50``.
+    :ivar recall50: share of its objects that are found at the user's threshold.
     """
 
     policy: str
@@ -92,6 +93,13 @@ class Cuts:
     at_once: Count
     missed: Count
     map50: float | None = None
+    agreement50: float | None = None
+    recall50: float | None = None
+
+    @property
+    def ap50(self) -> float | None:
+        """Precision at IoU 0.5, by whatever was judged by."""
+        return self.map50 if self.agreement50 is None else self.agreement50
 
 
 @dataclass(frozen=True)
@@ -123,6 +131,7 @@ class Diagnosis:
 
     :ivar classifier: the scheduler where every frame is read, then where it steers.
     :ivar cuts: a policy each; None where the clips have no cut.
+    :ivar classes: none by a reference, which reading every frame always finds.
     """
 
     classifier: list[Judgement]

@@ -12,16 +12,48 @@ from .trace import Trace
 Provenance = dict[str, Any]
 
 
+def measure(origin: Provenance) -> str:
+    """Name what accuracies are: ``agreement`` where they are judged by a reference, or ``mAP``."""
+    return 'agreement' if origin.get('reference') else 'mAP'
+
+
 @dataclass(frozen=True)
 class Precision:
     """
     Mean average precision in [0, 1]; None where there is no object.
 
     :ivar map50_tolerant: by the tolerant rule.
+    :ivar agreement50: average precision, classes pooled, where what reading gives stands in the
+        place of the truth; the others are None then.
     """
 
     map50: float | None = None
     map50_tolerant: float | None = None
+    agreement50: float | None = left_out()
+
+    @property
+    def ap50(self) -> float | None:
+        """Precision at IoU 0.5, by whatever was judged by."""
+        return self.map50 if self.agreement50 is None else self.agreement50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """
+    What a user finds at a score threshold, the ``score_threshold`` of the provenance.
+
+    :ivar recall50: share of all objects that are found; of the reference's, where one stands in
+        the place of the truth.
+    :ivar frames_to_find: mean number of frames until a new object is found.
+    :ivar annotated_recall50: share of the annotated objects that are found, beside a reference;
+        None without one, or without annotations.
+    :ivar annotated_overlap: mean over these of the best IoU, 0 where there is none.
+    """
+
+    recall50: float | None = None
+    frames_to_find: float | None = None
+    annotated_recall50: float | None = None
+    annotated_overlap: float | None = None
 
 
 @dataclass(frozen=True)
@@ -65,11 +97,18 @@ class Versus:
     Differences from other detections of the same frames.
 
     :ivar file: theirs; they are subtracted.
+    :ivar agreement50: instead of ``map50`` where runs are judged by a reference.
     """
 
     file: str
-    map50: Gap
+    map50: Gap | None = None
     map50_tolerant: Gap | None = None
+    agreement50: Gap | None = left_out()
+
+    @property
+    def ap50(self) -> Gap | None:
+        """The difference by whatever was judged by."""
+        return self.map50 if self.agreement50 is None else self.agreement50
 
 
 @dataclass(frozen=True)
@@ -97,22 +136,26 @@ class Skipped:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluation(Metrics):
+class Evaluation(Found, Metrics):
     """
     Numbers of one run and where they come from.
 
     :ivar map50_95: COCO's mean; None without its library.
     :ivar sap50: streaming average precision; None where it was not asked for.
+    :ivar streaming_agreement50: the same by a reference.
     :ivar read_share: None where detections were only scored again, as are the times.
     :ivar frames: number of frames that were shown to the detector.
-    :ivar annotated: how many of them have a truth, be it empty, and are scored; None where that
-        was not counted.
+    :ivar annotated: how many of them have a truth, be it empty; None where that was not counted.
+        Only these are scored, by a reference all.
     :ivar ms_per_frame: the medians of READ and FORECAST weighted by their shares.
-    :ivar interval: 95 % interval of ``map50``; None where not asked for, as is ``versus``.
+    :ivar interval: 95 % interval of ``map50`` or ``agreement50``; None where not asked for, as
+        is ``versus``.
     """
 
+    agreement50: float | None = None
     map50_95: float | None = None
     sap50: float | None = None
+    streaming_agreement50: float | None = left_out()
     read_share: float | None = None
     frames: Count
     annotated: Count | None = None

@@ -12,7 +12,7 @@ Pair = tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class SweepPoint:
-    """One policy at one setting."""
+    """One policy at one setting; figures as in an evaluation."""
 
     policy: str
     p: float | None = None
@@ -20,14 +20,24 @@ class SweepPoint:
     read_share: float
     map50: float | None = None
     map50_tolerant: float | None = None
+    agreement50: float | None = None
+    recall50: float | None = None
+    frames_to_find: float | None = None
+    annotated_recall50: float | None = None
+    annotated_overlap: float | None = None
     by_speed: dict[str, Precision] = field(default_factory=dict)
     ms_per_frame: float
+
+    @property
+    def ap50(self) -> float | None:
+        """Precision at IoU 0.5, by whatever was judged by."""
+        return self.map50 if self.agreement50 is None else self.agreement50
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
     """
-    mAP of the scheduler less that of another policy, with its 95 % interval.
+    mAP (or agreement) of the scheduler less that of another policy, with its 95 % interval.
 
     :ivar read_share: where both were measured.
     :ivar versus: the other policy, or ``p=1``.

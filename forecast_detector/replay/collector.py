@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..data.base import Clip
 from ..data.views import ClipView
-from ..evaluation.run import ClipRun, latency, percentiles
+from ..evaluation.run import ClipRun, latency, percentiles, scored
 from ..policies.step import Step
 from ..records.evaluation import StepTimes, Topic
 from ..scoring.metrics import ScoredClip
@@ -28,11 +28,9 @@ class Turn:
     def scored(self) -> ScoredClip:
         """Set answers beside truth; in an image without an answer nothing was found."""
         found = dict(zip(self.indices, self.run.steps))
-        return ScoredClip(
-            self.run.name,
-            [found[i].detections if i in found else Detections() for i in range(len(self.clip))],
-            [self.clip.truth(i) for i in range(len(self.clip))],
-        )
+        return replace(scored(self.clip, [
+            found[i].detections if i in found else Detections() for i in range(len(self.clip))
+        ]), name=self.run.name)
 
     def missing(self) -> list[int]:
         """List the images without an answer."""
@@ -40,7 +38,7 @@ class Turn:
 
 
 class Collector:
-    """Takes the answers of a replay; keeps figures, and detections where there is truth."""
+    """Takes the answers of a replay; keeps figures, and detections where they are judged."""
 
     def __init__(self, recording: Recording, turns: int = 1, keep_detections: bool = False):
         """
@@ -49,7 +47,8 @@ class Collector:
         :param keep_detections: keep those of images without truth, too (for a trace).
         """
         self.turns: dict[tuple[str, int], Turn] = {
-            (topic, turn): Turn(clip, ClipRun(clip.name + (f' #{turn + 1}' if turn else '')))
+            (topic, turn): Turn(
+                recording.judged(topic), ClipRun(clip.name + (f' #{turn + 1}' if turn else '')))
             for turn in range(turns) for topic, clip in recording.clips.items()
         }
         self.bad = dict.fromkeys(recording.clips, 0)
@@ -81,9 +80,11 @@ class Collector:
         ]
 
     def scored(self) -> list[ScoredClip]:
-        """Return detections and truth of the topics that have one."""
+        """Return detections and truth of the topics that have one, or a reference."""
+        recording = self._recording
         return [turn.scored() for (topic, _), turn in self.turns.items()
-                if self._recording.clips[topic].truth_topic is not None]
+                if topic in recording.references
+                or recording.clips[topic].truth_topic is not None]
 
     def topics(self) -> dict[str, Topic]:
         """Sum up every topic."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..bags import BagError, BagReader
 from ..bags.reader import IMAGE_TYPES
+from ..data.base import Clip
 from ..data.rosbag import choose_truth_topic, RosbagClip, truth_candidates
+from ..data.views import JudgedClip
 from ..topics import beside, camera_topics, CameraTopics
 
 
@@ -21,6 +23,8 @@ class Recording:
     :ivar clips: image topic to its images and their truth.
     :ivar period_ns: length of one turn where the bag is looped, of recorded time.
     :ivar doubts: what was asked for and is odd, in words.
+    :ivar references: image topic to its images with what stands in the truth's place, if that
+        is to be judged by.
     """
 
     path: Path
@@ -28,6 +32,11 @@ class Recording:
     clips: dict[str, RosbagClip]
     period_ns: int
     doubts: tuple[str, ...] = ()
+    references: Mapping[str, JudgedClip] = field(default_factory=dict)
+
+    def judged(self, topic: str) -> Clip:
+        """Give the images of a topic with what they are judged by."""
+        return self.references.get(topic, self.clips[topic])
 
     def __len__(self) -> int:
         """Return the number of images of one turn."""

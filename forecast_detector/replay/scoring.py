@@ -12,6 +12,7 @@ from ..evaluation.result import make_record
 from ..evaluation.run import latency
 from ..policies.table import decisions
 from ..records.evaluation import Provenance, Replay
+from ..scoring.judging import BY_TRUTH, Judging
 from .collector import Collector
 from .recording import Recording
 
@@ -38,13 +39,14 @@ def replay_origin(
 
 def make_replay(
     recording: Recording, collector: Collector, labels: Sequence[str],
-    provenance: Provenance, note: Callable[[str], None],
+    provenance: Provenance, note: Callable[[str], None], judging: Judging = BY_TRUTH,
 ) -> Replay:
     """
     Score what was collected.
 
     :param provenance: weights, bag, options …, kept with the figures.
     :param note: called with what is missing, such as COCO's library.
+    :param judging: what is judged by.
     :raises RuntimeError: if no image was answered.
     """
     runs, _ = collector.runs()
@@ -53,6 +55,6 @@ def make_replay(
     if not runs:
         raise RuntimeError(f'{recording.path}: none of {frames} images was answered')
     return make_record(
-        Replay, collector.scored(), labels, latency(runs), note, frames=frames,
+        Replay, collector.scored(), labels, latency(runs), note, judging, frames=frames,
         clips=len(collector.turns), provenance=provenance, topics=topics,
     )

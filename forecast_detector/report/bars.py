@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from .axes import HEIGHT, LEFT, Plot, RIGHT, Scale, WIDTH
-from .run import Run, SPEEDS
+from .run import measures, Run, SPEEDS
 from .svg import chart, element, join, percent, title
 
 ROW, NAME_WIDTH = 21.0, 132.0
@@ -20,7 +20,7 @@ def by_speed(runs: Sequence[Run]) -> Markup:
     # Room for the figure on a bar of 100 %.
     plot = Plot.over((0, len(speeds)), (0, 108))
     width = min(46.0, 0.78 * (plot.x(1) - plot.x(0)) / len(runs))
-    parts = [plot.frame('speed of the objects', 'mAP@0.5, %', x_ticks=())]
+    parts = [plot.frame('speed of the objects', f'{measures(runs)}@0.5, %', x_ticks=())]
     for place, speed in enumerate(speeds):
         middle = plot.x(place + 0.5)
         parts.append(element('text', speed, x=middle, y=plot.y.start + 18, class_='tick x'))
@@ -28,7 +28,7 @@ def by_speed(runs: Sequence[Run]) -> Markup:
             if speed in run.by_speed:
                 left = middle + (k - len(runs) / 2) * width
                 parts.append(_bar(plot, run, speed, left + 1.5, width - 3))
-    label = 'mAP of slow, medium and fast objects: ' + '; '.join(
+    label = f'{measures(runs)} of slow, medium and fast objects: ' + '; '.join(
         f'run {run.key}: ' + ', '.join(f'{s} {percent(v)}' for s, v in run.by_speed.items())
         for run in runs
     )
@@ -58,13 +58,15 @@ def by_class(runs: Sequence[Run]) -> list[Markup]:
 def _classes(names: Sequence[str], runs: Sequence[Run]) -> Markup:
     x = Scale(0, 100, NAME_WIDTH, WIDTH - RIGHT - 8)
     bottom = 30 + ROW * len(names)
-    parts: list[Markup] = [element('text', 'AP@0.5, %', x=x.end + 8, y=14, class_='name end')]
+    name = measures(runs).replace('mAP', 'AP')  # that of a class is no mean
+    parts: list[Markup] = [
+        element('text', f'{name}@0.5, %', x=x.end + 8, y=14, class_='name end')]
     for value in (0, 25, 50, 75, 100):
         at = x(value)
         parts.append(element('line', x1=at, x2=at, y1=28, y2=bottom - 6, class_='grid'))
         parts.append(element('text', f'{value}', x=at, y=bottom + 8, class_='tick x'))
-    parts += [_row(name, 40 + ROW * k, x, runs) for k, name in enumerate(names)]
-    return chart(WIDTH, bottom + 16, f'AP of each of {len(names)} classes', *parts)
+    parts += [_row(one, 40 + ROW * k, x, runs) for k, one in enumerate(names)]
+    return chart(WIDTH, bottom + 16, f'{name} of each of {len(names)} classes', *parts)
 
 
 def _row(name: str, y: float, x: Scale, runs: Sequence[Run]) -> Markup:

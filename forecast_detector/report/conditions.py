@@ -37,7 +37,12 @@ def is_replay(run: Run) -> bool:
 
 
 def same_data(a: Run, b: Run) -> bool:
-    """Whether two runs were scored on the same frames, as far as they tell."""
+    """Whether two runs were scored on the same frames by the same, as far as they tell."""
+    return same_frames(a, b) and judged_by(a.result.provenance) == judged_by(b.result.provenance)
+
+
+def same_frames(a: Run, b: Run) -> bool:
+    """Whether two runs were shown the same frames, as far as they tell."""
     return _shown(a.result) == _shown(b.result)
 
 
@@ -45,14 +50,23 @@ def _shown(result: Evaluation) -> tuple[str, int]:
     return data(result.provenance), result.frames
 
 
+def judged_by(origin: Provenance) -> str:
+    """Say what detections were judged by: a truth, or what reading gives."""
+    if not origin.get('reference'):
+        return 'truth'
+    # What other weights read is another reference.
+    weights = f' by {_weights(origin)}' if origin.get('weights') else ''
+    return f'every frame read{weights}, score {origin.get("reference_score")} or more'
+
+
 def comparable(runs: Sequence[Run], sweep: Sweep | None) -> list[Run]:
     """Choose the runs that belong into one chart: on the data of the sweep, or else of run A."""
     if sweep is None:
         return [run for run in runs if same_data(run, runs[0])]
-    known = data(sweep.provenance)
+    known, judged = data(sweep.provenance), judged_by(sweep.provenance)
     return [
         run for run in runs if data(run.result.provenance) == known or not known
-        if sweep.frames in (None, run.result.frames)
+        if sweep.frames in (None, run.result.frames) and judged_by(run.result.provenance) == judged
     ]
 
 
@@ -102,7 +116,8 @@ class Conditions:
     What differs besides the policy.
 
     :ivar keys: letters of the runs, and ``sweep``.
-    :ivar data: whether runs were scored on different frames, ``times``: timed differently.
+    :ivar data: whether runs were scored on different frames, or by something else; ``times``:
+        timed differently.
     """
 
     keys: list[str]
@@ -119,6 +134,7 @@ def conditions(runs: Sequence[Run], sweep: Sweep | None) -> Conditions | None:
     frames = [f', {count:,} frames' if tells and count else '' for count in counts]
     rows = {
         'data': [data(o) + f for o, f in zip(origins, frames)],
+        'judged by': [judged_by(o) for o in origins],
         'weights': [_weights(o) for o in origins],
         'network input': [_input(o) for o in origins],
         'time measured on': [_timing(o) for o in origins],

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..records.diagnosis import ClassMistakes, Cuts, Diagnosis, ForecastRatio, Judgement
-from ..records.evaluation import Interval
+from ..records.evaluation import Interval, measure
 
 
 def diagnosis_table(result: Diagnosis) -> str:
     """Write a diagnosis."""
     lines = [line for judged in result.classifier for line in _judgement(judged)]
     lines += ['', 'forecast error over copy error', *map(_ratio, result.forecast_error)]
-    lines += ['', 'objects of each class, every frame read',
-              f'  {"":22}{"objects":>8}{"right":>8}{"missed":>8}{"alarms":>8}   taken for']
+    if result.classes:
+        lines += ['', 'objects of each class, every frame read',
+                  f'  {"":22}{"objects":>8}{"right":>8}{"missed":>8}{"alarms":>8}   taken for']
     lines += [_mistakes(one) for one in result.classes]
     if result.cuts:
         count = len(result.cuts[0].frames_until_found)
         lines += ['', 'from a cut until the new object is found',
-                  f'  {"":22}{"read":>7}{"mAP@0.5":>9}{"at once":>9}{"missed":>8}   '
+                  f'  {"":22}{"read":>7}{measure(result.provenance) + "@0.5":>15}{"recall":>9}'
+                  f'{"at once":>9}{"missed":>8}   '
                   f'frames of {count} cuts, less those of read']
     return '\n'.join([*lines, *map(_cuts, result.cuts or ())])
 
@@ -55,9 +57,14 @@ def _mistakes(one: ClassMistakes) -> str:
 
 
 def _cuts(cut: Cuts) -> str:
-    return (f'  {cut_name(cut):22}{cut.read_share:7.1%}{cut.map50 or 0:9.4f}'
+    return (f'  {cut_name(cut):22}{cut.read_share:7.1%}{_cell(cut.ap50):>15}'
+            f'{_cell(cut.recall50):>9}'
             f'{cut.at_once:9}{cut.missed:8}   '
             f'{interval(cut.mean, 1)}, {interval(cut.versus_read, 1)}')
+
+
+def _cell(value: float | None) -> str:
+    return '–' if value is None else f'{value:.4f}'
 
 
 def cut_name(cut: Cuts) -> str:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from ..records.evaluation import StepTimes, Versus
 from ..records.sweep import Sweep
-from .conditions import data, place, same_data, same_times
+from .conditions import data, place, same_data, same_frames, same_times
 from .run import Run, short
 from .svg import percent
+from .tables import user_threshold
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def sentences(runs: Sequence[Run], sweep: Sweep | None) -> list[str]:
 
 def _alone(run: Run, who: str) -> str:
     found = run.result
-    scored = found.map50 is not None
+    scored = found.ap50 is not None
     frames = f'{found.frames:,} frames of {found.clips} clip{"s" if found.clips != 1 else ""}'
     if found.read_share is None:
         return f'{who}: {frames}, {_accuracy(run)}.' if scored else f'{frames}.'
@@ -76,7 +77,7 @@ def _alone(run: Run, who: str) -> str:
 
 
 def _accuracy(run: Run) -> str:
-    return f'mAP {percent(run.result.map50 or 0.0)}'
+    return f'{run.measure} {percent(run.result.ap50 or 0.0)}'
 
 
 def _against(run: Run, first: Run) -> str:
@@ -89,12 +90,15 @@ def _against(run: Run, first: Run) -> str:
             f'was {factor:.1f} times as fast' if factor >= 1.05 else
             f'took {1 / factor:.1f} times as long' if factor <= 0.95 else 'was as fast'
         )
-    if run.result.map50 is not None and not same_data(run, first):
+    ours, theirs = run.result.ap50, first.result.ap50
+    if ours is not None and not same_frames(run, first):
         parts.append(f'reached {_accuracy(run)} on other frames')
-    elif run.result.map50 is not None and first.result.map50 is not None:
-        points = 100 * (run.result.map50 - first.result.map50)
-        change = f'{"gained" if points > 0 else "lost"} {abs(points):.1f} points of mAP'
-        parts.append(change if abs(points) >= 0.05 else 'had the same mAP')
+    elif ours is not None and not same_data(run, first):
+        parts.append(f'reached {_accuracy(run)}, judged by something else')
+    elif ours is not None and theirs is not None:
+        points = 100 * (ours - theirs)
+        change = f'{"gained" if points > 0 else "lost"} {abs(points):.1f} points of {run.measure}'
+        parts.append(change if abs(points) >= 0.05 else f'had the same {run.measure}')
     return f'Run {run.key} ' + ' and '.join([', '.join(parts[:-1]), parts[-1]]
                                             if len(parts) > 1 else parts) + '.' if parts else ''
 
@@ -105,13 +109,18 @@ def cards(runs: Sequence[Run]) -> list[Card]:
 
 
 def _card(run: Run, first: Run | None) -> Card:
-    main = _percent('mAP@0.5', run, first, 'map50') or Figure('frames', f'{run.result.frames:,}')
+    main = _percent(f'{run.measure}@0.5', run, first, 'ap50')
     figures = [
         _percent(name, run, first, key) for name, key in (
             ('mAP, tolerant', 'map50_tolerant'), ('mAP@0.5:0.95', 'map50_95'),
-            ('streaming AP', 'sap50'),
+            ('streaming AP', 'sap50'), ('streaming agreement', 'streaming_agreement50'),
+            (f'recall{user_threshold(run.result.provenance)}', 'recall50'),
+            ('recall of annotated', 'annotated_recall50'),
+            ('overlap of annotated', 'annotated_overlap'),
         )
     ]
+    if run.result.frames_to_find is not None:
+        figures.append(Figure('to find an object', f'{run.result.frames_to_find:.2f}', 'frames'))
     ours, theirs = (one.result.ms_per_frame if one else None for one in (run, first))
     if ours is not None:
         change = None
@@ -123,17 +132,19 @@ def _card(run: Run, first: Run | None) -> Card:
         Figure(f'{action} step', f'{taken.p50:.1f}', 'ms')
         for action, taken in (('READ', times.read), ('FORECAST', times.forecast)) if taken
     ]
-    return Card(run, main, [figure for figure in figures if figure], _versus(run.result.versus))
+    main = main or Figure('frames', f'{run.result.frames:,}')
+    return Card(run, main, [figure for figure in figures if figure],
+                _versus(run.result.versus, run.measure))
 
 
-def _versus(versus: Versus | None) -> str | None:
-    if versus is None:
+def _versus(versus: Versus | None, measured: str) -> str | None:
+    if versus is None or versus.ap50 is None:
         return None
-    gap = versus.map50
+    gap = versus.ap50
     values = (f'{100 * value:+.1f}'.replace('-', '−')
               for value in (gap.difference, gap.low, gap.high))
-    return '{} points of mAP against {}, 95\u00a0% in [{}, {}]'.format(
-        next(values), short(versus.file), *values
+    return '{} points of {} against {}, 95\u00a0% in [{}, {}]'.format(
+        next(values), measured, short(versus.file), *values
     )
 
 

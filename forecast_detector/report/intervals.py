@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from ..records.evaluation import measure
 from ..records.sweep import Difference, Sweep
 from .axes import RIGHT, Scale, ticks, WIDTH
 from .svg import chart, element, percent, title
@@ -24,12 +25,13 @@ def compared(sweep: Sweep) -> list[Markup]:
     x = Scale(min(*ends, 0.0) - room, max(*ends, 0.0) + room, NAME_WIDTH, WIDTH - RIGHT)
     shares = list(dict.fromkeys(one.read_share for one in rows))
     return [
-        _chart(share, [one for one in rows if one.read_share == share], x)
+        _chart(share, [one for one in rows if one.read_share == share], x,
+               measure(sweep.provenance))
         for share in shares
     ]
 
 
-def _chart(share: float, rows: Sequence[Difference], x: Scale) -> Markup:
+def _chart(share: float, rows: Sequence[Difference], x: Scale, measured: str) -> Markup:
     bottom = TOP + ROW * len(rows)
     parts = [element('text', f'{percent(share, 0)} read', x=4, y=14, class_='name strong')]
     for value in ticks(x.low, x.high):
@@ -41,9 +43,8 @@ def _chart(share: float, rows: Sequence[Difference], x: Scale) -> Markup:
                              y=bottom + 10, class_='tick x'))
     for k, one in enumerate(rows):
         parts.append(_row(one, TOP + ROW * (k + 0.35), x))
-    label = f'mAP of the scheduler less that of others at {percent(share, 0)} read: ' + '; '.join(
-        _text(one) for one in rows
-    )
+    told = '; '.join(_text(one) for one in rows)
+    label = f'{measured} of the scheduler less that of others at {percent(share, 0)} read: {told}'
     return chart(WIDTH, bottom + 18, label, *parts)
 
 

@@ -10,14 +10,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..records import read, RecordError
 from ..records.diagnosis import Diagnosis
-from ..records.evaluation import Evaluation
+from ..records.evaluation import Evaluation, measure
 from ..records.sweep import Sweep
 from . import bars, latency, tradeoff
 from .clips import all_clips, error_parts, worst_parts
-from .conditions import comparable, conditions, is_replay
+from .conditions import comparable, conditions, data, is_replay, same_frames
 from .headline import cards, heading, sentences
 from .intervals import compared
-from .run import lettered, Run, SPEEDS
+from .run import lettered, measures, Run, SPEEDS
 from .svg import percent
 
 TRADE_OFF_MISSING = (
@@ -30,7 +30,8 @@ TRACE_MISSING = (
 )
 TRUTH_MISSING = (
     'Average precision, its parts by speed and class, and worst cases need annotated frames: '
-    'name a truth topic with', 'replay --truth-topic', 'or use an annotated data set.',
+    'name a truth topic with', 'replay --truth-topic', 'or use an annotated data set. Without '
+    'annotations, --reference read takes what reading every frame gives for the truth.',
 )
 ERRORS_MISSING = (
     'Heat maps of forecast errors need the detector at hand as it traces, with a second frame '
@@ -56,6 +57,11 @@ def build(
     )
     environment.filters['percent'] = percent
     return environment.get_template('report.html').render(
+        measured=measures(runs) if runs else measure(sweep.provenance if sweep else {}),
+        agrees=[run.key for run in runs if run.measure != 'mAP'],
+        truth_name='reference' if runs and len({run.measure for run in runs}) == 1
+        and runs[0].measure != 'mAP' else 'truth',
+        sweep_measured=measure(sweep.provenance) if sweep else '',
         title=heading(runs, sweep), sentences=sentences(runs, sweep), cards=cards(runs),
         runs=runs, sweep=sweep, conditions=conditions(runs, sweep),
         skipped=[(run, run.result.skipped) for run in runs if run.result.skipped],
@@ -66,13 +72,20 @@ def build(
     )
 
 
-def build_from(paths: Sequence[str | Path]) -> str:
+def build_from(paths: Sequence[str | Path], reference: str | None = None) -> str:
     """
     Read files of runs and at most one sweep, in any order, and write their report.
 
-    :raises ValueError: for a file that is neither, or a second sweep; names it.
+    :param reference: what all of them have to be judged by, ``truth`` or ``read``; None: any.
+    :raises ValueError: for a file that is neither, is judged by something else, or is a second
+        sweep; names it.
     """
     loaded = [(str(path), read(path)) for path in paths]
+    for file, one in loaded:
+        judged = one.provenance.get('reference') or 'truth'
+        if reference not in (None, judged):
+            raise ValueError(f'{file}: was judged by {judged}, not by {reference}; measure it '
+                             f'with --reference {reference}, or leave the option out')
     runs = [(file, one) for file, one in loaded if isinstance(one, Evaluation)]
     sweeps = [(file, one) for file, one in loaded if isinstance(one, Sweep)]
     for file, one in loaded:
@@ -89,7 +102,7 @@ def build_from(paths: Sequence[str | Path]) -> str:
 
 def _trade_off(runs: Sequence[Run], sweep: Sweep | None) -> dict[str, Any]:
     drawn = tradeoff.lines(sweep) if sweep else []
-    scored = [run for run in runs if None not in (run.result.map50, run.result.read_share)]
+    scored = [run for run in runs if None not in (run.result.ap50, run.result.read_share)]
     placed = comparable(scored, sweep)
     shown = bool(drawn) or len(placed) > 1
     return {
@@ -98,13 +111,23 @@ def _trade_off(runs: Sequence[Run], sweep: Sweep | None) -> dict[str, Any]:
             if shown else [],
             'legend': tradeoff.legend(drawn),
             'compared': compared(sweep) if sweep else [],
-            'recommended': tradeoff.describe(sweep.recommended)
+            'recommended': tradeoff.describe(sweep.recommended, measure(sweep.provenance))
             if sweep and sweep.recommended and sweep.recommended.p != 1 else None,
             'placed': placed,
             'elsewhere': [run.key for run in scored if run not in placed],
+            'otherwise': not any(_elsewhere(run, runs[0], sweep) for run in scored),
             'missing': None if sweep else TRADE_OFF_MISSING,
         },
     }
+
+
+def _elsewhere(run: Run, first: Run, sweep: Sweep | None) -> bool:
+    """Whether a run saw other frames than what it would be drawn beside."""
+    if sweep is None:
+        return not same_frames(run, first)
+    known = data(sweep.provenance)
+    return (known not in ('', data(run.result.provenance))
+            or sweep.frames not in (None, run.result.frames))
 
 
 def _accuracy(runs: Sequence[Run]) -> dict[str, Any]:
@@ -114,7 +137,7 @@ def _accuracy(runs: Sequence[Run]) -> dict[str, Any]:
         'by_speed': bars.by_speed(fast) if fast else None,
         'no_speed': [s for s in SPEEDS if not any(s in run.by_speed for run in fast)],
         'by_class': bars.by_class(classy) if classy else [],
-        'truth_missing': TRUTH_MISSING if any(run.result.map50 is None for run in runs) else None,
+        'truth_missing': TRUTH_MISSING if any(run.result.ap50 is None for run in runs) else None,
     }
 
 

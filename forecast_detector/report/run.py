@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..policies.table import takes_p
-from ..records.evaluation import Evaluation, Precision, Replay, Topic
+from ..records.evaluation import Evaluation, measure, Precision, Replay, Topic
 
 SPEEDS = ('slow', 'medium', 'fast')
 LETTERS = 'ABCDEF'
@@ -33,14 +33,19 @@ class Run:
     weights: str = ''
 
     @property
+    def measure(self) -> str:
+        """What its accuracy is: ``mAP`` or ``agreement``."""
+        return measure(self.result.provenance)
+
+    @property
     def by_speed(self) -> dict[str, float]:
-        """The ``map50`` of each speed that has objects."""
+        """The accuracy of each speed that has objects."""
         known = _known(self.result.by_speed)
         return {speed: known[speed] for speed in SPEEDS if speed in known}
 
     @property
     def by_class(self) -> dict[str, float]:
-        """The ``map50`` of each class that has objects."""
+        """The accuracy of each class that has objects."""
         return _known(self.result.by_class)
 
     @property
@@ -66,8 +71,13 @@ class Run:
         return 'detections scored again' if 'from' in origin else self.file
 
 
+def measures(runs: Sequence[Run]) -> str:
+    """Name the accuracies of runs; those of one kind by its name."""
+    return ' or '.join(dict.fromkeys(run.measure for run in runs)) or 'mAP'
+
+
 def _known(parts: Mapping[str, Precision]) -> dict[str, float]:
-    return {name: one.map50 for name, one in parts.items() if one.map50 is not None}
+    return {name: one.ap50 for name, one in parts.items() if one.ap50 is not None}
 
 
 def _words(name: Any) -> str:

@@ -2,10 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-from ..records.evaluation import Evaluation, Percentiles, Replay, Topic, Versus
-from ..records.sweep import Sweep
+from ..records.evaluation import (
+    Evaluation,
+    Found,
+    measure,
+    Percentiles,
+    Provenance,
+    Replay,
+    Topic,
+    Versus,
+)
+from ..records.sweep import Sweep, SweepPoint
+
+
+@dataclass(frozen=True)
+class Column:
+    """
+    A figure of the points of a sweep.
+
+    :ivar always: whether it stands there, known or not.
+    """
+
+    name: str
+    of: Callable[[SweepPoint], float | None]
+    width: int = 10
+    digits: int = 4
+    always: bool = False
+
+    def write(self, point: SweepPoint) -> str:
+        """Write the figure of a point."""
+        value = self.of(point)
+        text = '–' if value is None else f'{value:.{self.digits}f}'
+        return f'{text:>{self.width}}'
+
+
+COLUMNS = (
+    Column('{measure}@0.5', lambda q: q.ap50, 15, always=True),
+    Column('tolerant', lambda q: q.map50_tolerant),
+    Column('recall', lambda q: q.recall50),
+    Column('to find', lambda q: q.frames_to_find, 9, 2),
+    Column('ann. recall', lambda q: q.annotated_recall50, 13),
+    Column('overlap', lambda q: q.annotated_overlap),
+)
+
+
+def reference(origin: Provenance) -> str:
+    """Say what an agreement is with."""
+    return f'what reading every frame gives (score {origin.get("reference_score")} or more)'
+
+
+def user_threshold(origin: Provenance) -> str:
+    """Say from which score a user sees a detection; '' where that is not told."""
+    key = 'score_threshold' if 'written_score_threshold' not in origin else (
+        'written_score_threshold')
+    return f' at score {origin[key]:g}' if origin.get(key) is not None else ''
 
 
 def cell(value: float | None) -> str:
@@ -17,23 +70,31 @@ def evaluation_table(result: Evaluation) -> str:
     """Write an evaluation; of a replay, what became of its topics, too."""
     lines = list(_evaluation(result))
     if isinstance(result, Replay):
-        lines += [line for name, topic in result.topics.items() for line in _topic(name, topic)]
+        lines += [line for name, topic in result.topics.items()
+                  for line in _topic(name, topic, measure(result.provenance) != 'mAP')]
     return '\n'.join(lines)
 
 
 def _evaluation(result: Evaluation) -> Iterator[str]:
-    yield f'{"":24}{"mAP@0.5":>9}{"tolerant":>10}'
-    yield _row('all', result.map50, result.map50_tolerant)
-    for name, one in (*result.by_speed.items(), *result.by_class.items()):
-        yield _row(f'  {name}', one.map50, one.map50_tolerant)
+    name = measure(result.provenance)
+    agrees = name != 'mAP'
+    yield f'{"":31}{name + "@0.5":>13}' + ('' if agrees else f'{"tolerant":>10}')
+    for part, one in (('all', result), *((f'  {name}', one) for name, one in (
+            *result.by_speed.items(), *result.by_class.items()))):
+        yield _row(part, one.ap50, *() if agrees else (one.map50_tolerant,))
     if result.map50_95 is not None:
         yield _row('all, 0.50 to 0.95 (COCO)', result.map50_95)
-    if result.sap50 is not None:
-        yield _row('all, streaming', result.sap50)
+    streaming = result.streaming_agreement50 if agrees else result.sap50
+    if streaming is not None:
+        yield _row('all, streaming', streaming)
+    yield from _found(result, result.provenance)
     if result.interval is not None:
-        yield f'map50: 95 % in [{result.interval.low:.4f}, {result.interval.high:.4f}]'
+        yield (f'{"agreement50" if agrees else "map50"}: '
+               f'95 % in [{result.interval.low:.4f}, {result.interval.high:.4f}]')
     if result.versus is not None:
         yield from _versus(result.versus)
+    if agrees:
+        yield f'agreement with {reference(result.provenance)}; no truth'
     annotated = result.annotated
     scored = '' if annotated in (None, result.frames) else f' ({annotated} annotated)'
     skipped = f', {len(result.skipped)} skipped' if result.skipped else ''
@@ -44,22 +105,36 @@ def _evaluation(result: Evaluation) -> Iterator[str]:
                f'(READ {_ms(times.read)}, FORECAST {_ms(times.forecast)})')
 
 
+def _found(found: Found, origin: Provenance) -> Iterator[str]:
+    threshold = user_threshold(origin)
+    rows = (
+        (f'recall{threshold}', found.recall50, 4), ('frames to find an object',
+                                                   found.frames_to_find, 2),
+        (f'annotated: recall{threshold}', found.annotated_recall50, 4),
+        ('annotated: mean overlap', found.annotated_overlap, 4),
+    )
+    for name, value, digits in rows:
+        if value is not None:
+            yield f'{name:31}{value:13.{digits}f}'
+
+
 def _versus(versus: Versus) -> Iterator[str]:
-    for name, gap in (('map50', versus.map50), ('map50_tolerant', versus.map50_tolerant)):
+    for name, gap in (('map50', versus.map50), ('map50_tolerant', versus.map50_tolerant),
+                      ('agreement50', versus.agreement50)):
         if gap is not None:
             yield (f'{name} less that of {versus.file}: {gap.difference:+.4f}, '
                    f'95 % in [{gap.low:+.4f}, {gap.high:+.4f}]')
 
 
 def _row(name: str, *values: float | None) -> str:
-    return f'{name:24}{cell(values[0]):>9}' + ''.join(f'{cell(v):>10}' for v in values[1:])
+    return f'{name:31}{cell(values[0]):>13}' + ''.join(f'{cell(v):>10}' for v in values[1:])
 
 
 def _ms(times: Percentiles | None) -> str:
     return f'{times.p50:.2f} ms' if times else '–'
 
 
-def _topic(name: str, topic: Topic) -> Iterator[str]:
+def _topic(name: str, topic: Topic, agrees: bool) -> Iterator[str]:
     text = f'{name}: {topic.frames} images, {topic.answered} answered'
     text += f', {topic.dropped} dropped' if topic.dropped else ''
     text += f', {topic.bad} unusable' if topic.bad else ''
@@ -69,7 +144,7 @@ def _topic(name: str, topic: Topic) -> Iterator[str]:
         text += f', heard after {topic.answer_ms.p50:.1f} ms (p95 {topic.answer_ms.p95:.1f} ms)'
     yield text
     yield from (f'  reset {n} times: {why}' for why, n in topic.resets.items())
-    yield f'  truth: {topic.truth_topic or "none, so no precision"}'
+    yield f'  truth: {topic.truth_topic or ("none" if agrees else "none, so no precision")}'
 
 
 def sweep_table(result: Sweep) -> str:
@@ -78,12 +153,23 @@ def sweep_table(result: Sweep) -> str:
 
 
 def _sweep(result: Sweep) -> Iterator[str]:
-    yield f'{"policy":18}{"p":>10}{"every":>7}{"read":>8}{"mAP@0.5":>9}{"tolerant":>10}{"ms":>8}'
+    name = measure(result.provenance)
+    columns = [one for one in COLUMNS if one.always or any(
+        one.of(q) is not None for q in result.points)]
+    yield (f'{"policy":18}{"p":>10}{"every":>7}{"read":>8}'
+           + ''.join(f'{one.name.format(measure=name):>{one.width}}' for one in columns)
+           + f'{"ms":>8}')
     points = result.points
     for q in sorted(points, key=lambda q: (q.policy != 'scheduler', -q.read_share)):
         p = '' if q.p is None else f'{q.p:.6g}'
         yield (f'{q.policy:18}{p:>10}{q.read_every or "":>7}{q.read_share:8.1%}'
-               f'{cell(q.map50):>9}{cell(q.map50_tolerant):>10}{q.ms_per_frame:8.2f}')
+               + ''.join(one.write(q) for one in columns) + f'{q.ms_per_frame:8.2f}')
+    if any(q.recall50 is not None for q in points):
+        yield f'recall, frames to find an object:{user_threshold(result.provenance)}'
+    if any(q.annotated_recall50 is not None for q in points):
+        yield 'ann. recall, overlap: of the annotated objects alone'
+    if name != 'mAP':
+        yield f'agreement with {reference(result.provenance)}; no truth'
     for d in result.differences:
         yield (f'scheduler at share {d.read_share:.2f} less {d.versus}: '
                f'{d.difference:+.4f} [{d.low:+.4f}, {d.high:+.4f}]')
@@ -95,5 +181,5 @@ def _sweep(result: Sweep) -> Iterator[str]:
         yield f'recommended: p = {result.recommended.p:.6g}'
     else:
         yield 'recommended: none, ' + (
-            'there is no truth to choose by' if all(q.map50 is None for q in points)
+            'there is no truth to choose by' if all(q.ap50 is None for q in points)
             else 'no point keeps to the wish')

@@ -9,10 +9,11 @@ import math
 from markupsafe import Markup
 
 from ..policies.table import Mark, marks
+from ..records.evaluation import measure
 from ..records.sweep import Sweep, SweepPoint
 from .axes import HEIGHT, padded, Plot, WIDTH
 from .conditions import same_times
-from .run import Run
+from .run import measures, Run
 from .svg import chart, element, join, path, percent, title
 
 
@@ -26,11 +27,11 @@ class Line:
 
 
 def lines(sweep: Sweep) -> list[Line]:
-    """Gather the points with a mAP by policy, the scheduler first."""
-    full = [q for q in sweep.points if q.p == 1.0 and q.map50 is not None]
+    """Gather the points with an accuracy by policy, the scheduler first."""
+    full = [q for q in sweep.points if q.p == 1.0 and q.ap50 is not None]
     result = []
     for name, drawn in marks(q.policy for q in sweep.points).items():
-        own = [q for q in sweep.points if q.policy == name and q.map50 is not None]
+        own = [q for q in sweep.points if q.policy == name and q.ap50 is not None]
         if not own:
             continue
         # Reading every frame is where every policy begins.
@@ -60,9 +61,9 @@ def legend(drawn: Sequence[Line]) -> list[tuple[str, Markup]]:
 
 
 def by_share(sweep: Sweep | None, runs: Sequence[Run]) -> Markup:
-    """Draw mAP against the share of frames that are read."""
+    """Draw accuracy against the share of frames that are read."""
     return _draw(
-        'mAP at IoU 0.5 against the share of frames read', sweep, runs,
+        'at IoU 0.5 against the share of frames read', sweep, runs,
         lambda q: 100 * q.read_share,
         lambda run: None if run.result.read_share is None else 100 * run.result.read_share,
         'frames read', lambda v: f'{v:g}\u00a0%', (0.0, 100.0),
@@ -70,10 +71,10 @@ def by_share(sweep: Sweep | None, runs: Sequence[Run]) -> Markup:
 
 
 def by_time(sweep: Sweep | None, runs: Sequence[Run]) -> Markup:
-    """Draw mAP against milliseconds per frame, of runs that were timed as the first one."""
+    """Draw accuracy against milliseconds per frame, of runs that were timed as the first one."""
     alike = [run for run in runs if same_times(run, runs[0])]
     return _draw(
-        'mAP at IoU 0.5 against milliseconds per frame', sweep, alike,
+        'at IoU 0.5 against milliseconds per frame', sweep, alike,
         lambda q: q.ms_per_frame, lambda run: run.result.ms_per_frame, 'ms per frame',
     )
 
@@ -86,26 +87,29 @@ def _draw(
 ) -> Markup:
     drawn = lines(sweep) if sweep else []
     places = [
-        (run, x, run.result.map50) for run in runs
-        if (x := x_of_run(run)) is not None and run.result.map50 is not None
+        (run, x, run.result.ap50) for run in runs
+        if (x := x_of_run(run)) is not None and run.result.ap50 is not None
     ]
-    at = [(x_of(q), q.map50 or 0.0) for line in drawn for q in line.points]
+    at = [(x_of(q), q.ap50 or 0.0) for line in drawn for q in line.points]
     at += [(x, y) for _, x, y in places]
     plot = Plot.over(
         x_range or padded([x for x, _ in at], floor=0.0),
         padded([100 * y for _, y in at], floor=0.0, ceiling=100.0),
     )
-    parts = [plot.frame(x_label, 'mAP@0.5, %', x_text)]
-    parts += [_line(line, plot, x_of) for line in reversed(drawn)]
+    name = measure(sweep.provenance) if sweep else measures(runs)
+    parts = [plot.frame(x_label, f'{name}@0.5, %', x_text)]
+    parts += [_line(line, plot, x_of, name) for line in reversed(drawn)]
     parts += [_run_mark(run, plot.x(x), plot.y(100 * y), x_label, x) for run, x, y in places]
-    return chart(WIDTH, HEIGHT, label, *parts)
+    return chart(WIDTH, HEIGHT, f'{name} {label}', *parts)
 
 
-def _line(line: Line, plot: Plot, x_of: Callable[[SweepPoint], float]) -> Markup:
+def _line(
+    line: Line, plot: Plot, x_of: Callable[[SweepPoint], float], measured: str
+) -> Markup:
     ordered = sorted(line.points, key=x_of)
-    at = [(plot.x(x_of(q)), plot.y(100 * (q.map50 or 0.0))) for q in ordered]
+    at = [(plot.x(x_of(q)), plot.y(100 * (q.ap50 or 0.0))) for q in ordered]
     marks = [
-        element('g', title(describe(q)), mark(x, y, line.mark.sides), class_='point')
+        element('g', title(describe(q, measured)), mark(x, y, line.mark.sides), class_='point')
         for q, (x, y) in zip(ordered, at)
     ]
     return element(
@@ -114,13 +118,15 @@ def _line(line: Line, plot: Plot, x_of: Callable[[SweepPoint], float]) -> Markup
     )
 
 
-def describe(point: SweepPoint) -> str:
+def describe(point: SweepPoint, measured: str = 'mAP') -> str:
     """Say in words what a point of a sweep is."""
     setting = f', p = {point.p:.4g}' if point.p is not None else ''
     if point.read_every is not None:
         setting = f', reads 1 in {point.read_every:g}'
+    found = f'{measured} {percent(point.ap50 or 0.0)}'
+    found += '' if point.recall50 is None else f', recall {percent(point.recall50)}'
     return (
-        f'{point.policy.replace("_", " ")}{setting}: mAP {percent(point.map50 or 0.0)}, '
+        f'{point.policy.replace("_", " ")}{setting}: {found}, '
         f'{percent(point.read_share, 0)} read, {point.ms_per_frame:.1f} ms a frame'
     )
 
@@ -128,7 +134,7 @@ def describe(point: SweepPoint) -> str:
 def _run_mark(run: Run, x: float, y: float, x_label: str, value: float) -> Markup:
     return element(
         'g', title(
-            f'run {run.key}, {run.policy}: mAP {percent(run.result.map50 or 0.0)}, '
+            f'run {run.key}, {run.policy}: {run.measure} {percent(run.result.ap50 or 0.0)}, '
             f'{value:.4g} {x_label}'
         ),
         element('circle', cx=x, cy=y, r=9.0, class_='disc'),

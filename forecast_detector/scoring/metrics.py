@@ -24,12 +24,14 @@ class ScoredClip:
     """
     What was detected in a clip and what was there, frame by frame.
 
+    :ivar annotations: what is annotated beside a reference that stands in the truth's place.
     :raises ValueError: if the two do not count the same frames.
     """
 
     name: str
     detections: Sequence[Detections]
     truths: Sequence[Truth]
+    annotations: Sequence[Truth] | None = None
 
     def __post_init__(self) -> None:
         """Compare the lengths."""
@@ -41,8 +43,9 @@ class ScoredClip:
 
     @property
     def annotated(self) -> int:
-        """Number of frames that have a truth, be it empty, and are scored."""
-        return sum(truth.annotated for truth in self.truths)
+        """Number of frames that have a truth of their own, be it empty."""
+        own = self.truths if self.annotations is None else self.annotations
+        return sum(truth.annotated for truth in own)
 
 
 def outcomes(
@@ -141,8 +144,9 @@ def summarise(judged: Mapping[Rule, Mapping[str, Outcomes]], labels: Sequence[st
     }
     classes = class_average_precisions(plain[ALL]), class_average_precisions(tolerant[ALL])
     return Metrics(
-        means[ALL].map50, means[ALL].map50_tolerant, {name: means[name] for name in SPEEDS},
-        {
+        means[ALL].map50, means[ALL].map50_tolerant,
+        by_speed={name: means[name] for name in SPEEDS},
+        by_class={
             label: Precision(float(value), _plain(other))
             for label, value, other in zip(labels, *classes) if np.isfinite(value)
         },
