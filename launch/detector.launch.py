@@ -87,7 +87,7 @@ def fraction(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise RuntimeError(f'p:={text} is not a number; expected one in [0, 1]') from None
+        raise RuntimeError(f'p:={text} is not a number. {comment_on("p")}') from None
 
 
 CONVERSIONS = {

@@ -182,7 +182,7 @@ def test_a_clip_reads_any_image_and_its_truth(tmp_path, storage, jpeg):
         clip.read(6)
 
 
-def test_images_recorded_at_one_time_are_told_apart(tmp_path):
+def test_images_recorded_at_one_time_are_named_apart(tmp_path):
     with BagWriter(tmp_path / 'b') as bag:
         for k in range(5):
             bag.image('/a', flat(k), k, log_ns=1_000)
@@ -263,17 +263,17 @@ def test_a_folder_of_bags_shares_labels_and_numbers_images_on(tmp_path):
     assert [path.name for path in find_bags(tmp_path)] == ['one', 'two']
 
 
-def test_a_bag_that_cannot_be_used_is_told_of_and_leaves_the_others_their_numbers(tmp_path):
+def test_a_bag_that_cannot_be_used_is_named_of_and_leaves_the_others_their_numbers(tmp_path):
     write_bag(tmp_path / 'a')
     (tmp_path / 'b.mcap').write_bytes(b'no bag')
     write_bag(tmp_path / 'c')
     with pytest.raises(BagError, match='b.mcap'):
         load_rosbag(tmp_path)
-    told = []
-    dataset = load_rosbag(tmp_path, on_bad=lambda path, error: told.append((path.name, error)))
+    named = []
+    dataset = load_rosbag(tmp_path, on_bad=lambda path, error: named.append((path.name, error)))
     assert [clip.path.name for clip in dataset.clips] == ['a', 'c']
     assert [clip.image_id(0) for clip in dataset.clips] == [0, 20_000_000]
-    assert told[0][0] == 'b.mcap' and isinstance(told[0][1], BagError)
+    assert named[0][0] == 'b.mcap' and isinstance(named[0][1], BagError)
     with pytest.raises(BagError, match='none of its 1 bags'):
         load_rosbag(tmp_path / 'b.mcap', on_bad=lambda path, error: None)
 

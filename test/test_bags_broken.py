@@ -146,9 +146,9 @@ def test_a_reader_that_is_not_asked_to_pass_over_raises(tmp_path):
     with BagReader(write_bag(tmp_path / 'b.mcap', b'')) as bag:
         with pytest.raises(BagError, match=f'{TOPIC} at {times(6)[3]} ns: not a'):
             list(bag.messages(TOPIC))
-        told = []
-        found = list(bag.messages(TOPIC, on_broken=lambda record, error: told.append(record)))
-        assert len(found) == 5 and [record.log_ns for record in told] == [times(6)[3]]
+        named = []
+        found = list(bag.messages(TOPIC, on_broken=lambda record, error: named.append(record)))
+        assert len(found) == 5 and [record.log_ns for record in named] == [times(6)[3]]
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ def path(tmp_path):
 NOTE = f'1 of 6 messages of {TOPIC} cannot be read and is passed over: at {FIRST_NS + 3 * STEP_NS}'
 
 
-def told(capsys, *options):
+def named(capsys, *options):
     """Run a command; see that it names the message, once."""
     assert main([str(option) for option in options]) == 0
     said = capsys.readouterr()
@@ -170,7 +170,7 @@ def told(capsys, *options):
 
 def test_detect_counts_it(weights, path, tmp_path, capsys):
     out = tmp_path / 'o.json'
-    assert '5 frames: ' in (said := told(capsys, 'detect', path, '--weights', weights, '--device',
+    assert '5 frames: ' in (said := named(capsys, 'detect', path, '--weights', weights, '--device',
                                          'cpu', '--json', out)) and '1 frames passed over' in said
     report = json.loads(out.read_text())
     assert (len(report['frames']), report['skipped']) == (5, 1)
@@ -183,7 +183,7 @@ def test_detect_counts_it(weights, path, tmp_path, capsys):
 def test_what_measures_measures_the_rest(weights, path, tmp_path, capsys, options):
     name, *more = options
     out = tmp_path / 'o.json'
-    told(capsys, name, '--weights', weights, '--device', 'cpu', '--dataset', 'rosbag', '--root',
+    named(capsys, name, '--weights', weights, '--device', 'cpu', '--dataset', 'rosbag', '--root',
          path.parent, *more, '--json', out)
     found = json.loads(out.read_text())
     assert NOTE in str(found['provenance']['unfinished'])
@@ -192,7 +192,7 @@ def test_what_measures_measures_the_rest(weights, path, tmp_path, capsys, option
 
 
 def test_replay_counts_it_as_unusable(weights, path, tmp_path, capsys):
-    told(capsys, 'replay', '--weights', weights, '--device', 'cpu', '--bag', path, '--out',
+    named(capsys, 'replay', '--weights', weights, '--device', 'cpu', '--bag', path, '--out',
          tmp_path / 'r', '--loop', '2', '--with-images')
     report = json.loads((tmp_path / 'r' / 'report.json').read_text())
     topic = report['topics'][TOPIC]
@@ -203,7 +203,7 @@ def test_replay_counts_it_as_unusable(weights, path, tmp_path, capsys):
 
 
 def test_convert_takes_the_rest(path, tmp_path, capsys):
-    told(capsys, 'convert', '--from', 'rosbag', '--root', path.parent, '--to', 'coco_vid',
+    named(capsys, 'convert', '--from', 'rosbag', '--root', path.parent, '--to', 'coco_vid',
          '--out', tmp_path / 'coco')
     found = json.loads((tmp_path / 'coco' / 'annotations' / 'val.json').read_text())
     assert [row['stamp_ns'] for row in found['images']] == [times(6)[k] for k in (0, 1, 2, 4, 5)]
@@ -222,7 +222,7 @@ def test_a_bag_written_by_us_may_be_damaged_as_well(tmp_path):
     assert len(RosbagClip(tmp_path / 'b')) == 2
 
 
-def test_what_cameras_of_one_bag_lack_is_told_together(weights, tmp_path, capsys):
+def test_what_cameras_of_one_bag_lack_is_named_together(weights, tmp_path, capsys):
     with Mcap(tmp_path / 'b.mcap') as file:
         for number, topic in enumerate(('/left/image', '/right/image')):
             channel = file.channel(topic)

@@ -157,20 +157,20 @@ def test_what_is_no_bag_is_listed_to_be_named(tmp_path):
     (tmp_path / '.cache').mkdir()
     (tmp_path / 'readme.txt').write_text('hello')
     assert [path.name for path in find_bags(tmp_path)] == ['a', 'deeper', 'empty', 'gone']
-    told = {}
-    load_rosbag(tmp_path, on_bad=lambda path, error: told.update({path.name: str(error)}))
-    assert 'empty folder' in told['empty'] and 'a link to' in told['gone']
-    assert 'not a bag' in told['deeper'] and len(told) == 3
+    named = {}
+    load_rosbag(tmp_path, on_bad=lambda path, error: named.update({path.name: str(error)}))
+    assert 'empty folder' in named['empty'] and 'a link to' in named['gone']
+    assert 'not a bag' in named['deeper'] and len(named) == 3
 
 
 def test_the_reason_of_broken_metadata_is_one_line(tmp_path):
     (write_bag(tmp_path / 'b') / 'metadata.yaml').write_text('a: [1,\nb: {')
-    with pytest.raises(BagError, match='without its metadata.yaml') as told:
+    with pytest.raises(BagError, match='without its metadata.yaml') as caught:
         BagReader(tmp_path / 'b')
-    assert '\n' not in str(told.value)
+    assert '\n' not in str(caught.value)
 
 
-def test_a_write_ahead_log_that_is_not_read_is_told_of(tmp_path):
+def test_a_write_ahead_log_that_is_not_read_is_named_of(tmp_path):
     path = crash(write_bag(tmp_path / 'b', 'sqlite3'))
     (path / 'b.db3-wal').write_bytes(b'pages')
     with BagReader(path) as bag:
@@ -221,7 +221,7 @@ def test_every_command_reads_a_crashed_bag_and_says_so(weights, tmp_path, capsys
     frames = len(RosbagClip(path))
     data = ('--dataset', 'rosbag', '--root', tmp_path / 'bags', '--device', 'cpu')
 
-    def told(*options):
+    def named(*options):
         out = tmp_path / 'out.json'
         status = main([str(option) for option in (*options, '--json', out)])
         assert f'note: {path}: it has no metadata.yaml' in capsys.readouterr().err
@@ -230,9 +230,9 @@ def test_every_command_reads_a_crashed_bag_and_says_so(weights, tmp_path, capsys
         assert status == 0
         return values
 
-    both = told('evaluate', '--weights', weights, *data, '--policy', 'read')
+    both = named('evaluate', '--weights', weights, *data, '--policy', 'read')
     assert (both['frames'], both['clips'], both['skipped']) == (6 + frames, 2, [])
-    replayed = told('replay', '--weights', weights, '--bag', path, '--out', tmp_path / 'replay',
+    replayed = named('replay', '--weights', weights, '--bag', path, '--out', tmp_path / 'replay',
                     '--device', 'cpu')
     assert (replayed['frames'], replayed['annotated']) == (frames, None)
     assert main(['convert', '--from', 'rosbag', '--root', str(tmp_path / 'bags'), '--to',

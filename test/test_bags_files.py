@@ -123,9 +123,9 @@ def test_what_is_not_read_is_named_with_what_makes_a_bag_of_it(tmp_path, name):
     write, expected = OTHERS[name]
     write(tmp_path / name)
     assert is_bag(tmp_path / name)
-    with pytest.raises(BagError, match=f'{tmp_path}/{name}: .*{expected}') as told:
+    with pytest.raises(BagError, match=f'{tmp_path}/{name}: .*{expected}') as caught:
         BagReader(tmp_path / name)
-    assert '\n' not in str(told.value)
+    assert '\n' not in str(caught.value)
 
 
 def test_a_ros_1_bag_is_known_without_its_suffix_and_compressed(tmp_path):
@@ -235,9 +235,9 @@ def test_metadata_of_something_else_are_refused_in_words(tmp_path):
     for text in ('name: run', '[1, 2]', '{}', 'rosbag: {relative_file_paths: [a]}'):
         path = write_bag(tmp_path / 'b')
         (path / 'metadata.yaml').write_text(text)
-        with pytest.raises(BagError, match='no metadata of rosbag2') as told:
+        with pytest.raises(BagError, match='no metadata of rosbag2') as caught:
             BagReader(path)
-        assert 'NoneType' not in str(told.value)
+        assert 'NoneType' not in str(caught.value)
         shutil.rmtree(path)
 
 
@@ -302,11 +302,11 @@ def test_parts_that_were_renamed_packed_or_not_named_are_found(tmp_path):
         BagReader(folder)
 
 
-def test_files_that_may_not_be_read_are_told_of(tmp_path):
+def test_files_that_may_not_be_read_are_named_of(tmp_path):
     if os.geteuid() == 0:
         pytest.skip('root may read everything')
     write_mcap(tmp_path / 'a.mcap')
     write_mcap(tmp_path / 'b.mcap').chmod(0)
-    told = {}
-    load_rosbag(tmp_path, on_bad=lambda path, error: told.update({Path(path).name: str(error)}))
-    assert 'b.mcap' in told
+    named = {}
+    load_rosbag(tmp_path, on_bad=lambda path, error: named.update({Path(path).name: str(error)}))
+    assert 'b.mcap' in named

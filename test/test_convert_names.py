@@ -61,7 +61,7 @@ def test_every_video_keeps_its_own_name_as_coco_vid(tmp_path, names, folders):
     assert sorted(path.name for path in (tmp_path / 'w/out').iterdir()) == ['annotations', 'val']
 
 
-def test_videos_of_one_name_are_told_and_can_be_chosen(tmp_path, capsys, caplog):
+def test_videos_of_one_name_are_named_and_can_be_chosen(tmp_path, capsys, caplog):
     root = coco(tmp_path / 'data', ['v', 'v', 'w'])
     assert [clip.name for clip in load_coco_vid(root, 'val').clips] == ['v_1', 'v_2', 'w']
     assert "several videos are called 'v'" in caplog.text
@@ -69,7 +69,7 @@ def test_videos_of_one_name_are_told_and_can_be_chosen(tmp_path, capsys, caplog)
     assert [path.name for path in (tmp_path / 'out').iterdir()] == ['v_2']
 
 
-def test_a_folder_that_gets_another_name_is_told(tmp_path, capsys):
+def test_a_folder_that_gets_another_name_is_named(tmp_path, capsys):
     assert convert(coco(tmp_path / 'data', ['a/b', 'a_b']), 'rosbag', tmp_path / 'out') == 0
     said = capsys.readouterr().err
     assert f'note: the clip a_b becomes {tmp_path}/out/a_b_2' in said
@@ -83,7 +83,7 @@ def test_names_of_folders_differ_by_more_than_capitals():
 
 
 @pytest.mark.parametrize('target', ['rosbag', 'coco_vid'])
-def test_what_is_in_the_way_is_told_before_anything_is_written(tmp_path, target, capsys):
+def test_what_is_in_the_way_is_named_before_anything_is_written(tmp_path, target, capsys):
     root = coco(tmp_path / 'data', ['a', 'b', 'c'])
     out = tmp_path / 'out'
     there = out / ('c' if target == 'rosbag' else 'annotations/val.json')
@@ -101,7 +101,7 @@ def test_after_an_error_nothing_half_written_is_left(tmp_path, target, monkeypat
 
     def full(*_):
         raise OSError('no space left on device')
-    monkeypatch.setattr(module, '_save' if target == 'coco_vid' else '_write_image', full)
+    monkeypatch.setattr(module, 'save_frame' if target == 'coco_vid' else 'write_image', full)
     assert convert(root, target, tmp_path / 'out') == 1
     assert 'no space left' in capsys.readouterr().err
     assert not (tmp_path / 'out').exists()

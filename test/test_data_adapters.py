@@ -105,7 +105,7 @@ def test_imagenet_errors_name_the_file(imagenet):
         (DOG, (9, 2, 3, 4), r'000000\.xml: .*box .* ends before it begins'),
     ],
 )
-def test_annotations_that_cannot_be_are_told_and_not_taken_for_empty(
+def test_annotations_that_cannot_be_are_named_and_not_taken_for_empty(
     imagenet, name, box, message
 ):
     save_xml(imagenet / 'Annotations/VID/val/ILSVRC2015_val_00000000/000000.xml', (name, box, ''))
@@ -161,7 +161,7 @@ def test_still_coco(tmp_path):
     ([{'id': 5, 'file_name': 7}], 'has the file_name 7; expected str'),
     ([{'id': 5, 'file_name': 'a'}, {'id': 5, 'file_name': 'b'}], 'ids are there twice'),
 ])
-def test_still_images_that_are_not_coco_are_told(tmp_path, images, message):
+def test_still_images_that_are_not_coco_are_named(tmp_path, images, message):
     (tmp_path / 'annotations').mkdir()
     (tmp_path / 'annotations/train.json').write_text(json.dumps({
         'categories': [{'id': 18, 'name': 'dog'}], 'images': images, 'annotations': [],

@@ -30,7 +30,7 @@ def root(tmp_path):
     return tmp_path
 
 
-def test_a_file_that_is_shorter_is_told_with_both_lengths(root):
+def test_a_file_that_is_shorter_is_named_with_both_lengths(root):
     write_video(root / 'val/a.mp4', [0, 20, 40])
     clip = load_coco_vid(root, 'val').clips[0]
     assert [grey(clip.read(k)) for k in range(3)] == [0, 1, 2]
@@ -49,7 +49,7 @@ def test_a_codec_that_gives_no_frame_is_named_and_not_a_short_file(root):
         assert 'shorter' not in str(caught.value) and 'ffmpeg -i a.mp4' in str(caught.value)
 
 
-def test_frames_counted_from_one_are_told_at_the_end(root):
+def test_frames_counted_from_one_are_named_at_the_end(root):
     change_images(root, lambda image: image.update(frame_id=image['frame_id'] + 1))
     clip = load_coco_vid(root, 'val').clips[0]
     with pytest.raises(VideoEndError, match='seems to count from 1 there, and has to'):

@@ -2,16 +2,18 @@
 
 import os
 
+from coco_samples import coco
 import numpy as np
 import pytest
 from recording_samples import write_bag
-from test_data_coco_vid import content, root  # noqa: F401 (fixtures)
+from video_samples import write_video
 
+from forecast_detector.checkpoint import load_checkpoint
 from forecast_detector.data.coco_vid import load_coco_vid
 from forecast_detector.data.rosbag import RosbagClip
 from forecast_detector.data.views import SplicedClip, strided
 from forecast_detector.evaluation import job
-from forecast_detector.evaluation.job import OpenClip, Worker
+from forecast_detector.evaluation.job import Job, OpenClip, Worker
 from forecast_detector.evaluation.store import FeatureStore
 from forecast_detector.types import BadFrameError
 
@@ -34,22 +36,25 @@ def test_a_released_bag_is_closed_and_opens_again(tmp_path, storage):
     before = [clip.read(k) for k in (0, 1)]
     assert open_files(tmp_path)
     clip.release()
-    assert not open_files(tmp_path) and clip._last is None
+    assert not open_files(tmp_path)
     assert all((clip.read(k) == image).all() for k, image in enumerate(before))
     assert (clip.read(5) != before[0]).any()
     clip.release()
 
 
-def test_a_released_video_is_closed_and_opens_again(root):  # noqa: F811
-    clips = load_coco_vid(root, 'val').clips
-    for clip in clips:
-        clip.release()
-        before = clip.read(1)
-        clip.release()
-        assert not open_files(root)
-        assert (clip.read(1) == before).all()
-        assert bool(open_files(root)) == (clip.name == 'a')
-        clip.release()
+@pytest.mark.parametrize('file', ['a.mp4', None], ids=['video', 'image files'])
+def test_a_released_video_is_closed_and_opens_again(tmp_path, file):
+    root = coco(tmp_path, ['a'], file=file)
+    if file:
+        write_video(root / 'val' / file)
+    (clip,) = load_coco_vid(root, 'val').clips
+    clip.release()
+    before = clip.read(1)
+    clip.release()
+    assert not open_files(root)
+    assert (clip.read(1) == before).all()
+    assert bool(open_files(root)) == bool(file)
+    clip.release()
 
 
 def test_clips_of_clips_release_them(tmp_path):
@@ -87,10 +92,11 @@ def test_a_store_holds_the_files_of_one_clip_at_a_time(steered, tmp_path, good):
 
 
 @pytest.mark.parametrize('may_fail', [True, False])
-def test_a_worker_releases_its_clip_whatever_becomes_of_it(tmp_path, monkeypatch, may_fail):
+def test_a_worker_releases_its_clip_whatever_becomes_of_it(
+    tmp_path, weights, monkeypatch, may_fail
+):
     clip = RosbagClip(write_bag(tmp_path / 'b'))
-    worker = Worker.__new__(Worker)
-    worker.job = worker.runner = worker.streamer = None
+    worker = Worker(Job(load_checkpoint(weights), 'cpu'))
     monkeypatch.setattr(job, 'run_clip', lambda runner, clip, done: clip.read(0))
     assert worker(OpenClip(clip)).error is None
     assert not open_files(tmp_path)

@@ -186,14 +186,14 @@ def test_stamps_by_number_do_not_drift():
     ('b.mkv', matroska(jpegs(2), [0, 40], codec=b'V_MPEGI/ISO/VVC'), 'VVC, H.266'),
     ('c.mkv', matroska(jpegs(2), [0, 40], codec=b'V_UNHEARD'), "codec, .*'V_UNHEARD'"),
 ], ids=lambda value: value if isinstance(value, str) else '')
-def test_what_is_no_video_is_told_for_what_it_is(tmp_path, capfd, name, data, message):
+def test_what_is_no_video_is_named_for_what_it_is(tmp_path, capfd, name, data, message):
     (tmp_path / name).write_bytes(data)
     with pytest.raises(VideoFaultError, match=message) as caught:
         VideoClip(tmp_path / name)
     assert name in str(caught.value) and capfd.readouterr().err == ''
 
 
-def test_sound_only_is_told(tmp_path):
+def test_sound_only_is_named(tmp_path):
     with wave.open(str(tmp_path / 'a.wav'), 'wb') as file:
         file.setnchannels(1)
         file.setsampwidth(2)

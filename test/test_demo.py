@@ -14,6 +14,7 @@ from forecast_detector.demo.processes import Children, parameter_arguments
 from forecast_detector.demo.show import check_answered, live_line
 from forecast_detector.demo.source import check_source
 from forecast_detector.demo.summary import summarise, table
+from forecast_detector.records.detect import DemoTimes
 
 BOX = [10.0, 10.0, 30.0, 30.0]
 
@@ -34,19 +35,19 @@ def test_summary_counts_and_measures() -> None:
     ]
     numbers = {'images': 5, 'answers': answers, 'shown_score': 0.3}
     summary = summarise(numbers, 'synthetic', 'synthetic', 0.5)
-    assert (summary['frames'], summary['read'], summary['forecast']) == (5, 1, 3)
-    assert summary['dropped'] == 1
-    assert summary['map50'] == 0.5  # two of four objects, no false detection
-    assert summary['latency_ms']['read'] == {'p50': 40.0, 'p95': 40.0}
-    assert summary['latency_ms']['forecast'] == {'p50': 20.0, 'p95': 29.0}
+    assert (summary.frames, summary.read, summary.forecast) == (5, 1, 3)
+    assert summary.dropped == 1
+    assert summary.map50 == 0.5  # two of four objects, no false detection
+    assert summary.latency_ms.read == DemoTimes(40.0, 40.0)
+    assert summary.latency_ms.forecast == DemoTimes(20.0, 29.0)
     assert 'mAP@0.5' in table(summary, numbers)
 
 
 def test_without_truth_there_is_no_map50() -> None:
     numbers = {'images': 1, 'answers': [answer(0, 1.0, [], None)], 'shown_score': 0.3}
     summary = summarise(numbers, 'clip.mp4', 'foda', 1.0)
-    assert summary['map50'] is None
-    assert summary['latency_ms']['forecast'] == {'p50': None, 'p95': None}
+    assert summary.map50 is None
+    assert summary.latency_ms.forecast == DemoTimes(None, None)
     assert 'mAP' not in table(summary, numbers)
 
 
@@ -95,7 +96,7 @@ def test_missing_ros_is_one_line_with_the_remedy(monkeypatch: pytest.MonkeyPatch
     assert '\n' not in str(caught.value)
 
 
-def test_a_missing_source_is_told_before_anything_starts(tmp_path: Path) -> None:
+def test_a_missing_source_is_named_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises((OSError, ValueError), match='none.mp4'):
         check_source(str(tmp_path / 'none.mp4'))
 

@@ -52,7 +52,7 @@ def test_without_a_cut_the_rest_is_diagnosed(names, why, weights, tmp_path, monk
 
 
 def test_what_becomes_of_each_class_is_counted_and_drawn(tmp_path):
-    from forecast_detector.diagnosis.mistakes import _count, Tally
+    from forecast_detector.diagnosis.mistakes import count, Tally
     from forecast_detector.records.codec import to_plain
     from forecast_detector.report.diagnosis_plots import plot_classes
     from forecast_detector.types import Detections
@@ -66,7 +66,7 @@ def test_what_becomes_of_each_class_is_counted_and_drawn(tmp_path):
         np.array([0.5, 0.9, 0.4, 0.8], np.float32), np.array([0, 1, 1, 0]))
     classes = [Tally() for _ in labels]
     for _ in range(2):
-        _count(found, truth, classes, labels)
+        count(found, truth, classes, labels)
     bolt, nut = (one.record(label) for one, label in zip(classes, labels, strict=True))
     assert to_plain(bolt) == {'label': 'bolt', 'objects': 4, 'right': 0, 'missed': 2,
                     'taken_for': {'nut': 2}, 'alarms': 2}

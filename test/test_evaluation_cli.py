@@ -6,9 +6,7 @@ import shutil
 import subprocess
 import sys
 
-import cv2
-from evaluation_runs import run
-import numpy as np
+from evaluation_runs import box, LENGTH, run, write_moving
 import pytest
 import torch
 
@@ -18,34 +16,10 @@ from forecast_detector.cli.evaluate import Evaluate
 from forecast_detector.cli.main import main
 from forecast_detector.evaluation import many
 
-LENGTH = 8
-
-
-def box(frame):
-    """Corner and size of the object: it moves by 6 pixels a frame."""
-    return [10.0 + 6 * frame, 20.0, 40.0, 30.0]
-
 
 @pytest.fixture
 def root(tmp_path):
-    """A CocoVID split of one clip; category ids are 4 and 9, only the second is used."""
-    (tmp_path / 'annotations').mkdir()
-    (tmp_path / 'val').mkdir()
-    for k in range(LENGTH):
-        cv2.imwrite(str(tmp_path / 'val' / f'{k}.png'), np.full((96, 128, 3), 9 * k, np.uint8))
-    (tmp_path / 'annotations' / 'val.json').write_text(json.dumps({
-        'categories': [{'id': 4, 'name': 'nut'}, {'id': 9, 'name': 'bolt'}],
-        'videos': [{'id': 1, 'name': 'a', 'fps': 10}],
-        'images': [
-            {'id': 100 + k, 'video_id': 1, 'frame_id': k, 'file_name': f'{k}.png',
-             'width': 128, 'height': 96} for k in range(LENGTH)
-        ],
-        'annotations': [
-            {'id': k, 'image_id': 100 + k, 'category_id': 9, 'instance_id': 0, 'bbox': box(k)}
-            for k in range(LENGTH)
-        ],
-    }))
-    return tmp_path
+    return write_moving(tmp_path)
 
 
 def write(path, rows):
@@ -272,7 +246,7 @@ def test_frames_without_a_result_are_counted(root, capsys):
     assert f'note: {few}: 4 of 8 frames have no result' in capsys.readouterr().err
 
 
-def test_a_missing_ray_is_told_before_anything_is_loaded(root, monkeypatch, capsys):
+def test_a_missing_ray_is_named_before_anything_is_loaded(root, monkeypatch, capsys):
     monkeypatch.setattr(many, 'find_spec', lambda name: None)
     assert main(['evaluate', '--weights', 'not there', '--dataset', 'coco_vid', '--ray',
                  '--root', str(root)]) == 1
@@ -287,7 +261,7 @@ def test_what_is_not_there_is_an_error_of_status_1(root, weights, capsys):
         (['--from', str(root / 'none.json')], 'none.json: no such file'),
         (['--from', str(root)], 'no such file; name one as --dump writes it'),
         (['--from', ''], 'no such file'),
-        # Told before the run that it is to be compared with.
+        # Named before the run that it is to be compared with.
         (['--weights', str(weights), '--versus', str(root / 'none.json')], 'no such file'),
         (['--weights', str(weights), '--versus', str(root / 'annotations/val.json')],
          'holds annotations, not results'),

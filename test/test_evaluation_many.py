@@ -6,10 +6,10 @@ import weakref
 
 import cv2
 from evaluation_runs import run as run_clips
+from evaluation_runs import write_moving
 import numpy as np
 import pytest
 from recording_samples import flat, LABELS, make_folder, ROOT, STEP_NS, write_bag
-from test_evaluation_cli import root  # noqa: F401 (a fixture)
 
 from forecast_detector.bags import BagWriter
 from forecast_detector.bags.messages import default_typestore, IMAGE, make_header
@@ -104,7 +104,8 @@ def test_workers_give_the_figures_of_one_process(folder, weights, alone, tmp_pat
     assert (tmp_path / 'dump.json').read_bytes() == alone[2].read_bytes()
 
 
-def test_workers_take_the_clips_of_other_data_sets(root, weights):  # noqa: F811
+def test_workers_take_the_clips_of_other_data_sets(tmp_path, weights):
+    root = write_moving(tmp_path)
     options = ('--weights', weights, '--device', 'cpu', '--policy', 'alternate', '--sap',
                '--latency', '150,20', '--anticipate')
     status, one_process = run_clips(root, *options)
@@ -210,7 +211,7 @@ def make_vid(folder):
 
 
 def test_imagenet_vid_is_scored_from_end_to_end_without_its_images(tmp_path):
-    root = make_vid(tmp_path)  # noqa: F811
+    root = make_vid(tmp_path)
     shutil.rmtree(root / 'Data')
     rows = [{'image_id': 1 + k, 'category_id': 1, 'bbox': [5 + k % 4, 6, 30, 24], 'score': 0.9}
             for k in range(8) if k % 4 < 3]

@@ -173,7 +173,7 @@ def test_given_latencies_replace_the_measured_ones():
     assert np.isclose(score(Teller(20), (5, 0)), 10 / 11)
 
 
-def test_a_planned_anticipation_takes_a_forecast_or_what_is_told():
+def test_a_planned_anticipation_takes_a_forecast_or_what_is_named():
     assert Latencies(60, 12).ahead == 12
     assert Latencies(60, 12, 5).ahead == 5
     # 33 ms a frame: READ and anticipation are done at 32 or at 40, in time for the next or not.

@@ -292,7 +292,7 @@ def test_p_lies_between_confidences_and_corrects_itself_by_whole_runs():
     p = curve.p_for(0.5)
     assert 0.4 < p < 0.5
     assert curve.estimate([0.45])[0] == pytest.approx(0.5)
-    # A whole run at that p read more than the sample told: half is met by a lower p.
+    # A whole run at that p read more than in the sample: half is met by a lower p.
     curve.add(p, 0.7)
     assert curve.estimate([p])[0] == pytest.approx(0.7)
     assert curve.p_for(0.5) < 0.4

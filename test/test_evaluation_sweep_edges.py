@@ -96,7 +96,7 @@ def run(out, weights, *options):
 
 
 @pytest.mark.parametrize('wish', [(), ('--want-share', 0.5), ('--want-loss', 0.1)])
-def test_without_truth_shares_and_times_are_told_and_nothing_is_recommended(
+def test_without_truth_shares_and_times_are_named_and_nothing_is_recommended(
     weights, tmp_path, monkeypatch, capsys, wish
 ):
     pytest.importorskip('matplotlib')
@@ -155,10 +155,10 @@ NAMES = ['b_odd', 'b_text.mcap', 'd_cut', 'e_empty', 'g_other', 'h_unknown', 'i_
 
 def assert_named(result, said):
     assert sorted(row['name'].rpartition('/')[2] for row in result['skipped']) == NAMES
-    told = [line for line in said.splitlines() if line.startswith('skipped: ')]
-    assert len(told) == len(NAMES)
+    named = [line for line in said.splitlines() if line.startswith('skipped: ')]
+    assert len(named) == len(NAMES)
     for name in NAMES:
-        assert any(name in line for line in told)
+        assert any(name in line for line in named)
 
 
 def test_a_sweep_skips_what_evaluate_skips(weights, tmp_path, capsys):
@@ -206,11 +206,11 @@ def test_what_is_kept_of_a_store_is_as_if_the_bad_clip_had_not_been_there(
 ):
     add_late_damage(tmp_path)
     good = [NoisyClip('a', 1, 9), NoisyClip('b', 2, 20), NoisyClip('c', 3, 3)]
-    bad, told = RosbagClip(tmp_path / 'b_odd', '/cam/image_raw'), []
+    bad, named = RosbagClip(tmp_path / 'b_odd', '/cam/image_raw'), []
     mixed = [bad, good[0], bad, bad, good[1], bad, good[2], bad]
-    store = FeatureStore(steered, mixed, on_bad=lambda clip, error: told.append(clip.source))
+    store = FeatureStore(steered, mixed, on_bad=lambda clip, error: named.append(clip.source))
     clean = FeatureStore(steered, good)
-    assert told == [str(tmp_path / 'b_odd')] * 5
+    assert named == [str(tmp_path / 'b_odd')] * 5
     assert (store.clips, store.first) == (good, clean.first)
     frames = range(32)
     # Batches are cut elsewhere: sums round differently.
@@ -220,7 +220,7 @@ def test_what_is_kept_of_a_store_is_as_if_the_bad_clip_had_not_been_there(
         assert store.geometry(frame) == clean.geometry(frame)
 
 
-def test_a_message_of_many_lines_is_told_on_one(weights, tmp_path, capsys):
+def test_a_message_of_many_lines_is_named_on_one(weights, tmp_path, capsys):
     write_bag(tmp_path / 'bags/a')
     broken = write_bag(tmp_path / 'bags/b')
     (broken / 'metadata.yaml').write_text('a: [1,\nb: {2\n\n  c: "')

@@ -166,7 +166,7 @@ SPS, VPS = b'\x67\x42\x00\x1e\xab\x40', b'\x40\x01\x0c\x01\xff\xff'
     (b'\0\0\x01\xb0\x01\0\0\x01\xb5', 'MPEG'), (b'\x12\0\x0a\x0b\0\0\0', 'AV1'),
     (b'\x50\x31\x00\x9d\x01\x2a\x80\x02', 'VP8'), (b'\x82\x49\x83\x42\0', 'VP9'),
 ])
-def test_a_video_stream_is_told_by_its_content(image_format, begin, codec):
+def test_a_video_stream_is_named_by_its_content(image_format, begin, codec):
     with pytest.raises(BadFrameError) as caught:
         decode_compressed(image_format, begin + bytes(300))
     text = str(caught.value)
@@ -181,7 +181,7 @@ def test_a_video_stream_is_told_by_its_content(image_format, begin, codec):
     ('av1', 'AV1'), ('libaom-av1', 'AV1'), ('vp8', 'VP8 or VP9'), ('vp9', 'VP8 or VP9'),
     ('mpeg4', 'MPEG'), ('ffmpeg', 'MPEG'), ('theora', 'MPEG'),
 ])
-def test_a_video_stream_is_told_by_its_format(image_format, codec):
+def test_a_video_stream_is_named_by_its_format(image_format, codec):
     with pytest.raises(BadFrameError, match=f'part of a video stream .{codec}'):
         # Lengths, no start codes.
         decode_compressed(image_format, b'\0\0\0\x2a\x65\x88' + bytes(40))

@@ -174,7 +174,7 @@ def test_a_header_of_an_absurd_size_is_refused(whole, decoder):
 
 def test_without_the_library_it_is_said_once(monkeypatch, caplog):
     monkeypatch.setattr(jpeg, 'simplejpeg', None)
-    monkeypatch.setattr(jpeg, '_said', False)
+    jpeg.say_once.cache_clear()
     data = cv2.imencode('.jpg', picture())[1].tobytes()
     for _ in range(3):
         decode_compressed('jpeg', data)

@@ -78,13 +78,13 @@ def test_a_parameter_file_that_is_not_there_is_refused(names: Names, tmp_path: P
         overrides(names, params_file=str(tmp_path))
 
 
-def test_arguments_that_there_are_not_are_told(names: Names) -> None:
+def test_arguments_that_there_are_not_are_named(names: Names) -> None:
     line = ['ros2', 'launch', 'forecast_detector', 'detector.launch.py', 'p:=0.5',
             'image_topic:=/a', 'score_threshold:=0.1', 'image_topic:=/b']
-    told = names['unknown_arguments'](line)
-    assert len(told) == 2
-    assert 'image_topic:' in told[0] and told[0].endswith('did you mean image_topics?')
-    assert 'score_threshold' in told[1] and told[1].endswith('parameters go into params_file')
+    named = names['unknown_arguments'](line)
+    assert len(named) == 2
+    assert 'image_topic:' in named[0] and named[0].endswith('did you mean image_topics?')
+    assert 'score_threshold' in named[1] and named[1].endswith('parameters go into params_file')
     line[3] = 'robot.launch.py'  # it includes this one, and has arguments of its own
     assert names['unknown_arguments'](line) == []
 

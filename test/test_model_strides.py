@@ -75,7 +75,7 @@ def test_a_peek_moves_each_map_at_its_own_stride():
     # Half a cell at stride 32 is a whole one at stride 16.
     shift = torch.tensor([[0.125, 0.0]])
     with torch.inference_mode():
-        fine, coarse = unfold(network.peek._move(forecast, shift), 16)
+        fine, coarse = unfold(network.peek.move(forecast, shift), 16)
     was_fine, was_coarse = unfold(forecast, 16)
     assert torch.allclose(fine[..., 1:], was_fine[..., :-1], atol=1e-5)
     assert torch.allclose(coarse, move(was_coarse, shift))
@@ -102,7 +102,7 @@ def test_weights_from_before_there_was_a_finer_map_are_read(tmp_path):
     assert load_checkpoint(tmp_path / 'fine.safetensors').config == network.config
 
 
-def test_levels_and_frozen_stages_that_do_not_fit_are_told():
+def test_levels_and_frozen_stages_that_do_not_fit_are_named():
     with pytest.raises(ValueError, match='anchors has 5 levels; the head has 6: 2 of F'):
         replace(TINY, fine_channels=8)
     model = replace(TINY, **FINE)

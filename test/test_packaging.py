@@ -121,7 +121,7 @@ def test_supplied_vision_msgs_has_the_type_hashes_of_the_real_one():
     assert (checked.returncode, checked.stdout) == (0, '')
 
 
-def test_a_wrong_type_hash_is_told(tmp_path):
+def test_a_wrong_type_hash_is_named(tmp_path):
     share = tmp_path / 'vision_msgs'
     (share / 'msg').mkdir(parents=True)
     (share / 'msg' / 'Point2D.json').write_text(

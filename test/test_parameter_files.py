@@ -19,7 +19,7 @@ def test_a_fault_is_named_with_its_line_on_one_line(name: str, tmp_path: Path) -
     assert expected in said and '\n' not in said
 
 
-def test_files_that_cannot_be_read_are_told_for_what_they_are(tmp_path: Path) -> None:
+def test_files_that_cannot_be_read_are_named_for_what_they_are(tmp_path: Path) -> None:
     assert 'there is no such file' in fault_of(str(tmp_path / 'missing.yaml'))
     assert 'it is a folder' in fault_of(str(tmp_path))
     closed = Path(write(tmp_path / 'closed.yaml', HEAD))
@@ -61,7 +61,7 @@ def test_nested_names_are_joined(tmp_path: Path) -> None:
     assert entry.node == '/front/detector' and entry.names == {'a.b', 'a.c.d', 'e'}
 
 
-def test_a_file_for_other_nodes_is_told_with_their_names(tmp_path: Path) -> None:
+def test_a_file_for_other_nodes_is_named_with_their_names(tmp_path: Path) -> None:
     text = '/detektor:\n  ros__parameters:\n    p: 0.5\n/camera:\n  ros__parameters:\n    q: 1\n'
     path = write(tmp_path / 'a.yaml', text)
     said = why_unused(path, '/detector', frozenset({'weights'}))
@@ -82,6 +82,6 @@ def test_every_document_of_a_file_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('content', ['', '# p: 0.5\n', 'hello\n', '/**:\n  ros__parameters: {}\n'])
-def test_a_file_that_gives_nothing_is_told(content: str, tmp_path: Path) -> None:
+def test_a_file_that_gives_nothing_is_named(content: str, tmp_path: Path) -> None:
     path = write(tmp_path / 'a.yaml', content)
     assert 'gives no parameters' in why_unused(path, '/detector', frozenset())

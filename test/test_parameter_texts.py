@@ -39,7 +39,7 @@ def test_every_parameter_has_a_row_with_all_that_is_known(script: dict[str, Any]
     assert '| `2` | whole number of at least 1 | at the next frame | With policy alternate' in row
 
 
-def test_a_file_without_marks_is_told(script: dict[str, Any], tmp_path: Path) -> None:
+def test_a_file_without_marks_is_named(script: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / 'node.md'
     path.write_text('no marks\n')
     with pytest.raises(ValueError, match='expected one pair of lines'):

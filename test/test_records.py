@@ -9,6 +9,7 @@ from report_samples import frame, make_run, make_sweep, picture, write
 
 from forecast_detector import records
 from forecast_detector.records.codec import Count, from_plain, left_out, RecordError, to_plain
+from forecast_detector.records.detect import DemoSummary, DetectedClip, DetectedFrame, FoundObject
 from forecast_detector.records.diagnosis import Diagnosis
 from forecast_detector.records.evaluation import Evaluation, Replay, Topic
 from forecast_detector.records.sweep import Sweep, SweepPoint
@@ -24,13 +25,17 @@ KEYS = {
            'sweep_cpu_s read_s read_cpu_s pass_s pass_cpu_s provenance',
     SweepPoint: 'policy p read_every read_share map50 map50_tolerant by_speed ms_per_frame',
     TracedFrame: 'stamp_ns action reason confidence latency_ms loss detections',
+    DetectedClip: 'source weights sha256 p labels read forecast skipped frames',
+    DetectedFrame: 'index stamp_ns action reason confidence inference_ms detections',
+    FoundObject: 'class score box',
+    DemoSummary: 'source weights p frames read forecast dropped map50 latency_ms',
     Diagnosis: 'classifier forecast_error cuts classes frames skipped provenance',
 }
 
 
 @pytest.mark.parametrize('kind', KEYS, ids=lambda kind: kind.__name__)
 def test_json_keeps_its_keys(kind):
-    assert [one.name for one in fields(kind)] == KEYS[kind].split()
+    assert [one.metadata.get('key', one.name) for one in fields(kind)] == KEYS[kind].split()
 
 
 def topic(**changes):
@@ -122,6 +127,14 @@ def test_records_become_what_json_has():
     assert plain == {'inner': [{'count': 1, 'pair': [2.0, 3]}],
                      'named': {'a': {'count': 2, 'pair': None}}, 'on': True}
     assert from_plain(Outer, plain, 'x') == one
+
+
+def test_a_key_that_is_a_word_of_python_is_written_and_read():
+    plain = to_plain(FoundObject('cat', 0.5, (1.0, 2.0, 3.0, 4.0)))
+    assert plain == {'class': 'cat', 'score': 0.5, 'box': [1.0, 2.0, 3.0, 4.0]}
+    assert to_plain(from_plain(FoundObject, plain, 'x')) == plain
+    with pytest.raises(RecordError, match=r'^x\.class: got None, expected a string'):
+        from_plain(FoundObject, {**plain, 'class': None}, 'x')
 
 
 def test_records_check_themselves():

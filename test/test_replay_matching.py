@@ -25,7 +25,7 @@ def answer(matcher, stamp_ns):
     return shot.turn, shot.index
 
 
-def test_equal_stamps_of_a_loop_are_told_apart_by_order():
+def test_equal_stamps_of_a_loop_are_named_apart_by_order():
     matcher = sent(1, 2, turns=2)
     assert [answer(matcher, s) for s in (1, 2, 1, 2)] == [(0, 0), (0, 1), (1, 0), (1, 1)]
     assert matcher.open(TOPIC) == matcher.unaccounted(TOPIC) == 0

@@ -64,7 +64,7 @@ def test_the_file_needs_nothing_else(tmp_path):
     assert shown.all('meta')[1]['name'] == 'viewport'
 
 
-def test_what_cannot_be_seen_is_told(page):
+def test_what_cannot_be_seen_is_named(page):
     shown = page(run=make_run(), sweep=make_sweep())
     assert all(image['alt'] for image in shown.all('img'))
     for svg in shown.all('svg'):
@@ -86,15 +86,15 @@ def test_several_runs_stand_side_by_side_with_a_letter_each(page):
     assert 'Trade-off' in shown.words and '--json sweep.json' in shown.text
 
 
-@pytest.mark.parametrize(('values', 'left_out', 'told'), [
+@pytest.mark.parametrize(('values', 'left_out', 'named'), [
     (make_run(trace=False), ['Timeline', 'Forecast error', 'Worst cases'], '--trace'),
     (make_run(truth=False), ['By speed', 'By class', 'Worst cases'], '--truth-topic'),
     (make_run(), [], 'forecast-detector sweep'),
 ])
-def test_what_is_missing_is_left_out_and_the_remedy_told(page, values, left_out, told):
+def test_what_is_missing_is_left_out_and_the_remedy_named(page, values, left_out, named):
     shown = page(run=values)
     assert not set(left_out) & set(headings(shown))
-    assert told in shown.text
+    assert named in shown.text
     assert not {'None', 'nan'} & set(shown.text.split())
 
 
@@ -126,7 +126,7 @@ def test_intervals_say_what_is_sure(page):
     assert [row['class'].split()[-1] for row in rows] == ['better', 'worse', 'open'] * 2
 
 
-def test_what_was_skipped_and_what_cameras_did_is_told(page):
+def test_what_was_skipped_and_what_cameras_did_is_named(page):
     run = make_run(dataset='rosbag', root='/recordings/yard', policy='read', p=None)
     run['skipped'] = [{'name': 'half.mcap', 'reason': 'is truncated'}]
     run['versus'] = {'file': 'before.json', 'map50': {
@@ -205,7 +205,7 @@ def test_two_sweeps_and_nothing_at_all_are_refused(tmp_path):
         build_from(write(tmp_path, **{f'r{k}': run for k in range(7)}))
 
 
-def test_wrong_files_are_told_in_a_line(tmp_path, capsys):
+def test_wrong_files_are_named_in_a_line(tmp_path, capsys):
     out = str(tmp_path / 'r.html')
     assert main(['report', str(tmp_path / 'none.json'), '--out', out]) == 1
     assert 'none.json: cannot be read (No such file or directory)' in capsys.readouterr().err

@@ -14,9 +14,9 @@ MACHINE = {'machine': 'two cores', 'device': 'cpu'}
 def found(tmp_path, *runs, sweep=None):
     """Load runs (and a sweep) and give what differs, by name."""
     paths = write(tmp_path, **{f'run{k}': run for k, run in enumerate(runs)})
-    told = conditions(lettered([(str(path), read(path)) for path in paths]),
+    named = conditions(lettered([(str(path), read(path)) for path in paths]),
                       read(write(tmp_path, sweep=sweep)[0]) if sweep else None)
-    return {row.name: row.values for row in told.differing} if told else None
+    return {row.name: row.values for row in named.differing} if named else None
 
 
 def test_policies_alone_are_no_difference(tmp_path):
@@ -48,7 +48,7 @@ def test_other_frames_of_the_same_data_differ(tmp_path):
         'data': ['coco_vid val, 60 frames', 'coco_vid val, 50 frames']}
 
 
-def test_a_sweep_of_other_weights_is_told(tmp_path):
+def test_a_sweep_of_other_weights_is_named(tmp_path):
     sweep = {**make_sweep(), 'provenance': {'weights': 'blind'}}
     assert found(tmp_path, make_run(), sweep=sweep) == {'weights': ['foda', 'blind']}
 
@@ -70,7 +70,7 @@ def test_a_sweep_that_left_bags_out_saw_other_frames_and_names_them(tmp_path):
     assert 'Not drawn, as they saw other frames: A.' in text and 'b.mcap is cut' in text
 
 
-def test_what_is_not_told_differs_from_nothing(tmp_path):
+def test_what_is_not_named_differs_from_nothing(tmp_path):
     again = make_run(trace=False)
     again['provenance'] = {'from': 'dump.json', 'dataset': 'coco_vid', 'split': 'val'}
     assert found(tmp_path, make_run(**MACHINE), again) is None
@@ -109,18 +109,18 @@ def test_times_of_other_machines_are_not_subtracted_or_drawn(tmp_path):
     assert 'Accuracies of different' not in text
 
 
-@pytest.mark.parametrize(('modes', 'told', 'untold'), [
+@pytest.mark.parametrize(('modes', 'named', 'missing'), [
     ([None], ['Times are without the decoding'], ['Times are with the']),
     (['offline'], ['Times are with the decoding of images (a replay does that within the step)'],
      ['without the decoding']),
     ([None, 'live'], ['without the decoding of images', 'with the decoding of images (a replay)'],
      ['Times are with']),
 ])
-def test_each_kind_of_run_says_whether_decoding_is_in_its_times(tmp_path, modes, told, untold):
+def test_each_kind_of_run_says_whether_decoding_is_in_its_times(tmp_path, modes, named, missing):
     runs = {f'r{k}': make_run(**({'mode': mode} if mode else {})) for k, mode in enumerate(modes)}
     text = Page(build_from(write(tmp_path, **runs))).text
-    assert all(words in text for words in told)
-    assert not any(words in text for words in untold)
+    assert all(words in text for words in named)
+    assert not any(words in text for words in missing)
 
 
 def test_data_are_named_by_folder_split_and_stride():

@@ -64,7 +64,7 @@ def test_a_bag_of_two_cameras_is_trained_on_though_few_frames_are_annotated(
     (['--root', 'x', '--image-topic', '/a'], '--image-topic: is for --dataset rosbag'),
     (['--root', 'x', '--workers', '0'], '--workers: only phases baseline and joint'),
 ])
-def test_options_that_do_not_go_together_are_told_first(
+def test_options_that_do_not_go_together_are_named_first(
     recipe, tmp_path, capsys, options, message
 ):
     assert main(['train', '--config', str(recipe), '--out', str(tmp_path / 'out'), *options]) == 2

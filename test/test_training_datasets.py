@@ -122,7 +122,7 @@ def test_what_is_missing_is_named(root):
         open_training_set('coco', str(root / 'voc'))
 
 
-def test_foreign_labels_are_told(root, monkeypatch):
+def test_foreign_labels_are_named(root, monkeypatch):
     empty = ClipDataset(('cat',), load_synthetic('train', clips=1, length=3).clips)
     monkeypatch.setitem(registry.KINDS, 'voc', lambda place: empty)
     with pytest.raises(ValueError, match='are not those of the training'):

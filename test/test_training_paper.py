@@ -187,7 +187,7 @@ def test_workers_give_what_the_process_itself_gives(world, paper):
 
 
 @pytest.mark.parametrize('workers', [0, 1])
-def test_a_clip_that_cannot_be_read_is_told_in_a_line(paper, workers):
+def test_a_clip_that_cannot_be_read_is_named_in_a_line(paper, workers):
     class Broken(NamedClip):
         def read(self, index):
             raise FileNotFoundError(f'{self.name}/{index}.jpg: no such image file')

@@ -99,7 +99,7 @@ def test_parts_that_a_detector_never_trained_are_no_start(tmp_path):
         ({f'k{i}': i for i in range(400)}, 'imagenet.pth: '),
     ],
 )
-def test_files_that_are_no_imagenet_weights_are_told(tmp_path, content, message):
+def test_files_that_are_no_imagenet_weights_are_named(tmp_path, content, message):
     path = tmp_path / 'imagenet.pth'
     if isinstance(content, bytes):
         path.write_bytes(content)
@@ -147,7 +147,7 @@ def test_files_that_are_no_imagenet_weights_are_told(tmp_path, content, message)
         ('name: ../mine', "name: '../mine' is to name a file"),
     ],
 )
-def test_settings_that_cannot_be_are_told_before_anything_is_loaded(tmp_path, text, message):
+def test_settings_that_cannot_be_are_named_before_anything_is_loaded(tmp_path, text, message):
     path = tmp_path / 'recipe.yaml'
     path.write_text(text)
     with pytest.raises(ValueError, match=message):

@@ -1,4 +1,4 @@
-"""A run that is stopped goes on to the very same weights; signals, NaN and odd data are told."""
+"""A run that is stopped goes on to the very same weights; signals, NaN and odd data are named."""
 
 from dataclasses import replace
 import json
@@ -285,7 +285,7 @@ def test_a_bank_is_not_shared_when_the_annotations_were_corrected(world, tmp_pat
     assert keys[0] == keys[1] != keys[2]
 
 
-def test_what_would_stop_a_later_phase_is_told_at_the_start(world, tmp_path):
+def test_what_would_stop_a_later_phase_is_named_at_the_start(world, tmp_path):
     config = tiny_config(world.labels)
 
     def refused(message, stills=None, **changes):
@@ -392,12 +392,12 @@ class OddClip:
         (OddClip([[0, 0, 3, 4]], [2]), 'odd, frame 0: label 2 is none of the 2 classes'),
     ],
 )
-def test_truth_that_cannot_be_trained_on_is_told_with_clip_and_frame(clip, message):
+def test_truth_that_cannot_be_trained_on_is_named_with_clip_and_frame(clip, message):
     with pytest.raises(ValueError, match=message):
         checked(ClipDataset(('a', 'b'), [clip])).clips[0].truth(0)
 
 
-def test_clips_without_frames_are_told_by_name():
+def test_clips_without_frames_are_named_by_name():
     with pytest.raises(ValueError, match=r"clips without frames: \['odd'\]"):
         checked(ClipDataset(('a',), [OddClip([], [], frames=0)]))
     for annotated in (True, False):

@@ -43,7 +43,7 @@ def find_bags(path: str | Path) -> list[Path]:
 
     Files are known by their content or their name, compressed ones, too. None is opened further,
     so a broken one is among them, as is every subfolder and every link that leads nowhere: what
-    is no bag is to be told of, not passed over. Names that begin with a dot are left out.
+    is no bag is to be named, not passed over. Names that begin with a dot are left out.
 
     :raises FileNotFoundError: if there is no bag.
     """

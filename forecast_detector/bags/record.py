@@ -73,7 +73,7 @@ def parsed(
     """
     Parse messages; one that cannot be read is passed over.
 
-    :param on_broken: told of each of those; without it the first one raises.
+    :param on_broken: called with each of those; without it the first one raises.
     :raises MessageError: see ``on_broken``.
     """
     for record in records:

@@ -20,7 +20,7 @@ class Option:
     """
     How a field is typed in a command.
 
-    :ivar help: what it does; a default that it does not name is told behind it.
+    :ivar help: what it does; a default that it does not name follows it.
     :ivar flags: as typed, None follows from the name of the field; empty: by its position.
     :ivar parse: from text; None takes the text. Where the default is False it is a switch.
     :ivar section: heading that it stands under.
@@ -65,6 +65,11 @@ def stream_option(name: str, help: str = '', default: Any = None, **more: Any) -
     return option(
         help or found.help.rstrip('.'), plain(found.default) if default is None else default,
         parse, choices=found.choices or None, **more)
+
+
+def switch_off(name: str) -> Any:
+    """Describe a field that switches a parameter of a stream off, in the parameter's words."""
+    return option(f'set {name} to false: {find(StreamConfig, name).help.rstrip(".")}', False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,11 +140,11 @@ def _add(place: Any, name: str, default: Any, described: Option) -> None:
         more['action'] = 'store_true'
     else:
         more.update(type=described.parse, choices=described.choices)
-    told = described.help
-    if default not in (MISSING, None, '', ()) and default is not False and 'default' not in told:
-        told += f'; default: {default}'
+    text = described.help
+    if default not in (MISSING, None, '', ()) and default is not False and 'default' not in text:
+        text += f'; default: {default}'
     place.add_argument(*(flags or [name]), default=argparse.SUPPRESS,
-                       help=told.replace('%', '%%'), **more)
+                       help=text.replace('%', '%%'), **more)
 
 
 def parse(kind: type[C], words: Sequence[str]) -> C:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from ..config import Resize, StreamConfig
 from . import options
-from .command import Command, option, stream_option
+from .command import Command, option, stream_option, switch_off
 
 if TYPE_CHECKING:
     from ..checkpoint import Checkpoint
@@ -74,10 +74,8 @@ class StreamOptions(Command):
     """How streams that forecast are measured."""
 
     max_consecutive_forecasts: int = stream_option('max_consecutive_forecasts', metavar='N')
-    no_accumulate: bool = option(
-        'compare p with the confidence in the next forecast alone, as the paper does, not with '
-        'that in all since the last READ', False)
-    no_commit: bool = option('let a FORECAST step leave the LSTM state as it was', False)
+    no_accumulate: bool = switch_off('accumulate')
+    no_commit: bool = switch_off('commit_on_forecast')
 
     def changes(self) -> dict[str, Any]:
         """Give the settings of a stream that are asked for."""

@@ -161,7 +161,7 @@ def _load_bags(command: Convert, skipped: Skipped) -> ClipDataset:
 
     lists = set()
     for bag in find_bags(command.root):
-        with suppress(ValueError, OSError):  # told of when it is loaded
+        with suppress(ValueError, OSError):  # named when it is loaded
             lists.add(read_labels(bag))
     labels = lists.pop() if len(lists) == 1 else None
     dataset = load_rosbag(command.root, command.image_topic, command.truth_topic, labels,

@@ -10,7 +10,7 @@ import sys
 from tqdm import tqdm
 
 from ..data.bag_options import BagOptions
-from ..data.base import Clip, ClipDataset
+from ..data.base import Clip, ClipDataset, unfinished
 from ..data.registry import open_dataset, Place, VIDEOS
 from ..records.evaluation import Provenance
 from ..records.evaluation import Skipped as SkippedRecord
@@ -98,18 +98,16 @@ class MeasuredOn(DataOptions):
 
     def describe(self, clips: Iterable[Clip]) -> Provenance:
         """Say what was measured on; tells on stderr what recordings lack."""
-        bags = self.dataset == 'rosbag'
-        about: Provenance = {'dataset': self.dataset, 'root': self.root,
-                             'split': None if bags else self.split, 'stride': self.stride}
-        if bags:
-            about.update(image_topic=self.image_topic, truth_topic=self.truth_topic,
-                         truth_tolerance_ms=self.truth_tolerance)
-        return {**about, **tell_unfinished(clips)}
+        from ..evaluation.provenance import data_origin
+
+        clips = list(clips)
+        tell_unfinished(clips)
+        return data_origin(self.dataset, self.root, self.split, self.stride, self.bags, clips)
 
 
 class Skipped:
     """
-    Bags that could not be used, told of on stderr as they come.
+    Bags that could not be used, named on stderr as they come.
 
     :ivar rows: for the result.
     """
@@ -118,7 +116,7 @@ class Skipped:
         self.rows: list[SkippedRecord] = []
 
     def add(self, path: str | Path, reason: object) -> None:
-        """Take one down; its name is always told, on one line."""
+        """Take one down; its name is always printed, on one line."""
         name, text = str(path), options.one_line(reason)
         self.rows.append(SkippedRecord(name, text))
         where = '' if name in text else f'{name}: '
@@ -130,18 +128,7 @@ class Skipped:
         return SKIPPED if self.rows else 0
 
 
-def tell_unfinished(clips: Iterable[Clip]) -> dict[str, dict[str, str]]:
-    """
-    Tell on stderr what recordings lack that were not finished, or are damaged or odd.
-
-    :returns: for the provenance: under ``unfinished`` what each lacks, by its path; nothing if
-        all are whole.
-    """
-    parts: dict[str, dict[str, None]] = {}
-    for clip in clips:  # several cameras of one recording lack some things together
-        for part in (clip.lacks or '').split('; ') if clip.lacks else ():
-            parts.setdefault(clip.source, {})[part] = None
-    found = {source: '; '.join(lacks) for source, lacks in parts.items()}
-    for source, lacks in found.items():
+def tell_unfinished(clips: Iterable[Clip]) -> None:
+    """Say on stderr what recordings lack that were not finished, or are damaged or odd."""
+    for source, lacks in unfinished(clips).items():
         tqdm.write(f'note: {source}: {lacks}', file=sys.stderr)
-    return {'unfinished': found} if found else {}

@@ -50,10 +50,10 @@ class Demo(DeviceOptions):
             self.refuse(['topic'], 'is for --bag')
         options.check_folder('--out', self.out)
         require_ros()
-        select_device(self.device)  # a missing one is told here, not in a log
+        select_device(self.device)  # a missing one is named here, not in a log
         source, weights = self.choose()
         fps = check_source(source, self.topic)
-        checkpoint = load_checkpoint(weights)  # a bad file is told here, not in a log
+        checkpoint = load_checkpoint(weights)  # a bad file is named here, not in a log
         clear_results(self.out, OURS, self.video or self.bag)
         show = Show(
             source, checkpoint.path, self.out, self.p, self.rate or fps, self.device, self.topic,

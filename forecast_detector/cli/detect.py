@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-import math
 from pathlib import Path
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from ..config import StreamConfig
 from ..records import write
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from ..annotate import VideoWriter
     from ..data.base import Clip
     from ..engine import StreamingDetector
-    from ..types import StepResult
+    from ..records.detect import DetectedFrame
 
 STREAM = 'detect'
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
@@ -45,6 +44,7 @@ class Detect(JsonOptions, DetectorOptions):
     def run(self) -> int:
         """Detect; frames that cannot be used are named and passed over."""
         from ..annotate import VideoWriter
+        from ..evaluation.detected import clip_record
 
         if self.video is None and self.json is None:
             stem = Path('out/detect') / Path(self.source).stem
@@ -66,17 +66,13 @@ class Detect(JsonOptions, DetectorOptions):
         skipped += getattr(clip, 'broken', 0)
         if clip.lacks != lacks:  # more was found on the way
             tell_unfinished([clip])
-        reads = sum(frame['action'] == 'READ' for frame in frames)
-        report = {
-            'source': self.source, 'weights': str(self.weights), 'sha256': checkpoint.sha256,
-            'p': self.p, 'labels': list(detector.labels), 'read': reads,
-            'forecast': len(frames) - reads, 'skipped': skipped, 'frames': frames,
-        }
+        found = clip_record(self.source, self.weights, checkpoint.sha256, self.p, detector.labels,
+                            skipped, frames)
         if self.json:
-            write(self.json, report)
+            write(self.json, found)
         if self.json != '-':
-            seen = sum(len(frame['detections']) for frame in frames)
-            print(f'{len(frames)} frames: {reads} READ, {len(frames) - reads} FORECAST; '
+            seen = sum(len(frame.detections) for frame in frames)
+            print(f'{len(frames)} frames: {found.read} READ, {found.forecast} FORECAST; '
                   f'{seen} detections; {skipped} frames passed over')
             for path in (self.video, self.json):
                 if path:
@@ -120,16 +116,17 @@ def open_clip(source: str, topic: str | None) -> Clip:
 
 def detect(
     clip: Clip, detector: StreamingDetector, writer: VideoWriter | None
-) -> tuple[list[dict[str, Any]], int]:
+) -> tuple[list[DetectedFrame], int]:
     """
     Step a clip through the detector; draw every frame where there is a writer.
 
-    :returns: each frame's result as plain values, and the number of frames passed over.
+    :returns: each frame's result, and the number of frames passed over.
     """
     from ..annotate import annotate
+    from ..evaluation.detected import frame_record
     from ..types import BadFrameError, StepFailure
 
-    frames: list[dict[str, Any]] = []
+    frames: list[DetectedFrame] = []
     skipped = common.PassedOver()
     for index in common.progress(clip.walk(), clip.expected, 'detecting'):
         frame = clip.frame(index)
@@ -137,7 +134,7 @@ def detect(
         if isinstance(result, StepFailure):
             skipped.say(f'frame {index} is passed over: {result.error}')
             continue
-        frames.append(describe(index, result, detector.labels))
+        frames.append(frame_record(index, result, detector.labels))
         if writer is not None:
             # Only to draw on: without a peek the detector does not see the image of a FORECAST.
             try:
@@ -148,21 +145,3 @@ def detect(
             writer.write(annotate(image, result.detections, detector.labels, result.decision))
     skipped.finish()
     return frames, skipped.count
-
-
-def describe(index: int, result: StepResult, labels: tuple[str, ...]) -> dict[str, Any]:
-    """Turn a frame's result into plain values; boxes are xyxy in image pixels."""
-    found, decision = result.detections, result.decision
-    confidence = decision.confidence
-    return {
-        'index': index,
-        'stamp_ns': result.stamp_ns,
-        'action': decision.action.name,
-        'reason': decision.reason.name,
-        'confidence': None if math.isnan(confidence) else confidence,
-        'inference_ms': decision.inference_ms,
-        'detections': [
-            {'class': labels[label], 'score': float(score), 'box': [float(v) for v in box]}
-            for box, score, label in zip(found.boxes, found.scores, found.labels)
-        ],
-    }

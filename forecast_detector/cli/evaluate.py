@@ -18,7 +18,7 @@ from typing import Any, TYPE_CHECKING
 
 from tqdm import tqdm
 
-from ..policies.table import CARRIERS, POLICIES, TABLE
+from ..policies.table import CARRIERS, decisions, POLICIES, TABLE
 from ..records import write
 from ..records.evaluation import Evaluation, Provenance
 from ..report.tables import evaluation_table
@@ -127,15 +127,7 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
 
     def settings(self) -> dict[str, Any]:
         """Say which decisions are asked for; null where the policy takes none."""
-        entry, asked = TABLE[self.policy], self.changes()
-        if not entry.takes_p:
-            asked.update(max_consecutive_forecasts=None, accumulate=None)
-        if not entry.forecasts:
-            asked.update(commit_on_forecast=None)
-        return {
-            'policy': self.policy, 'p': self.p if entry.takes_p else None,
-            'read_every': self.read_every if entry.takes_read_every else None, **asked,
-        }
+        return decisions(self.policy, self.p, self.read_every, self.changes())
 
     def _check(self) -> None:
         """
@@ -176,7 +168,7 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
 
     def _measure(self, skipped: Skipped) -> Evaluation:
         from ..evaluation.detections import dump
-        from ..evaluation.provenance import origin
+        from ..evaluation.provenance import origin, run_origin
 
         job = self._job()
         detector = job.detector()
@@ -188,15 +180,9 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
             dump(self.dump, dataset, measured.runs, self.dataset == 'rosbag')
         if self.sap:
             _tell_arrivals(dataset)
-        planned = self.latency
         result = self._result(dataset, measured.scored(), measured.timed, {
             **origin(self.weights, job.checkpoint.sha256, detector),
-            'workers': self.workers, 'ray': self.ray, 'anticipates': self.anticipate,
-            # Planned latencies are no measured ones.
-            'planned_ms': {
-                'read': planned.read, 'forecast': planned.forecast, 'ahead': planned.ahead,
-            } if planned else None,
-            **self.settings(),
+            **run_origin(self.workers, self.ray, self.anticipate, self.latency, self.settings()),
         }, skipped, measured.sap50())
         if not self.trace:
             return result
@@ -220,14 +206,13 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
 
     def _score_again(self, skipped: Skipped) -> Evaluation:
         from ..evaluation.detections import read
+        from ..evaluation.provenance import scored_again
 
         source = self.source or ''
         dataset = self.open_data(None, skipped, needs_images=False)
         scored, file = read(source, dataset, common.note)
-        return self._result(dataset, scored, None, {
-            'from': source, 'results': file.results, 'results_elsewhere': file.elsewhere,
-            'results_foreign': file.foreign,
-        }, skipped)
+        again = scored_again(source, file.results, file.elsewhere, file.foreign)
+        return self._result(dataset, scored, None, again, skipped)
 
     def _result(
         self, dataset: ClipDataset, scored: Sequence[ScoredClip], timed: Latency | None,

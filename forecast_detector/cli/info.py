@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from ..records import write
+from ..records.weights import WeightsInfo
 from . import options
 from .command import option
 from .common import JsonOptions
@@ -26,15 +26,11 @@ class Info(JsonOptions):
         checkpoint = load_checkpoint(self.weights)
         config = to_dict(checkpoint.config)
         labels = config.pop('labels')
-        values: dict[str, Any] = {
-            'file': str(checkpoint.path),
-            'bytes': checkpoint.path.stat().st_size,
-            'sha256': checkpoint.sha256,
-            'parameters': sum(p.numel() for p in checkpoint.network.parameters()),
-            'labels': labels,
-            'config': config,
-            'info': dict(checkpoint.info),
-        }
+        values = WeightsInfo(
+            str(checkpoint.path), checkpoint.path.stat().st_size, checkpoint.sha256,
+            sum(p.numel() for p in checkpoint.network.parameters()), labels, config,
+            dict(checkpoint.info),
+        )
         if self.json:
             write(self.json, values)
         if self.json != '-':
@@ -42,13 +38,12 @@ class Info(JsonOptions):
         return 0
 
 
-def _print(values: dict[str, Any]) -> None:
-    print(f'{values["file"]}\n  sha256      {values["sha256"]}')
-    print(f'  size        {values["bytes"] / 1e6:.1f} MB, '
-          f'{values["parameters"] / 1e6:.2f} M parameters')
-    print(f'  {len(values["labels"])} classes  {", ".join(values["labels"])}')
-    for section in ('config', 'info'):
-        print(section)
-        for key, value in values[section].items():
+def _print(values: WeightsInfo) -> None:
+    print(f'{values.file}\n  sha256      {values.sha256}')
+    print(f'  size        {values.bytes / 1e6:.1f} MB, {values.parameters / 1e6:.2f} M parameters')
+    print(f'  {len(values.labels)} classes  {", ".join(values.labels)}')
+    for name, section in (('config', values.config), ('info', values.info)):
+        print(name)
+        for key, value in section.items():
             if key != 'anchors':
                 print(f'  {key:<20} {value}')

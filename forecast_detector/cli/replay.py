@@ -10,17 +10,18 @@ that a busy node drops are counted, or none is with --lossless. Both ways give t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 import shutil
 import signal
 import sys
-from typing import Any, get_args, TYPE_CHECKING
+from typing import get_args, TYPE_CHECKING
 
 from ..bags import BagError
 from ..bags.writer import Storage
 from ..config import StreamConfig
 from ..records import write
+from ..records.evaluation import Provenance
 from ..report.tables import evaluation_table
 from ..types import Policy, StepFailure
 from . import common, options
@@ -117,6 +118,7 @@ class Replay(JsonOptions, DetectorOptions):
         )
 
     def _offline(self, config: StreamConfig) -> int:
+        from ..evaluation.provenance import origin
         from ..replay.answers import answer_offline
 
         detector, checkpoint = self.make_detector(config)
@@ -124,19 +126,18 @@ class Replay(JsonOptions, DetectorOptions):
         common.clear_results(self.folder, OURS, recording.path)
         answers = answer_offline(recording, detector, self.loop)
         collector = self._collect(recording, detector.labels, answers)
-        return self._finish(config, recording, collector, detector.labels, {
-            'sha256': checkpoint.sha256, 'input_size': list(detector.input_size),
-            'device': str(detector.device), 'device_note': detector.device_note,
-        }, detector)
+        found = origin(self.weights, checkpoint.sha256, detector)
+        return self._finish(config, recording, collector, detector.labels, found, detector)
 
     def _live(self, config: StreamConfig) -> int:
         from ..checkpoint import load_checkpoint
         from ..device import select_device
+        from ..evaluation.provenance import weights_origin
         from ..node import require_ros
         from ..replay.live import LiveReplay
 
         require_ros()
-        select_device(self.device)  # a missing one is told here, not in a log
+        select_device(self.device)  # a missing one is named here, not in a log
         checkpoint = load_checkpoint(self.weights)
         labels, size = checkpoint.config.labels, self.size
         recording = self._open(labels)
@@ -155,10 +156,9 @@ class Replay(JsonOptions, DetectorOptions):
         collector = self._collect(recording, labels, replay.answers(labels))
         collector.bad.update(replay.bad())
         shutil.rmtree(self.folder / 'heard')
-        return self._finish(config, recording, collector, labels, {
-            'sha256': checkpoint.sha256, 'input_size': list(size or checkpoint.config.input_size),
-            'device': str(select_device(self.device)[0]), 'device_note': device_note,
-        }, None)
+        return self._finish(config, recording, collector, labels, weights_origin(
+            self.weights, checkpoint.sha256, size or checkpoint.config.input_size,
+            str(select_device(self.device)[0]), device_note), None)
 
     def _open(self, labels: tuple[str, ...]) -> Recording:
         from ..replay.recording import open_recording
@@ -199,14 +199,16 @@ class Replay(JsonOptions, DetectorOptions):
 
     def _finish(
         self, config: StreamConfig, recording: Recording, collector: Collector,
-        labels: tuple[str, ...], origin: dict[str, Any], detector: StreamingDetector | None,
+        labels: tuple[str, ...], origin: Provenance, detector: StreamingDetector | None,
     ) -> int:
         """Score, write the report, and show it."""
-        from ..replay.scoring import make_replay
+        from ..replay.scoring import make_replay, replay_origin
 
-        provenance = {
-            **self._provenance(config, origin), **tell_unfinished(recording.clips.values()),
-        }
+        tell_unfinished(recording.clips.values())
+        provenance = replay_origin(
+            str(self.bag), origin, recording.clips.values(), config, self.live, self.lossless,
+            self.rate, self.loop, self.score_threshold,
+        )
         result = make_replay(recording, collector, labels, provenance, common.note)
         if self.trace:
             from ..evaluation.trace import make_trace
@@ -225,20 +227,3 @@ class Replay(JsonOptions, DetectorOptions):
                   f'{self.folder}/log', file=sys.stderr)
             return 1
         return 0
-
-    def _provenance(
-        self, config: StreamConfig, origin: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Say what was replayed, and how."""
-        from ..evaluation.provenance import machine
-
-        return {
-            'dataset': 'rosbag', 'root': str(self.bag), 'weights': str(self.weights), **origin,
-            'machine': machine(), 'mode': 'live' if self.live else 'offline',
-            'lossless': self.lossless or not self.live, 'rate': self.rate if self.live else None,
-            'loop': self.loop, 'stride': 1, 'written_score_threshold': self.score_threshold,
-            **asdict(config),
-            # As evaluate says it: null where the policy does not ask for it.
-            'p': config.p if config.policy is Policy.SCHEDULER else None,
-            'read_every': config.read_every if config.policy is Policy.ALTERNATE else None,
-        }

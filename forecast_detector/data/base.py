@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,7 +25,7 @@ class Truth:
     :ivar tracks: (N,), int64, identity of the object within its clip; -1 is unknown.
     :ivar annotated: False for a frame that nobody looked at: it has no truth to score by, and
         that it has no boxes says nothing.
-    :ivar crowd_boxes: (K, 4), as ``boxes``: regions of many objects that are not told apart.
+    :ivar crowd_boxes: (K, 4), as ``boxes``: regions of many objects that are not annotated one by one.
     :ivar crowd_labels: (K,), as ``labels``.
     """
 
@@ -134,3 +134,12 @@ class ClipDataset:
     def __len__(self) -> int:
         """Return the number of frames of all clips."""
         return sum(len(clip) for clip in self.clips)
+
+
+def unfinished(clips: Iterable[Clip]) -> dict[str, str]:
+    """Say, by path, what recordings lack that were not finished, or are damaged or odd."""
+    parts: dict[str, dict[str, None]] = {}
+    for clip in clips:  # several cameras of one recording lack some things together
+        for part in (clip.lacks or '').split('; ') if clip.lacks else ():
+            parts.setdefault(clip.source, {})[part] = None
+    return {source: '; '.join(lacks) for source, lacks in parts.items()}

@@ -39,21 +39,21 @@ def once(on_bad: OnBad | None) -> OnBad:
     """
     Pass bad frames on, but a fault of a whole video file only once.
 
-    :param on_bad: is told of them; None raises them.
+    :param on_bad: called with them; None raises them.
     """
-    told: set[Path | None] = set()
+    named: set[Path | None] = set()
 
     def tell(error: BadFrameError) -> None:
         if on_bad is None:
             raise error
-        if not isinstance(error, VideoFaultError) or error.path not in told:
+        if not isinstance(error, VideoFaultError) or error.path not in named:
             on_bad(error)
         if isinstance(error, VideoFaultError):
-            told.add(error.path)
+            named.add(error.path)
     return tell
 
 
-def _save(clip: Clip, index: int, path: Path) -> tuple[int, int]:
+def save_frame(clip: Clip, index: int, path: Path) -> tuple[int, int]:
     """
     Write a frame; an image file of the same kind is copied as it is.
 
@@ -98,10 +98,10 @@ def write_coco_vid(
     After an error no folder is left that was not there before.
 
     :param suffix: ``.jpg`` or ``.png``; frames that are such files already are copied.
-    :param on_bad: told of each frame that cannot be used, which is then left out, as is a clip
+    :param on_bad: called with each frame that cannot be used, which is then left out, as is a clip
         that has no other; of a video file that ends early once. Without it the first such frame
         raises.
-    :param on_empty: told of each clip that is left out.
+    :param on_empty: called with each clip that is left out.
     :returns: the annotation file, and how many clips and images it has.
     :raises FileExistsError: if the annotation file is there already.
     :raises ValueError: for another suffix, or if no image can be used.
@@ -149,7 +149,7 @@ def _add_clip(
     for k in range(len(clip)):
         file, truth = folder / f'{k:06d}{suffix}', clip.truth(k)
         try:
-            width, height = _save(clip, k, file)
+            width, height = save_frame(clip, k, file)
         except BadFrameError as error:
             on_bad(error)
             continue
@@ -197,7 +197,7 @@ def clip_to_bag(
                 stamp_ns, truth = start_ns + clip.stamp_ns(k), clip.truth(k)
                 log_ns = start_ns + times_ns[k]
                 try:
-                    _write_image(bag, clip, k, image_topic, stamp_ns, frame_id, jpeg_quality,
+                    write_image(bag, clip, k, image_topic, stamp_ns, frame_id, jpeg_quality,
                                  log_ns)
                 except BadFrameError as error:
                     tell(error)
@@ -214,10 +214,11 @@ def clip_to_bag(
     return crowds
 
 
-def _write_image(
+def write_image(
     bag: BagWriter, clip: Clip, index: int, topic: str, stamp_ns: int, frame_id: str,
     jpeg_quality: int | None, log_ns: int,
 ) -> None:
+    """Write an image, as the file that it is where that costs no quality."""
     image = clip.read(index)  # a file that is copied has to be whole, too
     encoded = clip.encoded(index) if jpeg_quality is not None else None
     if encoded is not None:

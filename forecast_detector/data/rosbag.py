@@ -70,13 +70,13 @@ class RosbagClip(Clip):
             self._image_type = bag.topics[self.image_topic]
             self.truth_topic = choose_truth_topic(bag, truth_topic)
             marks = self._look_through(bag)
-            told = TruthMessages(bag, self.truth_topic) if self.truth_topic else None
+            truth = TruthMessages(bag, self.truth_topic) if self.truth_topic else None
             missing = bag.missing
         self.name = f'{self.path.name}:{self.image_topic}'
         self.fps = _rate(self._stamps_ns) or _rate(self._log_ns) or 30.0
         self.first_image_id = first_image_id
         self._lacks = [missing, self._broken_text]
-        self._take_truth(told, marks, labels, tolerance_ns)
+        self._take_truth(truth, marks, labels, tolerance_ns)
         self._forget_position()
 
     def _look_through(self, bag: BagReader) -> list[Mark]:
@@ -115,17 +115,17 @@ class RosbagClip(Clip):
         return '; '.join(filter(None, self._lacks)) or None
 
     def _take_truth(
-        self, told: TruthMessages | None, marks: Sequence[Mark], labels: Sequence[str] | None,
+        self, truth: TruthMessages | None, marks: Sequence[Mark], labels: Sequence[str] | None,
         tolerance_ns: int,
     ) -> None:
         """Join truth and images."""
-        names = told.names if told else []
+        names = truth.names if truth else []
         self.labels, index = label_indices(names, labels, f'{self.path} {self.truth_topic}')
         truths = [Truth(annotated=False)] * len(self)
-        if told is not None:
-            found, notes = told.truths(marks, index, tolerance_ns)
+        if truth is not None:
+            found, notes = truth.truths(marks, index, tolerance_ns)
             truths = [truth for truth, mark in zip(found, marks) if mark.is_whole]
-            self._lacks += [told.broken.text(), *notes]
+            self._lacks += [truth.broken.text(), *notes]
         self.unmatched = sum(not truth.annotated for truth in truths)
         self._truth = PackedTruth.pack(truths)
 
@@ -246,7 +246,7 @@ class RosbagClip(Clip):
 
 
 def _pass_over(record: Record, error: MessageError) -> None:
-    """Say nothing: the clip told of it when it was opened."""
+    """Say nothing: it was named when the clip was opened."""
 
 
 def _rate(times_ns: NDArray[np.int64]) -> float | None:
@@ -266,7 +266,7 @@ def load_rosbag(
     :param labels: class names to number the truth by; without them all names in the bags,
         sorted.
     :param tolerance_ns: see :class:`RosbagClip`.
-    :param on_bad: told of each bag that cannot be used, which is then left out; without it the
+    :param on_bad: called with each bag that cannot be used, which is then left out; without it the
         first such bag raises.
     :raises FileNotFoundError: if there is no bag.
     :raises BagError: for a bag that cannot be used, or if none can.

@@ -1,4 +1,4 @@
-"""Objects of the synthetic world: six kinds, told apart by shape and pattern."""
+"""Objects of the synthetic world: six kinds, distinct by shape and pattern."""
 
 from __future__ import annotations
 

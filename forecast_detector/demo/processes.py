@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+import json
 import os
 from pathlib import Path
 import signal
@@ -162,3 +163,12 @@ class Children:
             child.ask_to_end()
         for child in self._children:
             child.stop(STOP_S if kind is None else HASTY_STOP_S)
+
+
+def read_live(path: Path) -> dict[str, Any]:
+    """Read the live numbers of a recorder or player; empty as long as there are none."""
+    try:
+        values: dict[str, Any] = json.loads(path.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return values

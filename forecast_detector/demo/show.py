@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from ..node import DETECTOR, DEVICE_MARK, UNCONFIGURED_MARK
-from .processes import Child, Children
+from .processes import Child, Children, read_live
 
 CAMERA = 'forecast_detector.graph.camera_node'
 RECORDER = 'forecast_detector.graph.recorder_node'
@@ -135,7 +135,7 @@ def _watch(
             raise detector.failure('could not start')
         if camera.status not in (None, 0):
             raise camera.failure(f'process ended with status {camera.status}')
-        news = _read(live_file)
+        news = read_live(live_file)
         if news != live:
             if news.get('answers') and not live.get('answers'):
                 note(detector.said(DEVICE_MARK))
@@ -147,15 +147,6 @@ def _watch(
         done = live.get('images', 0) > 0 and live['answers'] == live['images']
         if camera.status == 0 and (done and quiet_s > 1 or quiet_s > show.quiet_s):
             return
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Read the recorder's live numbers; empty as long as there are none."""
-    try:
-        values: dict[str, Any] = json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
-    return values
 
 
 def live_line(live: dict[str, Any]) -> str:

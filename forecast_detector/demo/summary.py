@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..data.base import Truth
+from ..records.detect import DemoStepTimes, DemoSummary, DemoTimes
 from ..scoring.metrics import evaluate, ScoredClip
 from ..types import Action, Detections, Reason
 
@@ -52,59 +53,50 @@ def map50(answers: Sequence[Mapping[str, Any]]) -> float | None:
     return evaluate([ScoredClip('demo', detections, truths)], names).map50
 
 
-def latencies(answers: Sequence[Mapping[str, Any]], action: Action) -> dict[str, float | None]:
+def latencies(answers: Sequence[Mapping[str, Any]], action: Action) -> DemoTimes:
     """Median and 95th percentile of the steps with this action, milliseconds."""
     times = [a['inference_ms'] for a in answers if a['action'] == action]
     if not times:
-        return {'p50': None, 'p95': None}
-    return {
-        'p50': round(float(np.percentile(times, 50)), 3),
-        'p95': round(float(np.percentile(times, 95)), 3),
-    }
+        return DemoTimes()
+    return DemoTimes(*(round(float(np.percentile(times, share)), 3) for share in (50, 95)))
 
 
-def summarise(numbers: Mapping[str, Any], source: str, weights: str, p: float) -> dict[str, Any]:
-    """Build ``summary.json``."""
+def summarise(numbers: Mapping[str, Any], source: str, weights: str, p: float) -> DemoSummary:
+    """Sum up, for ``summary.json``."""
     answers = numbers['answers']
     read = sum(a['action'] == Action.READ for a in answers)
     precision = map50(answers)
-    return {
-        'source': source,
-        'weights': weights,
-        'p': p,
-        'frames': numbers['images'],
-        'read': read,
-        'forecast': len(answers) - read,
-        'dropped': numbers['images'] - len(answers),
-        'map50': None if precision is None else round(precision, 4),
-        'latency_ms': {
-            action.name.lower(): latencies(answers, action)
-            for action in (Action.READ, Action.FORECAST)
-        },
-    }
+    return DemoSummary(
+        source, weights, p, numbers['images'], read, len(answers) - read,
+        numbers['images'] - len(answers),
+        None if precision is None else round(precision, 4),
+        DemoStepTimes(latencies(answers, Action.READ), latencies(answers, Action.FORECAST)),
+    )
 
 
-def table(summary: Mapping[str, Any], numbers: Mapping[str, Any]) -> str:
+def table(summary: DemoSummary, numbers: Mapping[str, Any]) -> str:
     """Lay the summary out for people."""
     answers = numbers['answers']
     rows = [
-        ('source', summary['source']),
-        ('weights, p', f'{summary["weights"]}, {summary["p"]:g}'),
-        ('frames', f'{summary["frames"]} ({summary["dropped"]} dropped)'),
+        ('source', summary.source),
+        ('weights, p', f'{summary.weights}, {summary.p:g}'),
+        ('frames', f'{summary.frames} ({summary.dropped} dropped)'),
     ]
-    for name in ('read', 'forecast'):
-        times = summary['latency_ms'][name]
-        text = f'{summary[name]}'
-        if summary[name]:
-            share = summary[name] / max(1, len(answers))
-            text += f' ({share:.0%}), {times["p50"]:.1f} ms median, {times["p95"]:.1f} ms p95'
-        rows.append((name.upper(), text))
+    for name, count, times in (
+        ('READ', summary.read, summary.latency_ms.read),
+        ('FORECAST', summary.forecast, summary.latency_ms.forecast),
+    ):
+        text = f'{count}'
+        if count:
+            share = count / max(1, len(answers))
+            text += f' ({share:.0%}), {times.p50:.1f} ms median, {times.p95:.1f} ms p95'
+        rows.append((name, text))
     resets = sum(a['reason'] == Reason.RESET for a in answers)
     objects = sum(o[4] >= numbers['shown_score'] for a in answers for o in a['objects'])
     rows.append(('resets', str(resets)))
     rows.append(
         ('objects boxed', f'{objects} with a score of at least {numbers["shown_score"]:g}')
     )
-    if summary['map50'] is not None:
-        rows.append(('mAP@0.5', f'{summary["map50"]:.3f} of the answered frames'))
+    if summary.map50 is not None:
+        rows.append(('mAP@0.5', f'{summary.map50:.3f} of the answered frames'))
     return '\n'.join(f'  {name:<14}{text}' for name, text in rows)

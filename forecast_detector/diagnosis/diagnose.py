@@ -38,7 +38,7 @@ def diagnose(
         policies beside them at the cuts.
     :param ahead: forecasts in a row, at most.
     :param success_iou: overlap from which an object counts as found, (0, 1).
-    :param say: told what goes on.
+    :param say: called with what goes on.
     :returns: what was found, and why there are no cuts ('' where there are some).
     """
     judged = []

@@ -49,13 +49,14 @@ def find_mistakes(
         for index, step in enumerate(run.steps):
             truth = clip.truth(index)
             if truth.annotated:
-                _count(step.detections.above(FOUND_SCORE), truth, classes, labels)
+                count(step.detections.above(FOUND_SCORE), truth, classes, labels)
     return [one.record(label) for one, label in zip(classes, labels) if one.objects or one.alarms]
 
 
-def _count(
+def count(
     found: Detections, truth: Truth, classes: Sequence[Tally], labels: Sequence[str]
 ) -> None:
+    """Count what becomes of the objects of one frame, and what is seen where there is none."""
     overlaps = iou(truth.boxes, found.boxes)
     elsewhere = ~(overlaps >= FOUND_IOU).any(axis=0) & ~in_crowd(found, truth, Rule.PLAIN)
     for label in found.labels[elsewhere].tolist():

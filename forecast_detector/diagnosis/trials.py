@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 import math
 
 import torch
@@ -12,8 +13,7 @@ from ..config import StreamConfig
 from ..data.base import Truth
 from ..engine.memory import Memory
 from ..engine.rules import choose_known, Run
-from ..evaluation.fork import expect, fork, going
-from ..evaluation.rollout import groups
+from ..evaluation.fork import expect, fork, walk
 from ..evaluation.run import Done, ignore
 from ..evaluation.store import FeatureStore
 from ..policies.detector import evaluation_config
@@ -60,26 +60,17 @@ def run_trials(
     shown = evaluation_config(Policy.READ).replace(score_threshold=recipe.success_score)
     config = evaluation_config(Policy.SCHEDULER, p)
     trials: list[Trial] = []
-    for group in groups(store, [len(clip) for clip in store.clips]):
-        memory: Memory | None = None
-        runs: list[Run | None] = [None] * len(group)
-        for index in range(len(store.clips[group[0]])):
-            active = [at for at in group if index < len(store.clips[at])]
-            memory, runs = _try(
-                store, config, active, index, memory, runs, shown, recipe, trials
-            )
-            done(len(active))
+    walk(store, partial(_try, store, config, shown, recipe, trials), done)
     return trials
 
 
 def _try(
-    store: FeatureStore, config: StreamConfig, active: Sequence[int], index: int,
-    memory: Memory | None, runs: Sequence[Run | None], shown: StreamConfig,
-    recipe: TemporalRecipe, trials: list[Trial],
+    store: FeatureStore, config: StreamConfig, shown: StreamConfig, recipe: TemporalRecipe,
+    trials: list[Trial], active: Sequence[int], index: int, memory: Memory | None,
+    runs: Sequence[Run | None],
 ) -> tuple[Memory, list[Run | None]]:
     """Step one frame of each stream, both ways where it has a past; go on as decided."""
     frames = [store.first[at] + index for at in active]
-    memory = going(memory, len(active))
     expected, confidence = None, [math.nan] * len(active)
     if memory is not None:
         expected = expect(store, memory, frames)

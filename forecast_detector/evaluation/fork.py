@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ..engine.memory import Memory, rows, where
 from ..engine.recurrence import advance, Expected, restarted
+from ..engine.rules import Run
+from .rollout import groups
+from .run import Done, ignore
 from .store import FeatureStore
+
+Step = Callable[
+    [Sequence[int], int, Memory | None, list[Run | None]], tuple[Memory, list[Run | None]]
+]
 
 
 class Fork(NamedTuple):
@@ -57,3 +64,19 @@ def fork(
 def going(memory: Memory | None, streams: int) -> Memory | None:
     """Keep the streams that have not ended: the first ones."""
     return None if memory is None else rows(memory, range(streams))
+
+
+def walk(store: FeatureStore, step: Step, done: Done = ignore) -> None:
+    """
+    Step the streams of all clips, those of like length together.
+
+    :param step: given the clips that go on, the index of their frame, what their streams remember
+        (None before the first frame) and how far each is; returns both after the frame.
+    """
+    for group in groups(store, [len(clip) for clip in store.clips]):
+        memory: Memory | None = None
+        runs: list[Run | None] = [None] * len(group)
+        for index in range(len(store.clips[group[0]])):
+            active = [at for at in group if index < len(store.clips[at])]
+            memory, runs = step(active, index, going(memory, len(active)), runs)
+            done(len(active))

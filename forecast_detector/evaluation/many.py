@@ -49,7 +49,7 @@ def run_in_processes(
         _start, (pickle.dumps(job), threads),
     )
     with pool:
-        yield from _told(pool.map(_work, sources), done)
+        yield from _counted(pool.map(_work, sources), done)
 
 
 # Of a worker process: the job as it came, and what does it once it is asked for. Made with the
@@ -117,7 +117,7 @@ def run_on_ray(
         packed = ray.put(pickle.dumps(job))
         pool = ActorPool([actor.remote(packed) for _ in range(max(1, min(count, len(sources))))])
         try:
-            yield from _told(pool.map(_submit, sources), done)
+            yield from _counted(pool.map(_submit, sources), done)
         except ray.exceptions.RayTaskError as error:
             # The error that the worker met, not the wrapping: it is the user's to mend.
             raise (error.cause or error) from error
@@ -150,7 +150,7 @@ class RayWorker:
         return self.worker(source)
 
 
-def _told(outcomes: Iterator[Outcome], done: Done) -> Iterator[Outcome]:
+def _counted(outcomes: Iterator[Outcome], done: Done) -> Iterator[Outcome]:
     for outcome in outcomes:
         done(len(outcome.run.steps) if outcome.run else 0)
         yield outcome

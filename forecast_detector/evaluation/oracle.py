@@ -10,6 +10,7 @@ else in a sweep together.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 import math
 
 import numpy as np
@@ -22,8 +23,8 @@ from ..policies.step import Step
 from ..scoring.frame_loss import frame_loss
 from ..scoring.matching import FloatArray
 from ..types import Action, Policy, Reason
-from .fork import expect, fork, going
-from .rollout import groups, read_share
+from .fork import expect, fork, walk
+from .rollout import read_share
 from .run import ClipRun, Done, ignore
 from .store import FeatureStore
 
@@ -47,22 +48,13 @@ def run_oracle(
     """
     results = [ClipRun(clip.name) for clip in store.clips]
     regrets: list[float] = []
-    for group in groups(store, [len(clip) for clip in store.clips]):
-        memory: Memory | None = None
-        runs: list[Run | None] = [None] * len(group)
-        for index in range(len(store.clips[group[0]])):
-            active = [at for at in group if index < len(store.clips[at])]
-            memory, runs = _step(
-                store, threshold, active, index, memory, runs, results, regrets
-            )
-            done(len(active))
+    walk(store, partial(_step, store, threshold, results, regrets), done)
     return results, regrets
 
 
 def _step(
-    store: FeatureStore, threshold: float, active: Sequence[int], index: int,
-    memory: Memory | None, runs: Sequence[Run | None], results: Sequence[ClipRun],
-    regrets: list[float],
+    store: FeatureStore, threshold: float, results: Sequence[ClipRun], regrets: list[float],
+    active: Sequence[int], index: int, memory: Memory | None, runs: Sequence[Run | None],
 ) -> tuple[Memory, list[Run | None]]:
     """Try both on one frame of each active clip, and go on from the better one."""
     frames = [store.first[at] + index for at in active]
@@ -71,7 +63,6 @@ def _step(
             run, store.frame(frame), store.geometry(frame).image_size, math.nan, CONFIG
         ).starts for run, frame in zip(runs, frames)
     ]
-    memory = going(memory, len(active))
     expected = expect(store, memory, frames) if memory is not None else None
     both = fork(store, memory, expected, frames, fresh)
     found = store.detect(both.read, frames, CONFIG)

@@ -1,21 +1,83 @@
-"""Where figures come from."""
+"""Where figures come from: weights, machine, settings, data."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 import os
 import platform
+from typing import Any
 
+from ..data.bag_options import BagOptions
+from ..data.base import Clip, unfinished
 from ..engine import StreamingDetector
 from ..records.evaluation import Provenance
+from .streaming_ap import Latencies
 
 
 def origin(weights: str, sha256: str, detector: StreamingDetector) -> Provenance:
     """Say what detected, and on which machine."""
+    return weights_origin(
+        weights, sha256, detector.input_size, str(detector.device), detector.device_note)
+
+
+def weights_origin(
+    weights: str, sha256: str, input_size: Sequence[int], device: str, device_note: str
+) -> Provenance:
+    """Say so of a detector that another process has."""
     return {
-        'weights': weights, 'sha256': sha256, 'input_size': list(detector.input_size),
-        'device': str(detector.device), 'device_note': detector.device_note,
-        'machine': machine(),
+        'weights': weights, 'sha256': sha256, 'input_size': list(input_size),
+        'device': device, 'device_note': device_note, 'machine': machine(),
     }
+
+
+def run_origin(
+    workers: int | None, ray: str | None, anticipates: bool, planned: Latencies | None,
+    asked: Mapping[str, Any],
+) -> Provenance:
+    """
+    Say how an evaluation was run.
+
+    :param planned: step times that were planned; those are no measured ones.
+    :param asked: what :func:`~forecast_detector.policies.table.decisions` gave.
+    """
+    return {
+        'workers': workers, 'ray': ray, 'anticipates': anticipates,
+        'planned_ms': {
+            'read': planned.read, 'forecast': planned.forecast, 'ahead': planned.ahead,
+        } if planned else None,
+        **asked,
+    }
+
+
+def scored_again(
+    source: str, results: int, elsewhere: int, foreign: int
+) -> Provenance:
+    """Say which detections were only scored."""
+    return {
+        'from': source, 'results': results, 'results_elsewhere': elsewhere,
+        'results_foreign': foreign,
+    }
+
+
+def data_origin(
+    dataset: str, root: str | None, split: str, stride: int, bags: BagOptions,
+    clips: Iterable[Clip],
+) -> Provenance:
+    """Say what was measured on."""
+    about: Provenance = {
+        'dataset': dataset, 'root': root, 'split': None if dataset == 'rosbag' else split,
+        'stride': stride,
+    }
+    if dataset == 'rosbag':
+        about.update(image_topic=bags.image_topic, truth_topic=bags.truth_topic,
+                     truth_tolerance_ms=bags.tolerance_ns / 1e6)
+    return {**about, **unfinished_origin(clips)}
+
+
+def unfinished_origin(clips: Iterable[Clip]) -> Provenance:
+    """Say under ``unfinished`` what recordings lack; nothing if all are whole."""
+    found = unfinished(clips)
+    return {'unfinished': found} if found else {}
 
 
 def machine() -> str:

@@ -22,7 +22,7 @@ def make_record(
 
     :param kind: of the record.
     :param timed: None where detections were only scored again.
-    :param note: told what is missing, such as COCO's library.
+    :param note: called with what is missing, such as COCO's library.
     :param about: other fields of the record.
     """
     try:

@@ -80,8 +80,8 @@ class FeatureStore:
         Read every frame of every clip.
 
         :param done: called with the number of frames read, for progress.
-        :param on_bad: told of each clip with a frame that cannot be used, which is then left out
-            of ``clips``; without it the first one raises.
+        :param on_bad: called with each clip that has a frame that cannot be used, which is then
+            left out of ``clips``; without it the first one raises.
         :raises BadFrameError: for a frame that cannot be used.
         :raises ValueError: if no clip can be used.
         :raises OSError: if the temporary file finds no room.

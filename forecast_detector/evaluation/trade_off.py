@@ -39,7 +39,7 @@ def trade_off(
     Sweep a data set.
 
     :param changes: other settings of the streams that forecast.
-    :param say: told what goes on.
+    :param say: called with what goes on.
     :param on_bad: given clips that cannot be used, see :class:`~.store.FeatureStore`.
     :returns: what was found, and the clips that it was measured on.
     """

@@ -112,7 +112,7 @@ class BagSource:
         """
         Play; raw images go out as they are, compressed ones as ``rgb8``.
 
-        Messages that cannot be read are told of and passed over.
+        Messages that cannot be read are named and passed over.
 
         :raises BagError: if the bag cannot be read.
         """

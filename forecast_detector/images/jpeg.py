@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import cache
 import logging
 import re
 
@@ -41,7 +42,7 @@ def decode_jpeg(data: memoryview, order: str = 'RGB') -> NDArray[np.uint8]:
     :raises BadFrameError: if it cannot be decoded, or bytes are missing from it.
     """
     if simplejpeg is None:
-        _say_once()
+        say_once()
         return _by_opencv(data, order)
     try:
         return np.asarray(simplejpeg.decode_jpeg(data, order))
@@ -115,14 +116,10 @@ def _by_opencv(data: memoryview, order: str) -> NDArray[np.uint8]:
     return np.asarray(image, np.uint8)
 
 
-def _say_once() -> None:
-    global _said
-    if not _said:
-        _said = True
-        _logger.warning(
-            'simplejpeg is not installed: a JPEG that lost bytes in its middle is not always '
-            "noticed; 'pip install simplejpeg'"
-        )
-
-
-_said = False
+@cache
+def say_once() -> None:
+    """Say, the first time, what is missing."""
+    _logger.warning(
+        'simplejpeg is not installed: a JPEG that lost bytes in its middle is not always '
+        "noticed; 'pip install simplejpeg'"
+    )

@@ -85,7 +85,7 @@ class PaddedConv(nn.Conv2d):
 
 
 class ConvNormAct(nn.Sequential):
-    """Convolution without bias, batch norm and, unless told otherwise, ReLU6."""
+    """Convolution without bias, batch norm and, by default ReLU6."""
 
     def __init__(
         self,

@@ -62,7 +62,7 @@ class Peek(nn.Module):
         grey = self.cell**2
         pictures = self._pictures(before, now)
         shift = phase_correlation(*pictures)
-        moved = self._move(forecast, shift)
+        moved = self.move(forecast, shift)
         surprise = self._surprise(*pictures, shift)
         now, before = now[:, :-grey], before[:, :-grey]
         seen = F.relu6(self.reduce(torch.cat([now, now - before], dim=1)))
@@ -76,9 +76,9 @@ class Peek(nn.Module):
 
         :param forecast: Fc, (B, C, H, W); ``now`` and ``before``: previews of the last two frames.
         """
-        return self._move(forecast, phase_correlation(*self._pictures(before, now)))
+        return self.move(forecast, phase_correlation(*self._pictures(before, now)))
 
-    def _move(self, features: Tensor, shift: Tensor) -> Tensor:
+    def move(self, features: Tensor, shift: Tensor) -> Tensor:
         """Move the maps of F, each at its own stride."""
         return fold([move(part, shift) for part in unfold(features, self._coarse)])
 

@@ -8,8 +8,9 @@ scheduler's READs as ``scheduled_NAME``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -113,3 +114,22 @@ def marks(policies: Iterable[str]) -> dict[str, Mark]:
 def takes_p(policy: object) -> bool:
     """Whether p steers a policy; False for a name that is none, as of an older file."""
     return isinstance(policy, str) and policy in TABLE and TABLE[policy].takes_p
+
+
+def decisions(
+    policy: str, p: float, read_every: int, changes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """
+    Say which decisions are asked for; None where the policy takes none.
+
+    :param changes: other settings of the stream.
+    """
+    entry, asked = TABLE[policy], dict(changes)
+    if not entry.takes_p:
+        asked.update(max_consecutive_forecasts=None, accumulate=None)
+    if not entry.forecasts:
+        asked.update(commit_on_forecast=None)
+    return {
+        'policy': policy, 'p': p if entry.takes_p else None,
+        'read_every': read_every if entry.takes_read_every else None, **asked,
+    }

@@ -23,11 +23,17 @@ def left_out() -> Any:
     return field(default=None, metadata={'left_out': True})
 
 
+def _key(one: Field[Any]) -> str:
+    """Give the key of a field; its metadata have one where it is a word of Python's."""
+    key: str = one.metadata.get('key', one.name)
+    return key
+
+
 def to_plain(value: Any) -> Any:
     """Turn a record, or anything that holds some, into what JSON has."""
     if is_dataclass(value):
         items = ((f, getattr(value, f.name)) for f in fields(value))
-        return {f.name: to_plain(v) for f, v in items
+        return {_key(f): to_plain(v) for f, v in items
                 if v is not None or not f.metadata.get('left_out')}
     if isinstance(value, Mapping):
         return {key: to_plain(v) for key, v in value.items()}
@@ -44,9 +50,9 @@ def from_plain(kind: type[T], value: Any, place: str) -> T:
     _expect(dict, value, place)
     given = {}
     for one, hint in _hints(kind):  # type: ignore[arg-type]  # a class is hashable
-        inner = value.get(one.name)
+        inner = value.get(_key(one))
         if inner is not None or _is_required(one):
-            given[one.name] = _value(hint, inner, f'{place}.{one.name}')
+            given[one.name] = _value(hint, inner, f'{place}.{_key(one)}')
     try:
         return kind(**given)
     except ValueError as error:  # begins with the name of the field

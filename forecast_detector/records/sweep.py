@@ -55,7 +55,7 @@ class Sweep:
     A sweep: its points, and the setting that it recommends.
 
     :ivar unmet_shares: shares of READs that no p gives.
-    :ivar frames: how many it was measured on; None where it is not told.
+    :ivar frames: how many it was measured on; None where it is unknown.
     :ivar sweep_s: seconds of the whole, ``sweep_cpu_s`` those that processors worked; likewise
         ``read`` of reading every frame, ``pass`` of one pass of ``evaluate``.
     """

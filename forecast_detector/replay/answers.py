@@ -39,7 +39,7 @@ class Answer:
 
 
 def _pass_over(record: Record, error: MessageError) -> None:
-    """Say nothing: the recording told of it when it was opened."""
+    """Say nothing: it was named when the recording was opened."""
 
 
 def answer_offline(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-import json
 from pathlib import Path
 import time
 from typing import Any
 
 from ..bags import BagReader
 from ..config import StreamConfig
-from ..demo.processes import Child, Children
+from ..demo.processes import Child, Children, read_live
 from ..node import DETECTOR, DEVICE_MARK, UNCONFIGURED_MARK
 from ..parameter import describe, plain
 from .answers import Answer
@@ -93,7 +92,7 @@ class LiveReplay:
 
     def check(self) -> None:
         """
-        See that answers can be told apart.
+        See that answers can be kept apart.
 
         :raises ValueError: if the node may drop images, and those around have the same stamp.
         """
@@ -151,7 +150,7 @@ class LiveReplay:
                 device = detector.said(DEVICE_MARK)
                 if device:
                     note(device)
-            live = _read(self.out / 'live.json')
+            live = read_live(self.out / 'live.json')
             if live.get('answers'):
                 say(f'{live["images"]} images, {live["answers"]} answered')
             elif time.monotonic() - begin_s > self.start_s:
@@ -159,11 +158,3 @@ class LiveReplay:
             if ended:
                 return device
             time.sleep(POLL_S)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        values: dict[str, Any] = json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return {}
-    return values

@@ -48,7 +48,7 @@ class Matcher:
 
     A topic keeps its order. So an answer is to the first waiting image with its stamp, whatever
     stamps a loop repeats, and what was sent before an answered image will not be answered. Where
-    images that wait at one time have one stamp, answers can be told apart only if none is lost:
+    images that wait at one time have one stamp, answers can be kept apart only if none is lost:
     see :func:`stands_still`.
     """
 

@@ -73,13 +73,13 @@ def _row(name: str, y: float, x: Scale, runs: Sequence[Run]) -> Markup:
     low, high = min(v for _, v in values), max(v for _, v in values)
     stem = element('line', x1=x(0.0 if len(runs) == 1 else low), x2=x(high), y1=y, y2=y,
                    class_='stem')
-    told = ', '.join(f'{run.key} {percent(value / 100)}' for run, value in values)
+    text = ', '.join(f'{run.key} {percent(value / 100)}' for run, value in values)
     dots = [
         element('circle', cx=x(value), cy=y, r=4.6, class_=f'dot run-{run.key}')
         for run, value in reversed(values)
     ]
     return element(
-        'g', title(f'{name}: {told}'),
+        'g', title(f'{name}: {text}'),
         element('rect', x=0, y=y - ROW / 2, width=WIDTH - LEFT + RIGHT, height=ROW,
                 class_='hover'),
         element('text', shown, x=NAME_WIDTH - 12, y=y, class_='tick y'), stem, join(dots),

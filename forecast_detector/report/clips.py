@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from ..policies.table import takes_p
 from ..records.trace import ErrorCurve, Picture, TracedClip
-from .errors import error_chart, told
+from .errors import error_chart, summary
 from .overlay import show, Shown
 from .run import Run
 from .timeline import highest_loss, strip
@@ -136,7 +136,7 @@ def _errors(
     policies = list(dict.fromkeys(picture.policy or '' for picture in own))
     return ErrorPart(
         clip, error_chart(lines) if lines else None,
-        [(policy, ' and '.join(told(curve) for curve in lines if curve.policy == policy),
+        [(policy, ' and '.join(summary(curve) for curve in lines if curve.policy == policy),
           [show(p, '') for p in own if (p.policy or '') == policy]) for policy in policies],
         max((p.brightest or 0.0 for p in own), default=0.0),
     )

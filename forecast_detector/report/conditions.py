@@ -11,7 +11,7 @@ from .run import Run, short
 
 
 def place(origin: Provenance) -> str:
-    """Name a data set or recording; '' where it is not told."""
+    """Name a data set or recording; '' where it is unknown."""
     parts = [short(origin['root']) if origin.get('root') else str(origin.get('dataset') or '')]
     if origin.get('split') and origin.get('dataset') != 'rosbag':
         parts.append(str(origin['split']))
@@ -19,7 +19,7 @@ def place(origin: Provenance) -> str:
 
 
 def data(origin: Provenance) -> str:
-    """Name what was measured on, and how many frames of it; '' where it is not told."""
+    """Name what was measured on, and how many frames of it; '' where it is unknown."""
     stride = origin.get('stride')
     every = f', every {ordinal(stride)} frame' if isinstance(stride, int) and stride > 1 else ''
     return place(origin) + every
@@ -132,7 +132,7 @@ def conditions(runs: Sequence[Run], sweep: Sweep | None) -> Conditions | None:
 
 
 def _differ(values: Sequence[str]) -> bool:
-    """Whether the values that are told differ; what is not told differs from nothing."""
+    """Whether the known values differ; an unknown one differs from nothing."""
     return len({value for value in values if value}) > 1
 
 

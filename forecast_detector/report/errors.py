@@ -24,16 +24,16 @@ def error_chart(curves: Sequence[ErrorCurve]) -> Markup:
     for curve in reversed(curves):
         at = [(plot.x(i), plot.y(e)) for i, e in zip(curve.index, curve.error)]
         parts.append(element(
-            'g', title(f'{curve.policy}: {told(curve)}'),
+            'g', title(f'{curve.policy}: {summary(curve)}'),
             element('path', d=path(at), class_='line'), class_=style(curve.policy),
         ))
     label = f'mean forecast error of {curves[0].clip}: ' + '; '.join(
-        f'{curve.policy}, {told(curve)}' for curve in curves
+        f'{curve.policy}, {summary(curve)}' for curve in curves
     )
     return chart(WIDTH, HEIGHT, label, *parts)
 
 
-def told(curve: ErrorCurve) -> str:
+def summary(curve: ErrorCurve) -> str:
     """Say how often forecasts were used, and how far they were from reading."""
     used = [e for e, action in zip(curve.error, curve.action) if action == 'FORECAST']
     share = percent(len(used) / max(1, len(curve.error)), 0)

@@ -42,7 +42,7 @@ def _chart(share: float, rows: Sequence[Difference], x: Scale) -> Markup:
     for k, one in enumerate(rows):
         parts.append(_row(one, TOP + ROW * (k + 0.35), x))
     label = f'mAP of the scheduler less that of others at {percent(share, 0)} read: ' + '; '.join(
-        _told(one) for one in rows
+        _text(one) for one in rows
     )
     return chart(WIDTH, bottom + 18, label, *parts)
 
@@ -51,7 +51,7 @@ def _row(one: Difference, y: float, x: Scale) -> Markup:
     sure = 'better' if one.low > 0 else 'worse' if one.high < 0 else 'open'
     low, high = x(100 * one.low), x(100 * one.high)
     return element(
-        'g', title(_told(one)),
+        'g', title(_text(one)),
         element('text', one.versus.replace('_', ' '), x=NAME_WIDTH - 12, y=y, class_='tick y'),
         element('line', x1=low, x2=high, y1=y, y2=y, class_='interval'),
         element('circle', cx=x(100 * one.difference), cy=y, r=4.4, class_='dot'),
@@ -59,7 +59,7 @@ def _row(one: Difference, y: float, x: Scale) -> Markup:
     )
 
 
-def _told(one: Difference) -> str:
+def _text(one: Difference) -> str:
     values = (f'{100 * value:+.1f}'.replace('-', '−')
               for value in (one.difference, one.low, one.high))
     return '{}: {} points, 95\u00a0% in [{}, {}]'.format(one.versus.replace('_', ' '), *values)

@@ -53,9 +53,9 @@ def _text(box: DrawnBox) -> str:
 
 def _box(box: DrawnBox) -> Markup:
     x0, y0, x1, y1 = box.xyxy
-    told = _text(box) if box.role == 'detected' else f'{_text(box)}, {box.role}'
+    text = _text(box) if box.role == 'detected' else f'{_text(box)}, {box.role}'
     return element(
-        'g', element('rect', title(told), x=x0, y=y0, width=max(1.0, x1 - x0),
+        'g', element('rect', title(text), x=x0, y=y0, width=max(1.0, x1 - x0),
                      height=max(1.0, y1 - y0), rx=2.0),
         class_=f'box {box.role}',
     )

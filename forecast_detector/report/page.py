@@ -147,12 +147,12 @@ def _provenance(
         sources.append((sweep_file, sweep.provenance))
     keys = list(dict.fromkeys(key for _, origin in sources for key in origin))
     rows: list[tuple[str, list[str | None]]] = [('file', [file for file, _ in sources])]
-    told = [(key, [_told(origin.get(key)) for _, origin in sources]) for key in keys]
+    texts = [(key, [_text(origin.get(key)) for _, origin in sources]) for key in keys]
     # What nobody was given or asked for says nothing.
-    return rows + [(key, values) for key, values in told if {*values} - {None, 'no'}]
+    return rows + [(key, values) for key, values in texts if {*values} - {None, 'no'}]
 
 
-def _told(value: Any) -> str | None:
+def _text(value: Any) -> str | None:
     if isinstance(value, bool):
         return 'yes' if value else 'no'
     if isinstance(value, list):

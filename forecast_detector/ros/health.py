@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 
-from ..types import Action, Decision
+from ..types import Action, Decision, Reason
 from .ages import Ages
 from .image_types import Offer, RAW
 from .mailbox import Counters
@@ -152,11 +152,13 @@ class CameraHealth:
         latencies = [answer.latency_ms for answer in answers]
         reads = sum(answer.decision.action == Action.READ for answer in answers)
         newest = answers[-1]
+        # Under a fixed policy p decides nothing.
+        fixed = newest.decision.reason is Reason.POLICY
         return figures | {
             'rate_hz': f'{(len(answers) - 1) / max(newest.at_s - answers[0].at_s, 1e-9):.2f}',
             'latency_ms_p50': f'{np.percentile(latencies, 50):.1f}',
             'latency_ms_p95': f'{np.percentile(latencies, 95):.1f}',
             'image_age_ms': f'{newest.age_ms:.1f}',
             'read_share': f'{reads / len(answers):.3f}',
-            'p': f'{newest.decision.threshold:g}',
+            **({} if fixed else {'p': f'{newest.decision.threshold:g}'}),
         }

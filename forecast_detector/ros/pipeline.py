@@ -44,7 +44,7 @@ class Pipeline:
         """
         Create mailbox and publishers.
 
-        :raises ValueError: if an image topic has no valid name, or two cannot be told apart by
+        :raises ValueError: if an image topic has no valid name, or two cannot be kept apart by
             their results.
         """
         topics = camera_topics(config.image_topics, partial(resolved, node, 'image_topics'))

@@ -1,4 +1,4 @@
-"""Training data that cannot be trained on is told by name, before it becomes a NaN."""
+"""Training data that cannot be trained on is named, before it becomes a NaN."""
 
 from __future__ import annotations
 

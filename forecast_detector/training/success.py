@@ -9,6 +9,7 @@ from torch import Tensor
 import torch.nn.functional as F
 
 from ..boxes import iou
+from ..config import StreamConfig
 from ..model.network import ForecastNetwork
 from ..postprocess import Decoding, to_detections
 from ..types import Detections
@@ -75,10 +76,12 @@ def forecast_serves(
     :returns: (B,), int64: 1 where the forecast serves, 0 where not, ``UNKNOWN`` where the frame
         after was not annotated.
     """
+    config = StreamConfig()
+
     def detect(features: Tensor) -> list[Detections]:
         return to_detections(
-            decoding, network.detect(features), recipe.success_score, nms_iou=0.5,
-            max_detections=100,
+            decoding, network.detect(features), recipe.success_score, config.nms_iou,
+            config.max_detections,
         )
 
     found = detect(forecasts)

@@ -43,7 +43,7 @@ def test_another_clock_is_named_with_its_offset(offset_s: float, expected: str) 
     assert 'the time on /clock' in said(*[offset_s] * 30, is_simulated=True)
 
 
-def test_images_without_a_stamp_are_told_as_that() -> None:
+def test_images_without_a_stamp_are_named_as_that() -> None:
     ages = Ages()
     for at in range(10):
         ages.saw(Age(0.0, NOW_S + at, 0.0))

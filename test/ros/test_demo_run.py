@@ -57,7 +57,7 @@ def test_missing_weights_are_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='there is CUDA here')
-def test_a_missing_device_is_told_before_anything_is_started(tmp_path: Path) -> None:
+def test_a_missing_device_is_named_before_anything_is_started(tmp_path: Path) -> None:
     done = demo('--device', 'cuda', '--out', str(tmp_path / 'out'))
     assert done.returncode == 1
     assert 'cuda' in done.stderr and len(done.stderr.splitlines()) == 1

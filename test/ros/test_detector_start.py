@@ -23,7 +23,7 @@ def live(graph: Graph, tiny_weights: Path) -> list[str]:
     return topics
 
 
-def test_what_fails_in_configure_is_told_and_can_be_mended(
+def test_what_fails_in_configure_is_named_and_can_be_mended(
     graph: Graph, tiny_weights: Path, tmp_path: Path
 ) -> None:
     foreign = tmp_path / 'foreign.safetensors'

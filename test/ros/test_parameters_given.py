@@ -51,7 +51,7 @@ def run(node: str, *arguments: str, folder: Path) -> tuple[int, list[str]]:
     '/cam/image-raw', '/cam/image raw', ' /cam/image_raw', '/cam/image_raw/', '//cam/image_raw',
     '/3cam/image_raw', '/', '{camera}/image_raw', '/cam/' + 300 * 'x',
 ])
-def test_a_topic_that_cannot_be_is_told_on_one_line(graph: Graph, topic: str) -> None:
+def test_a_topic_that_cannot_be_is_named_on_one_line(graph: Graph, topic: str) -> None:
     with pytest.raises(ValueError) as caught:
         resolved(graph.node, 'image_topics', topic)
     said = str(caught.value)
@@ -147,7 +147,7 @@ def test_a_wrong_value_ends_a_node_with_one_line(
     ('input_size', [192.5, 256.0], 'such as input_size: [320, 320]'),
     ('input_size', 320, 'such as input_size: [320, 320]'),
 ])
-def test_a_wrong_type_is_told_with_what_to_write(name: str, value: object, expected: str) -> None:
+def test_a_wrong_type_is_named_with_what_to_write(name: str, value: object, expected: str) -> None:
     with pytest.raises(ValueError) as caught:
         checked(PARAMETERS[name], value)
     said = str(caught.value)
@@ -168,7 +168,7 @@ def test_right_types_are_taken() -> None:
     ('policy', 'sometimes', "policy: 'sometimes' is not one of scheduler, read, alternate"),
     ('resize', 'crop', "resize: 'crop' is not one of '', letterbox, stretch"),
 ])
-def test_a_value_out_of_range_is_told_with_what_is_expected(
+def test_a_value_out_of_range_is_named_with_what_is_expected(
     name: str, value: object, expected: str
 ) -> None:
     with pytest.raises(ValueError) as caught:
@@ -187,12 +187,12 @@ def test_a_value_out_of_range_is_told_with_what_is_expected(
     ('weights.name', 'weights'),
     ('qos_override./front/image_raw.subscription.depth', 'qos_overrides'),
 ])
-def test_an_unknown_name_is_told_with_the_nearest(name: str, meant: str) -> None:
+def test_an_unknown_name_is_named_with_the_nearest(name: str, meant: str) -> None:
     line, = unknown([name], PARAMETERS, '/detector')
     assert f'no parameter {name}:' in line and line.endswith(f'did you mean {meant}?')
 
 
-def test_a_name_that_is_like_no_other_is_told_with_where_they_are_listed() -> None:
+def test_a_name_that_is_like_no_other_is_named_with_where_they_are_listed() -> None:
     line, = unknown(['xyzzy'], PARAMETERS, '/front/detector')
     assert line.endswith('`ros2 param list /front/detector` lists them all')
 

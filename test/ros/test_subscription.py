@@ -252,7 +252,7 @@ def test_the_reliability_is_that_of_the_publishers_that_are_heard() -> None:
     assert bench.node.subscriptions == [bench.new]
 
 
-def test_a_type_that_the_middleware_refuses_is_told_once_and_tried_again() -> None:
+def test_a_type_that_the_middleware_refuses_is_named_once_and_tried_again() -> None:
     bench = Bench()
     bench.node.types, bench.node.fails = [COMPRESSED], True
     bench.node.follow()

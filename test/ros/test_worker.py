@@ -64,7 +64,7 @@ def test_what_fails_for_one_camera_is_delivered_for_the_other() -> None:
     assert failures == [('a', 'not published')] * 2
 
 
-def test_a_failed_step_is_told_for_all_and_the_next_one_is_taken() -> None:
+def test_a_failed_step_is_named_for_all_and_the_next_one_is_taken() -> None:
     delivered = []
 
     def step(frames: dict[str, int]) -> dict[str, int]:

@@ -1,0 +1,35 @@
+"""From the results of a stream to the record of ``detect``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import math
+
+from ..records.detect import DetectedClip, DetectedFrame, FoundObject
+from ..records.trace import ACTIONS
+from ..types import StepResult
+
+
+def frame_record(index: int, result: StepResult, labels: Sequence[str]) -> DetectedFrame:
+    """Take down what a frame gave."""
+    found, decision = result.detections, result.decision
+    confidence = decision.confidence
+    return DetectedFrame(
+        index, result.stamp_ns, ACTIONS[decision.action], decision.reason.name,
+        None if math.isnan(confidence) else confidence, decision.inference_ms,
+        [
+            FoundObject(labels[label], float(score), (x0, y0, x1, y1))
+            for (x0, y0, x1, y1), score, label in zip(
+                found.boxes.tolist(), found.scores, found.labels)
+        ],
+    )
+
+
+def clip_record(
+    source: str, weights: str, sha256: str, p: float, labels: Sequence[str], skipped: int,
+    frames: Sequence[DetectedFrame],
+) -> DetectedClip:
+    """Sum up the frames of a clip; ``skipped`` counts those that could not be used."""
+    read = sum(frame.action == 'READ' for frame in frames)
+    return DetectedClip(
+        source, weights, sha256, p, list(labels), read, len(frames) - read, skipped, list(frames))
