@@ -25,7 +25,7 @@ class Truth:
     :ivar tracks: (N,), int64, identity of the object within its clip; -1 is unknown.
     :ivar annotated: False for a frame that nobody looked at: it has no truth to score by, and
         that it has no boxes says nothing.
-    :ivar crowd_boxes: (K, 4), as ``boxes``: regions of many objects that are not annotated one by one.
+    :ivar crowd_boxes: (K, 4), as ``boxes``: regions of many objects that have no box each.
     :ivar crowd_labels: (K,), as ``labels``.
     """
 
