@@ -34,7 +34,7 @@ from forecast_detector.types import Action, Frame
 # Policy, its p or frames a READ.
 POLICIES = (
     ('read', None), ('scheduler', 0.8), ('alternate', 2), ('kalman', 2), ('moved', 2), ('hold', 2),
-    ('alternate', 3), ('kalman', 3), ('moved', 3),
+    ('flow', 2), ('alternate', 3), ('kalman', 3), ('moved', 3), ('flow', 3),
 )
 
 

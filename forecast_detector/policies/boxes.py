@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..data.base import Clip
+from ..engine.reading import load_image
 from ..flow import grey_thumbnail
 from ..model.motion import phase_correlation
 from ..preprocess import FILL
@@ -81,13 +82,13 @@ class MovedBoxes:
 
     def read(self, detections: Detections, frame: Frame) -> Detections:
         """Keep the detections."""
-        self._last, self._picture = detections, _picture(frame.load())[0]
+        self._last, self._picture = detections, _picture(load_image(frame))[0]
         return detections
 
     def skip(self, frame: Frame | None) -> Detections:
         """Move them; a frame that has not come yet is taken to go on as the last one did."""
         if frame is not None:
-            picture, size = _picture(frame.load())
+            picture, size = _picture(load_image(frame))
             if self._picture is not None:
                 share = phase_correlation(self._picture[None], picture[None])[0].numpy()
                 self._shift = (share * np.array(frame.size or size)).astype(np.float32)

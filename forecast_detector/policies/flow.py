@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..engine.reading import load_image
 from ..flow import dense_flow, Flow, Grey, grey_thumbnail, prepare
 from ..types import Detections, Frame
 
@@ -53,7 +54,7 @@ class FlowBoxes:
         return self._last
 
     def _see(self, frame: Frame) -> None:
-        image = frame.load()
+        image = load_image(frame)
         self._before, self._now = self._now, prepare(grey_thumbnail(image))
         size = frame.size or (image.shape[1], image.shape[0])
         self._scale = (np.array(size) / self._now.shape[::-1]).astype(np.float32)
