@@ -189,7 +189,7 @@ def test_splices_run_as_one_stream_without_a_reset(steered, clips):
     spliced = SplicedClip(clips)
     rows = run_splices(store, steered.labels, [0.5], [2])
     assert [row.policy for row in rows] == [
-        'read', 'scheduler', 'scheduled_kalman', 'alternate', 'copy', *CARRIERS]
+        'read', 'scheduler', 'scheduled_kalman', 'scheduled_flow', 'alternate', 'copy', *CARRIERS]
     assert all(len(row.frames_until_found) == 1 for row in rows)
     assert rows[0].versus_read.value == 0.0
     runs = run_clips(make_runner('scheduler', steered, 0.5), [spliced])
