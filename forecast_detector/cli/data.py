@@ -12,8 +12,7 @@ from tqdm import tqdm
 from ..data.bag_options import BagOptions
 from ..data.base import Clip, ClipDataset, unfinished
 from ..data.registry import open_dataset, Place, VIDEOS
-from ..records.evaluation import Provenance
-from ..records.evaluation import Skipped as SkippedRecord
+from ..records.evaluation import Provenance, Skipped
 from . import options
 from .command import Command, option
 
@@ -70,23 +69,23 @@ class MeasuredOn(DataOptions):
     stride: int = option('take every K-th frame of each clip', 1, options.whole(1), metavar='K')
 
     def place(
-        self, labels: Sequence[str] | None, skipped: Skipped, needs_images: bool = True
+        self, labels: Sequence[str] | None, skipped: SkippedBags, needs_images: bool = True
     ) -> Place:
         """
         Gather where the data lie, and what of them is wanted.
 
         :param skipped: takes down the bags that cannot be used.
-        :param needs_images: False where only the truth is looked at.
+        :param needs_images: False where only the truth is needed.
         """
         return Place(self.root, self.split, labels, self.bags, skipped.add, needs_images)
 
     def open_data(
-        self, labels: Sequence[str] | None, skipped: Skipped, needs_images: bool = True
+        self, labels: Sequence[str] | None, skipped: SkippedBags, needs_images: bool = True
     ) -> ClipDataset:
         """Open the data, see :func:`~forecast_detector.data.registry.open_dataset`."""
         return open_dataset(self.dataset, self.place(labels, skipped, needs_images), self.stride)
 
-    def on_bad(self, skipped: Skipped) -> Callable[[Clip, Exception], None] | None:
+    def on_bad(self, skipped: SkippedBags) -> Callable[[Clip, Exception], None] | None:
         """
         Give what takes down a clip with a frame that cannot be used.
 
@@ -105,7 +104,7 @@ class MeasuredOn(DataOptions):
         return data_origin(self.dataset, self.root, self.split, self.stride, self.bags, clips)
 
 
-class Skipped:
+class SkippedBags:
     """
     Bags that could not be used, named on stderr as they come.
 
@@ -113,12 +112,12 @@ class Skipped:
     """
 
     def __init__(self) -> None:
-        self.rows: list[SkippedRecord] = []
+        self.rows: list[Skipped] = []
 
     def add(self, path: str | Path, reason: object) -> None:
         """Take one down; its name is always printed, on one line."""
         name, text = str(path), options.one_line(reason)
-        self.rows.append(SkippedRecord(name, text))
+        self.rows.append(Skipped(name, text))
         where = '' if name in text else f'{name}: '
         tqdm.write(f'skipped: {where}{text}', file=sys.stderr)
 

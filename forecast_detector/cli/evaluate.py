@@ -25,7 +25,7 @@ from ..report.tables import evaluation_table
 from . import common, options
 from .command import option, stream_option
 from .common import DetectorOptions, JsonOptions, StreamOptions
-from .data import MeasuredOn, Skipped
+from .data import MeasuredOn, SkippedBags
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +109,7 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
         """Evaluate."""
         from ..scoring.dump import check_dump
 
-        skipped = Skipped()
+        skipped = SkippedBags()
         self.check_data()
         if self.source is not None:
             self.refuse(RUN_OPTIONS, 'needs weights to run; --from only scores again')
@@ -166,7 +166,7 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
             self.sap, self.latency, self.anticipate,
         )
 
-    def _measure(self, skipped: Skipped) -> Evaluation:
+    def _measure(self, skipped: SkippedBags) -> Evaluation:
         from ..evaluation.detections import dump
         from ..evaluation.provenance import origin, run_origin
 
@@ -190,7 +190,7 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
         return replace(result, trace=make_trace(
             measured.runs, dataset.clips, dataset.labels, detector, self.p))
 
-    def _run(self, job: Job, skipped: Skipped) -> Measured:
+    def _run(self, job: Job, skipped: SkippedBags) -> Measured:
         """Run the job over the data."""
         from ..evaluation.measure import measure, measure_oracle, Sources
 
@@ -204,7 +204,7 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
         with tqdm(unit='frame', total=total, desc=self.policy, dynamic_ncols=True) as bar:
             return measure(job, sources, skipped.add, bar.update, self.workers, self.ray)
 
-    def _score_again(self, skipped: Skipped) -> Evaluation:
+    def _score_again(self, skipped: SkippedBags) -> Evaluation:
         from ..evaluation.detections import read
         from ..evaluation.provenance import scored_again
 
@@ -216,7 +216,7 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
 
     def _result(
         self, dataset: ClipDataset, scored: Sequence[ScoredClip], timed: Latency | None,
-        provenance: Provenance, skipped: Skipped, sap50: float | None = None,
+        provenance: Provenance, skipped: SkippedBags, sap50: float | None = None,
     ) -> Evaluation:
         from ..evaluation.detections import compare, how_sure
         from ..evaluation.result import make_record

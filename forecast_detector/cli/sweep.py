@@ -28,7 +28,7 @@ from ..report.tables import sweep_table
 from . import common, options
 from .command import option
 from .common import DetectorOptions, JsonOptions, StreamOptions
-from .data import MeasuredOn, Skipped
+from .data import MeasuredOn, SkippedBags
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class Sweep(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
         from ..policies.registry import check_forecasts
 
         self._check()
-        skipped = Skipped()
+        skipped = SkippedBags()
         detector, checkpoint = self.make_detector()
         for policy in self.baselines:
             check_forecasts(policy, detector)

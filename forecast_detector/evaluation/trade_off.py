@@ -10,13 +10,12 @@ from ..data.base import Clip, ClipDataset
 from ..engine import StreamingDetector
 from ..policies.registry import make_runner
 from ..records.evaluation import Percentiles
-from ..records.sweep import Pair, PairedTimes
-from ..records.sweep import Sweep as SweepRecord
+from ..records.sweep import Pair, PairedTimes, Sweep
 from ..scoring.metrics import evaluate
 from .points import differences, Point, recommend, unmet_shares
 from .run import Done, ignore, run_clips
 from .store import FeatureStore
-from .sweep import Sweep
+from .sweep import Sweeper
 from .timing import Stopwatch
 
 
@@ -34,9 +33,9 @@ def trade_off(
     changes: Mapping[str, Any], wish: Wish, done: Done = ignore,
     say: Callable[[str], object] = lambda text: None,
     on_bad: Callable[[Clip, Exception], None] | None = None,
-) -> tuple[SweepRecord, Sequence[Clip]]:
+) -> tuple[Sweep, Sequence[Clip]]:
     """
-    Sweep a data set.
+    Sweeper a data set.
 
     :param changes: other settings of the streams that forecast.
     :param say: called with what goes on.
@@ -47,13 +46,13 @@ def trade_off(
     say('reading')
     store = FeatureStore(detector, dataset.clips, done, on_bad=on_bad)
     reading = watch.seconds('read')
-    sweep = Sweep(store, dataset.labels, done, **changes)
+    sweep = Sweeper(store, dataset.labels, done, **changes)
     points: list[Point] = []
     for point in sweep.points(baselines):
         points.append(point)
         say(f'{len(points)} points, last {point}')
     chosen = recommend(points, wish.share, wish.ms, wish.loss)
-    return SweepRecord(
+    return Sweep(
         points=[point.record() for point in points], unmet_shares=unmet_shares(points),
         differences=differences(points), recommended=chosen.record() if chosen else None,
         frames=sum(len(clip) for clip in store.clips),
@@ -67,9 +66,9 @@ def _pair(times: Percentiles | None) -> Pair | None:
 
 
 def with_pass(
-    record: SweepRecord, detector: StreamingDetector, clips: Sequence[Clip],
+    record: Sweep, detector: StreamingDetector, clips: Sequence[Clip],
     labels: Sequence[str], done: Done = ignore,
-) -> SweepRecord:
+) -> Sweep:
     """Do what ``evaluate --policy read`` does, and add how long it takes."""
     watch = Stopwatch()
     runs = run_clips(make_runner('read', detector), clips, done)
