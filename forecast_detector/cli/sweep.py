@@ -31,7 +31,7 @@ from ..report.tables import sweep_table
 from . import common, options
 from .command import option
 from .common import DetectorOptions, JsonOptions, StreamOptions
-from .data import MeasuredOn, Skipped, tell_part
+from .data import MeasuredOn, SkippedBags, tell_part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class Sweep(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
         from ..policies.registry import check_forecasts
 
         self._check()
-        skipped = Skipped()
+        skipped = SkippedBags()
         detector, checkpoint = self.make_detector()
         for policy in self.baselines:
             check_forecasts(policy, detector)
