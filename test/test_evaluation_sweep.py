@@ -18,7 +18,7 @@ from forecast_detector.evaluation.points import differences, recommend
 from forecast_detector.evaluation.rollout import read_share, run_settings, Setting
 from forecast_detector.evaluation.run import run_clips
 from forecast_detector.evaluation.store import FeatureStore
-from forecast_detector.evaluation.sweep import carry, Sweep
+from forecast_detector.evaluation.sweep import carry, Sweeper
 from forecast_detector.evaluation.thresholds import ShareCurve
 from forecast_detector.policies.detector import DetectorRunner, evaluation_config
 from forecast_detector.policies.registry import make_runner
@@ -97,7 +97,7 @@ def test_other_settings_of_a_stream_hold_for_batched_streams_too(steered, clips,
 
 @pytest.mark.parametrize('steered', [0], ids=['blind'], indirect=True)
 def test_a_sweep_takes_other_settings_of_a_stream(steered, clips):
-    sweep = Sweep(FeatureStore(steered, clips), steered.labels, accumulate=False)
+    sweep = Sweeper(FeatureStore(steered, clips), steered.labels, accumulate=False)
     points = [q for q in sweep.points([]) if q.p < 1]
     for point in points:
         runs = run_clips(make_runner('scheduler', steered, point.p, accumulate=False), clips)
@@ -255,7 +255,7 @@ def test_anticipation_detects_on_the_forecast_and_is_timed(detector, clips):
 @pytest.mark.parametrize('steered', [0], ids=['blind'], indirect=True)
 def test_a_sweep_measures_the_scheduler_and_every_baseline(steered, clips):
     store = FeatureStore(steered, clips)
-    sweep = Sweep(store, steered.labels)
+    sweep = Sweeper(store, steered.labels)
     points = list(sweep.points(BASELINES))
     scheduled = {q.p: q.read_share for q in points if q.policy == 'scheduler'}
     assert scheduled[1.0] == 1.0
@@ -280,7 +280,7 @@ def test_a_sweep_measures_the_scheduler_and_every_baseline(steered, clips):
 def test_each_wanted_share_is_met_where_confidences_allow_it(steered):
     clips = [NoisyClip(str(seed), seed, 40) for seed in range(4)]
     store = FeatureStore(steered, clips)
-    points = Sweep(store, steered.labels).points([])
+    points = Sweeper(store, steered.labels).points([])
     shares = [point.read_share for point in points]
     for every in (1, 2, 3, 4, 6):
         assert min(abs(share - 1 / every) for share in shares) <= 0.03

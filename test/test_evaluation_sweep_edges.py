@@ -26,7 +26,7 @@ from forecast_detector.evaluation.points import unmet_shares
 from forecast_detector.evaluation.rollout import read_share
 from forecast_detector.evaluation.run import run_clips
 from forecast_detector.evaluation.store import FeatureStore
-from forecast_detector.evaluation.sweep import Sweep
+from forecast_detector.evaluation.sweep import Sweeper
 from forecast_detector.policies.registry import make_runner
 
 blind = pytest.mark.parametrize('steered', [0], ids=['blind'], indirect=True)
@@ -51,7 +51,7 @@ class UnseenClip(NoisyClip):
 
 
 def points_of(detector, clips, baselines):
-    return list(Sweep(FeatureStore(detector, clips), detector.labels).points(baselines))
+    return list(Sweeper(FeatureStore(detector, clips), detector.labels).points(baselines))
 
 
 @blind
@@ -132,7 +132,7 @@ def test_other_settings_of_a_stream_are_taken_by_the_command(
     assert [result['provenance'][key] for key in asked] == [1, False, False]
     # A limit of forecasts in a row is the scheduler's.
     detector = StreamingDetector(load_checkpoint(weights), device='cpu')
-    sweep = Sweep(FeatureStore(detector, clips), detector.labels, max_consecutive_forecasts=1)
+    sweep = Sweeper(FeatureStore(detector, clips), detector.labels, max_consecutive_forecasts=1)
     fixed = [q.read_share for q in sweep.points(['alternate']) if q.policy == 'alternate']
     assert fixed == pytest.approx([1 / 2, 1 / 3, 1 / 4, 1 / 6])
     with pytest.raises(OptionError, match='--no-commit: the oracle takes none'):

@@ -95,13 +95,14 @@ def test_it_is_what_the_same_weights_read_on_the_same_frames(measure, tmp_path):
 
 
 @blind
-def test_what_is_annotated_in_part_is_counted_beside(measure):
+def test_what_is_annotated_in_part_is_counted_beside(measure, capsys):
     for policy in ('read', 'hold'):
         _, found = measure(Evaluate, clips(HalfSeenClip), *READ, '--policy', policy)
         assert found['annotated'] == 2 * 5
         assert 0 <= found['annotated_recall50'] <= 1 and 0 <= found['annotated_overlap'] <= 1
     by_truth = measure(Evaluate, clips(HalfSeenClip), '--policy', 'read')[1]
     assert (by_truth['agreement50'], by_truth['annotated_recall50']) == (None, None)
+    assert '10 of 18 frames are annotated, the others are not scored' in capsys.readouterr().err
 
 
 @blind

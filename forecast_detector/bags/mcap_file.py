@@ -156,7 +156,7 @@ class McapFile:
         text = ' '.join(str(error).split()) or type(error).__name__
         self._damage.setdefault(stretch.start, (
             f'the chunk at byte {stretch.start} is damaged ({text}): of its messages, from '
-            f'{stretch.first_ns} to {stretch.last_ns} ns, only what looks whole is read'
+            f'{stretch.first_ns} to {stretch.last_ns} ns, only what seems whole is read'
         ))
 
 

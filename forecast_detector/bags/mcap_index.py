@@ -80,7 +80,7 @@ def _is_complete(summary: Summary) -> bool:
 
 def walk(file: BinaryIO, size: int) -> tuple[Contents, int, bool]:
     """
-    Look a file through, up to where it is whole; of each chunk its place and times are kept.
+    Walk through a file, up to where it is whole; of each chunk its place and times are kept.
 
     :returns: what is where, how many bytes are whole, and whether the end of the data was met.
     """
@@ -108,7 +108,7 @@ def _walk(
 
 def _step_over(file: BinaryIO, at: int, until: int, end: int, contents: Contents) -> bool:
     """
-    Go on behind a damaged chunk, if another record follows; what looks whole in it is noted.
+    Go on behind a damaged chunk, if another record follows; what seems whole in it is noted.
 
     Its own times are kept: those of its messages may be chance bytes.
 

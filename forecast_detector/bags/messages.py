@@ -180,7 +180,7 @@ def parse_detection(detection: Any) -> tuple[tuple[float, float, float, float], 
     """
     Read a ``vision_msgs/Detection2D``, of version 4 or of the older 3.
 
-    :returns: box (xyxy in pixels; its rotation is not looked at), class of the best hypothesis
+    :returns: box (xyxy in pixels; its rotation is ignored), class of the best hypothesis
         ('' if it has none), its score, and the track's id.
     """
     centre = detection.bbox.center

@@ -23,7 +23,7 @@ from ..bags.writer import Storage
 from ..types import BadFrameError
 from . import common, options
 from .command import Command, option
-from .data import Skipped, tell_unfinished
+from .data import SkippedBags, tell_unfinished
 
 if TYPE_CHECKING:
     from ..data.base import ClipDataset
@@ -80,7 +80,7 @@ class Convert(Command):
         from ..data.convert import write_coco_vid
 
         self._check()
-        skipped, passed_over = Skipped(), common.PassedOver()
+        skipped, passed_over = SkippedBags(), common.PassedOver()
 
         def pass_over(error: BadFrameError) -> None:
             passed_over.say(f'note: passed over: {options.one_line(error)}')
@@ -133,7 +133,7 @@ class Convert(Command):
         options.check_folder('--out', self.out)
 
 
-def _splits(command: Convert, skipped: Skipped) -> dict[str, ClipDataset]:
+def _splits(command: Convert, skipped: SkippedBags) -> dict[str, ClipDataset]:
     """Open the source; name the splits that it becomes."""
     if command.val_share is None:
         return {command.split: _load(command, skipped)}
@@ -143,7 +143,7 @@ def _splits(command: Convert, skipped: Skipped) -> dict[str, ClipDataset]:
     return {'train': train, 'val': val}
 
 
-def _load(command: Convert, skipped: Skipped) -> ClipDataset:
+def _load(command: Convert, skipped: SkippedBags) -> ClipDataset:
     from ..data.registry import KINDS, Place
 
     if command.source == 'rosbag':
@@ -154,7 +154,7 @@ def _load(command: Convert, skipped: Skipped) -> ClipDataset:
     ))
 
 
-def _load_bags(command: Convert, skipped: Skipped) -> ClipDataset:
+def _load_bags(command: Convert, skipped: SkippedBags) -> ClipDataset:
     """Load bags; a clip is named after its bag, classes are numbered as the bags say."""
     from ..data.convert import read_labels
     from ..data.rosbag import find_bags, load_rosbag
@@ -214,7 +214,7 @@ def _targets(command: Convert, split: str, dataset: ClipDataset) -> list[Path]:
 
 
 def _write_bags(
-    command: Convert, dataset: ClipDataset, targets: list[Path], skipped: Skipped,
+    command: Convert, dataset: ClipDataset, targets: list[Path], skipped: SkippedBags,
     pass_over: Callable[[BadFrameError], None],
 ) -> None:
     """

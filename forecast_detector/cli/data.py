@@ -13,8 +13,7 @@ from tqdm import tqdm
 from ..data.bag_options import BagOptions
 from ..data.base import Clip, ClipDataset, unfinished
 from ..data.registry import MEASURED, open_dataset, Place, RECORDINGS, VIDEOS
-from ..records.evaluation import Provenance
-from ..records.evaluation import Skipped as SkippedRecord
+from ..records.evaluation import Provenance, Skipped
 from . import options
 from .command import Command, option, stream_option
 
@@ -113,24 +112,24 @@ class MeasuredOn(ReferenceOptions, DataOptions):
     stride: int = option('take every K-th frame of each clip', 1, options.whole(1), metavar='K')
 
     def place(
-        self, labels: Sequence[str] | None, skipped: Skipped, needs_images: bool = True
+        self, labels: Sequence[str] | None, skipped: SkippedBags, needs_images: bool = True
     ) -> Place:
         """
         Gather where the data lie, and what of them is wanted.
 
         :param skipped: takes down the recordings that cannot be used.
-        :param needs_images: False where only the truth is looked at.
+        :param needs_images: False where only the truth is needed.
         """
         return Place(self.root, self.split, labels, self.bags, skipped.add, needs_images,
                      passes_foreign=self.reference == 'read')
 
     def open_data(
-        self, labels: Sequence[str] | None, skipped: Skipped, needs_images: bool = True
+        self, labels: Sequence[str] | None, skipped: SkippedBags, needs_images: bool = True
     ) -> ClipDataset:
         """Open the data, see :func:`~forecast_detector.data.registry.open_dataset`."""
         return open_dataset(self.dataset, self.place(labels, skipped, needs_images), self.stride)
 
-    def on_bad(self, skipped: Skipped) -> Callable[[Clip, Exception], None] | None:
+    def on_bad(self, skipped: SkippedBags) -> Callable[[Clip, Exception], None] | None:
         """
         Give what takes down a clip with a frame that cannot be used.
 
@@ -163,7 +162,7 @@ def tell_part(annotated: int, frames: int) -> None:
                    '--reference read', file=sys.stderr)
 
 
-class Skipped:
+class SkippedBags:
     """
     Recordings that could not be used, named on stderr as they come.
 
@@ -171,12 +170,12 @@ class Skipped:
     """
 
     def __init__(self) -> None:
-        self.rows: list[SkippedRecord] = []
+        self.rows: list[Skipped] = []
 
     def add(self, path: str | Path, reason: object) -> None:
         """Take one down; its name is always printed, on one line."""
         name, text = str(path), options.one_line(reason)
-        self.rows.append(SkippedRecord(name, text))
+        self.rows.append(Skipped(name, text))
         where = '' if name in text else f'{name}: '
         tqdm.write(f'skipped: {where}{text}', file=sys.stderr)
 

@@ -1,5 +1,5 @@
 """
-Look into weights on video: scheduler, forecasts, cuts.
+Examine weights on video: scheduler, forecasts, cuts.
 
 The scheduler as a classifier: does its confidence tell which forecasts serve, that is, find
 every object that reading finds? Once where every frame is read, and on the streams that it steers
@@ -10,7 +10,7 @@ missed. Intervals (95 %) are bootstraps over clips, or cuts. With --reference re
 every frame gives stands in the place of the truth; nothing is said of classes then.
 
 With --dataset rosbag --root may be a folder of bags: those that cannot be used are named and
-skipped, the rest is looked into, and the exit status is 3.
+skipped, the rest is examined, and the exit status is 3.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ..report.diagnosis_table import diagnosis_table
 from . import common, options
 from .command import option, stream_option
 from .common import DetectorOptions, JsonOptions
-from .data import MeasuredOn, Skipped
+from .data import MeasuredOn, SkippedBags
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,14 +50,14 @@ class Diagnose(JsonOptions, DetectorOptions, MeasuredOn):
                                       metavar='FILE')
 
     def run(self) -> int:
-        """Look into the weights."""
+        """Examine the weights."""
         from ..diagnosis.diagnose import diagnose, label_iou
         from ..evaluation.provenance import origin
         from ..evaluation.reference import judged_store
         from ..evaluation.store import FeatureStore
 
         self._check()
-        skipped = Skipped()
+        skipped = SkippedBags()
         detector, checkpoint = self.make_detector()
         if not detector.network.forecasts:
             raise ValueError("these weights forecast nothing (combination 'recurrent'); there is "

@@ -30,7 +30,7 @@ from ..report.tables import evaluation_table
 from . import common, options
 from .command import option, stream_option
 from .common import DetectorOptions, JsonOptions, StreamOptions
-from .data import MeasuredOn, Skipped, tell_part
+from .data import MeasuredOn, SkippedBags, tell_part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,7 +115,7 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
         """Evaluate."""
         from ..scoring.dump import check_dump
 
-        skipped = Skipped()
+        skipped = SkippedBags()
         self.check_data()
         self.check_reference()
         if self.source is not None:
@@ -173,7 +173,7 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
             self.sap, self.latency, self.anticipate, self.judging(self.score_threshold),
         )
 
-    def _measure(self, skipped: Skipped) -> Evaluation:
+    def _measure(self, skipped: SkippedBags) -> Evaluation:
         from ..evaluation.detections import dump
         from ..evaluation.provenance import origin, run_origin
 
@@ -197,7 +197,7 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
         return replace(result, trace=make_trace(
             measured.runs, dataset.clips, dataset.labels, detector, self.p))
 
-    def _run(self, job: Job, skipped: Skipped) -> Measured:
+    def _run(self, job: Job, skipped: SkippedBags) -> Measured:
         """Run the job over the data."""
         from ..evaluation.measure import measure, measure_oracle, Sources
 
@@ -212,7 +212,7 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
         with tqdm(unit='frame', total=total, desc=desc, dynamic_ncols=True) as bar:
             return measure(job, sources, skipped.add, bar.update, self.workers, self.ray)
 
-    def _score_again(self, skipped: Skipped) -> Evaluation:
+    def _score_again(self, skipped: SkippedBags) -> Evaluation:
         from ..evaluation.detections import read
         from ..evaluation.provenance import scored_again
 
@@ -224,7 +224,7 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
 
     def _result(
         self, dataset: ClipDataset, scored: Sequence[ScoredClip], timed: Latency | None,
-        provenance: Provenance, skipped: Skipped, streaming: float | None = None,
+        provenance: Provenance, skipped: SkippedBags, streaming: float | None = None,
     ) -> Evaluation:
         from ..evaluation.detections import compare, how_sure
         from ..evaluation.result import make_record

@@ -17,7 +17,7 @@ COMMANDS = {
     'convert': 'turn annotated data into CocoVID files or bags, and bags into CocoVID',
     'demo': 'run camera, detector and recorder in a live ROS 2 graph',
     'detect': 'detect in a video or bag: annotated video and JSON out',
-    'diagnose': 'look into weights: scheduler as a classifier, forecast error, cuts',
+    'diagnose': 'examine weights: scheduler as a classifier, forecast error, cuts',
     'evaluate': 'measure weights on annotated video',
     'info': 'show what is in a weights file',
     'replay': 'replay a bag offline or through the live node: bag and report out',

@@ -31,7 +31,7 @@ from ..report.tables import sweep_table
 from . import common, options
 from .command import option
 from .common import DetectorOptions, JsonOptions, StreamOptions
-from .data import MeasuredOn, Skipped
+from .data import MeasuredOn, SkippedBags, tell_part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class Sweep(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
         from ..policies.registry import check_forecasts
 
         self._check()
-        skipped = Skipped()
+        skipped = SkippedBags()
         detector, checkpoint = self.make_detector()
         for policy in self.baselines:
             check_forecasts(policy, detector)
@@ -77,6 +77,9 @@ class Sweep(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
                 Wish(self.want_share, self.want_ms, self.want_loss), bar.update,
                 bar.set_description, self.on_bad(skipped), judging,
             )
+        if not judging.by_reading:
+            truths = [clip.truth(i) for clip in clips for i in range(len(clip))]
+            tell_part(sum(truth.annotated for truth in truths), len(truths))
         if found.unmet_shares:
             shares = ', '.join(f'{share:.2f}' for share in found.unmet_shares)
             common.note(f'no p gives a READ share of {shares}, give or take {TOLERANCE}; nothing '

@@ -1,4 +1,4 @@
-"""What of a bag is looked at."""
+"""What of a bag is wanted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class BagOptions:
     """
-    What of a bag is looked at.
+    What of a bag is wanted.
 
     :ivar image_topic: None takes the only one.
     :ivar truth_topic: None takes the one found by its type, '' none.

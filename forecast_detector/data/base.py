@@ -1,4 +1,4 @@
-"""What every data set looks like to training and evaluation: clips with a truth a frame."""
+"""What every data set is to training and evaluation: clips with a truth a frame."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Truth:
     :ivar boxes: (N, 4), float32, xyxy in image pixels.
     :ivar labels: (N,), int64, index into the data set's labels.
     :ivar tracks: (N,), int64, identity of the object within its clip; -1 is unknown.
-    :ivar annotated: False for a frame that nobody looked at: it has no truth to score by, and
+    :ivar annotated: False for a frame that nobody annotated: it has no truth to score by, and
         that it has no boxes says nothing.
     :ivar crowd_boxes: (K, 4), as ``boxes``: regions of many objects that have no box each.
     :ivar crowd_labels: (K,), as ``labels``.

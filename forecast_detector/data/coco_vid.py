@@ -197,7 +197,7 @@ def load_coco_vid(
     frame ``frame_id`` (from 0) of it. Boxes are clipped to their image; those that have no
     area then are dropped and counted. Annotations with ``iscrowd`` are crowds, see
     :class:`Truth`. An image without annotations is empty; one with ``"annotated": false`` (not
-    part of CocoVID, readers that do not know it pass over it) was never looked at. So is
+    part of CocoVID, readers that do not know it pass over it) was never annotated. So is
     ``"stamp_ns"``, the time of an image, which follows from ``frame_id`` and ``fps`` otherwise.
 
     Videos of one name get their ids behind it, so that every clip has its own.

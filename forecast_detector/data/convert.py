@@ -94,7 +94,7 @@ def write_coco_vid(
     Write clips as CocoVID: ``root/annotations/SPLIT.json`` and a folder of images a clip.
 
     Ids count from 1; the category of label k is k + 1. Boxes are kept to a thousandth of a
-    pixel. Images carry their ``stamp_ns``, and ``"annotated": false`` where nobody looked.
+    pixel. Images carry their ``stamp_ns``, and ``"annotated": false`` where nobody annotated.
     After an error no folder is left that was not there before.
 
     :param suffix: ``.jpg`` or ``.png``; frames that are such files already are copied.

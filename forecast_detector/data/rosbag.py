@@ -41,7 +41,7 @@ class RosbagClip(Clip):
     """
     One camera of a bag, with truth where the bag has it.
 
-    The bag is looked through once to learn the stamps; images are read again when asked for, in
+    The bag is read through once to learn the stamps; images are read again when asked for, in
     order best. It is opened again after a fork or in another process. Messages that cannot be
     read are no frames: they are counted, and named in ``lacks``.
 
@@ -56,7 +56,7 @@ class RosbagClip(Clip):
         tolerance_ns: int = TOLERANCE_NS,
     ) -> None:
         """
-        Look a bag through.
+        Read a bag through.
 
         :param labels: class names to number the truth by; without them the names in the bag,
             sorted.

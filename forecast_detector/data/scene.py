@@ -54,7 +54,7 @@ def similarity(scale: float, angle: float, shift: Matrix) -> Matrix:
 
 
 @dataclass(frozen=True)
-class Camera:
+class Viewpoint:
     """World to view, both in pixels; the world's origin is the ground's middle."""
 
     waves: Waves
@@ -90,14 +90,14 @@ class Scene:
     """What is between two cuts: a ground, a camera, objects, a light."""
 
     ground: NDArray[np.uint8]
-    camera: Camera
+    camera: Viewpoint
     bodies: tuple[Body, ...]
     light: Waves
     noise: NDArray[np.int16]
 
 
 def _draw_body(
-    rng: np.random.Generator, camera: Camera, duration_s: float, scale: float
+    rng: np.random.Generator, camera: Viewpoint, duration_s: float, scale: float
 ) -> Body:
     """Draw an object that is in view at some time of the scene."""
     label = int(rng.integers(len(CLASSES)))
@@ -128,7 +128,7 @@ def make_scene(seed: int, number: int, size: tuple[int, int], duration_s: float)
     rng = np.random.default_rng([seed, number])
     scale = min(size) / 240
     pan = [scale * rng.uniform(10, 55), scale * rng.uniform(10, 55)]
-    camera = Camera(Waves.draw(rng, [*pan, 0.05, 0.06], (7.0, 18.0)), size)
+    camera = Viewpoint(Waves.draw(rng, [*pan, 0.05, 0.06], (7.0, 18.0)), size)
     reach = float(np.abs(camera.waves.amplitude[:, :2]).sum(axis=0).max())
     side = int(np.hypot(*size) * 1.2 + 2 * reach)
     ground = make_ground(rng, side, scale)

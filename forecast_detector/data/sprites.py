@@ -19,7 +19,7 @@ _HALO = 0.12
 @dataclass(frozen=True)
 class Sprite:
     """
-    How one object looks.
+    The appearance of one object.
 
     :ivar image: (S, S, 4), float32, RGB times alpha and alpha; 0 to 255 and 0 to 1.
     :ivar outline: (N, 2), float32: points of the edge from the centre, in sprite pixels.

@@ -32,7 +32,7 @@ class SyntheticWorld(Clip):
         min_visible: float = 0.4, first_image_id: int = 0,
     ) -> None:
         """
-        Choose a world; it is drawn when it is looked at.
+        Choose a world; a frame is drawn when it is read.
 
         :param seed: not negative.
         :param length: frames.

@@ -165,7 +165,7 @@ class VideoReader:
 
     def info(self) -> tuple[int, float, tuple[int, int]]:
         """
-        Look the file over.
+        Go over the file.
 
         :returns: number of frames (as the container claims, until they have been counted; 0 where
             it claims nothing that can be), frames per second (30 where it does not say), (width,

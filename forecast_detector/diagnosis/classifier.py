@@ -34,7 +34,9 @@ def judge(trials: Sequence[Trial], clips: int, p: float = 1.0) -> Judgement:
     :raises ValueError: if there is none.
     """
     if not trials:
-        raise ValueError('no frame could be forecast: every clip has one annotated frame at most')
+        raise ValueError('no frame could be forecast: every clip has one annotated '
+                         'frame at most; without annotations, --reference read takes what reading '
+                         'gives')
     confidence = np.array([trial.confidence for trial in trials])
     serves = np.array([trial.serves for trial in trials])
     bins = reliability(confidence, serves)

@@ -33,7 +33,7 @@ def diagnose(
     say: Say = lambda text: None, judging: Judging = BY_TRUTH,
 ) -> tuple[Diagnosis, str]:
     """
-    Look into the weights of a store.
+    Examine the weights of a store.
 
     :param thresholds: p of the streams that are steered; ``every``: frames a READ of the fixed
         policies beside them at the cuts.

@@ -28,7 +28,7 @@ class Loaded(Protocol):
 
 
 class Reader(Protocol):
-    """Makes features of frames: of live images, or looked up where they were stored earlier."""
+    """Makes features of frames: of live images, or taken from where they were stored earlier."""
 
     def load(self, frame: Frame) -> Any:
         """

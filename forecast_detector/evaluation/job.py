@@ -135,7 +135,7 @@ class BagClip:
         return str(self.path)
 
     def open(self) -> Clip:
-        """Look the bag through."""
+        """Read the bag once through."""
         from ..data.rosbag import IDS_A_BAG, RosbagClip
         clip = RosbagClip(
             self.path, self.options.image_topic, self.options.truth_topic,

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 import os
 import platform
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from ..data.bag_options import BagOptions
 from ..data.base import Clip, unfinished
 from ..data.registry import RECORDINGS
-from ..engine import StreamingDetector
 from ..records.evaluation import Provenance
-from .streaming_ap import Latencies
+
+if TYPE_CHECKING:
+    from ..engine import StreamingDetector
+    from .streaming_ap import Latencies
 
 
 def origin(weights: str, sha256: str, detector: StreamingDetector) -> Provenance:

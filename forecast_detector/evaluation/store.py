@@ -233,7 +233,7 @@ class FeatureStore:
         return tree_map(lambda tensor: tensor[at].to(device), kept)
 
     def frame(self, number: int) -> StoredFrame:
-        """Give a frame without its image; reading it again may cost a look into a bag."""
+        """Give a frame without its image; reading it again may open a bag."""
         return self._headers[number]
 
     def load(self, frame: Frame) -> Stored:

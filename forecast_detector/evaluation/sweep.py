@@ -27,7 +27,7 @@ from .timing import time_steps
 ROUNDS = 6
 
 
-class Sweep:
+class Sweeper:
     """
     Measures points over features that were read once.
 

@@ -10,14 +10,13 @@ from ..data.base import Clip, ClipDataset
 from ..engine import StreamingDetector
 from ..policies.registry import make_runner
 from ..records.evaluation import Percentiles
-from ..records.sweep import Pair, PairedTimes
-from ..records.sweep import Sweep as SweepRecord
+from ..records.sweep import Pair, PairedTimes, Sweep
 from ..scoring.judging import BY_TRUTH, judge, Judging
 from .points import differences, Point, recommend, unmet_shares
 from .reference import judged_store
 from .run import Done, ignore, run_clips
 from .store import FeatureStore
-from .sweep import Sweep
+from .sweep import Sweeper
 from .timing import Stopwatch
 
 
@@ -35,7 +34,7 @@ def trade_off(
     changes: Mapping[str, Any], wish: Wish, done: Done = ignore,
     say: Callable[[str], object] = lambda text: None,
     on_bad: Callable[[Clip, Exception], None] | None = None, judging: Judging = BY_TRUTH,
-) -> tuple[SweepRecord, Sequence[Clip]]:
+) -> tuple[Sweep, Sequence[Clip]]:
     """
     Sweep a data set.
 
@@ -52,13 +51,13 @@ def trade_off(
     if judging.reading is not None:
         say('reference')
         store = judged_store(store, judging.reading, done)
-    sweep = Sweep(store, dataset.labels, done, judging, **changes)
+    sweep = Sweeper(store, dataset.labels, done, judging, **changes)
     points: list[Point] = []
     for point in sweep.points(baselines):
         points.append(point)
         say(f'{len(points)} points, last {point}')
     chosen = recommend(points, wish.share, wish.ms, wish.loss)
-    return SweepRecord(
+    return Sweep(
         points=[point.record() for point in points], unmet_shares=unmet_shares(points),
         differences=differences(points), recommended=chosen.record() if chosen else None,
         frames=sum(len(clip) for clip in store.clips),
@@ -72,9 +71,9 @@ def _pair(times: Percentiles | None) -> Pair | None:
 
 
 def with_pass(
-    record: SweepRecord, detector: StreamingDetector, clips: Sequence[Clip],
+    record: Sweep, detector: StreamingDetector, clips: Sequence[Clip],
     labels: Sequence[str], done: Done = ignore, judging: Judging = BY_TRUTH,
-) -> SweepRecord:
+) -> Sweep:
     """Do what ``evaluate --policy read`` does, and add how long it takes."""
     watch = Stopwatch()
     runs = run_clips(make_runner('read', detector), clips, done)

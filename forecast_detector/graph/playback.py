@@ -52,7 +52,7 @@ def truth_message(header: Header, truth: Truth, labels: tuple[str, ...]) -> Dete
     return message
 
 
-class Source(Protocol):
+class Playable(Protocol):
     """Something that can be played."""
 
     def shots(self, start_ns: int) -> Iterator[Shot]:
@@ -163,7 +163,7 @@ def synthetic_source(frames: int, seed: int, frame_id: str, rate_hz: float) -> C
 
 def open_source(
     source: str, frame_id: str, frames: int, rate_hz: float, seed: int, topic: str
-) -> Source:
+) -> Playable:
     """
     Open a source.
 

@@ -48,7 +48,7 @@ def open_recording(
     truth_topics: Sequence[str] = (), truth: bool = True,
 ) -> Recording:
     """
-    Look a bag through.
+    Read a bag through.
 
     :param labels: the weights' class names.
     :param image_topics: one a camera; none takes the only one of the bag.

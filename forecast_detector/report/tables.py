@@ -94,7 +94,7 @@ def _evaluation(result: Evaluation) -> Iterator[str]:
     if result.versus is not None:
         yield from _versus(result.versus)
     if agrees:
-        yield f'agreement with {reference(result.provenance)}; no truth'
+        yield f'agreement with {reference(result.provenance)}, not with a truth'
     annotated = result.annotated
     scored = '' if annotated in (None, result.frames) else f' ({annotated} annotated)'
     skipped = f', {len(result.skipped)} skipped' if result.skipped else ''
@@ -169,7 +169,7 @@ def _sweep(result: Sweep) -> Iterator[str]:
     if any(q.annotated_recall50 is not None for q in points):
         yield 'ann. recall, overlap: of the annotated objects alone'
     if name != 'mAP':
-        yield f'agreement with {reference(result.provenance)}; no truth'
+        yield f'agreement with {reference(result.provenance)}, not with a truth'
     for d in result.differences:
         yield (f'scheduler at share {d.read_share:.2f} less {d.versus}: '
                f'{d.difference:+.4f} [{d.low:+.4f}, {d.high:+.4f}]')

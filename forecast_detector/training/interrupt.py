@@ -56,7 +56,7 @@ def graceful() -> Iterator[None]:
 
 
 def defer(on: bool) -> None:
-    """Say whether a phase looks at :func:`requested` after each step."""
+    """Say whether a phase asks :func:`requested` after each step."""
     _request.deferred = on
 
 

@@ -21,7 +21,7 @@ class Target:
 
     :ivar boxes: (N, 4), xyxy, input pixels.
     :ivar labels: (N,), int64, 0-based class index.
-    :ivar annotated: False where nobody looked: nothing is known of such an image.
+    :ivar annotated: False where nobody annotated: nothing is known of such an image.
     """
 
     boxes: Tensor
