@@ -70,9 +70,8 @@ class YoloxNetwork(nn.Module):
             Correction(config.map_channels, config.correction, config.peek)
             if config.correction else None
         )
-        self.scheduler: nn.Module = (
-            MapScheduler(config.scheduler) if config.scheduler
-            else FixedTrust(config.trust)
+        self.scheduler: MapScheduler | FixedTrust = (
+            MapScheduler(config.scheduler) if config.scheduler else FixedTrust(config.trust)
         )
         self._cells = tuple(stride // config.peek for stride in STRIDES)
 
@@ -159,10 +158,9 @@ class YoloxNetwork(nn.Module):
 
     def schedule(self, features: Features, converted: Features, surprise: Tensor) -> Tensor:
         """Judge a forecast; returns logits, (B, 2): READ, FORECAST."""
-        logits: Tensor = self.scheduler(
-            self.head.peaks(features.maps), features.staleness, surprise
-        )
-        return logits
+        if isinstance(self.scheduler, FixedTrust):
+            return self.scheduler(surprise)
+        return self.scheduler(self.head.peaks(features.maps), features.staleness, surprise)
 
     def combine(self, features: Features, converted: Features) -> Features:
         """Give what the detector sees: F."""

@@ -93,8 +93,8 @@ class FixedTrust(nn.Module):
         super().__init__()
         self.logit = math.log(trust / (1 - trust))
 
-    def forward(self, objects: Tensor, staleness: Tensor, surprise: Tensor) -> Tensor:
-        """Score READ and FORECAST; returns logits, (B, 2)."""
+    def forward(self, surprise: Tensor) -> Tensor:
+        """Score READ and FORECAST, by the surprise, (B, 3, H/32, W/32); logits, (B, 2)."""
         same = surprise[:, 0].mean(dim=(1, 2)) < CUT
         forecast = torch.where(same, self.logit, -20.0).to(surprise.dtype)
         return torch.stack([torch.zeros_like(forecast), forecast], dim=1)
