@@ -1,5 +1,5 @@
 """YOLOX networks of other programs, as weights of ours."""
 
-from .convert import Imported, import_yolox
+from .convert import import_yolox, Imported
 
 __all__ = ['Imported', 'import_yolox']

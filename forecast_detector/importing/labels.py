@@ -5,16 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 # The classes of COCO in the order of published weights.
-COCO = tuple(name.strip() for name in '''
-person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire hydrant,
-stop sign, parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, bear, zebra, giraffe,
-backpack, umbrella, handbag, tie, suitcase, frisbee, skis, snowboard, sports ball, kite,
-baseball bat, baseball glove, skateboard, surfboard, tennis racket, bottle, wine glass, cup, fork,
-knife, spoon, bowl, banana, apple, sandwich, orange, broccoli, carrot, hot dog, pizza, donut, cake,
-chair, couch, potted plant, bed, dining table, toilet, tv, laptop, mouse, remote, keyboard,
-cell phone, microwave, oven, toaster, sink, refrigerator, book, clock, vase, scissors, teddy bear,
-hair drier, toothbrush
-'''.replace('\n', ' ').split(','))
+_COCO = (
+    'person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire '
+    'hydrant, stop sign, parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, '
+    'bear, zebra, giraffe, backpack, umbrella, handbag, tie, suitcase, frisbee, skis, '
+    'snowboard, sports ball, kite, baseball bat, baseball glove, skateboard, surfboard, '
+    'tennis racket, bottle, wine glass, cup, fork, knife, spoon, bowl, banana, apple, '
+    'sandwich, orange, broccoli, carrot, hot dog, pizza, donut, cake, chair, couch, potted '
+    'plant, bed, dining table, toilet, tv, laptop, mouse, remote, keyboard, cell phone, '
+    'microwave, oven, toaster, sink, refrigerator, book, clock, vase, scissors, teddy bear, '
+    'hair drier, toothbrush'
+)
+COCO = tuple(_COCO.split(', '))
 
 
 def choose_labels(classes: int, named: str | None) -> tuple[str, ...]:

@@ -86,8 +86,8 @@ class _Reading:
     def _refuse(self, op: Any, on_image: bool) -> None:
         if on_image and op.op_type in _ARITHMETIC:
             raise WeightsError(
-                f'{op.op_type} {op.name!r} works on the image itself; YOLOX takes it as it is, BGR '
-                'from 0 to 255: export the network without what prepares images'
+                f'{op.op_type} {op.name!r} works on the image itself; YOLOX takes it as it is, '
+                'BGR from 0 to 255: export the network without what prepares images'
             )
         if op.op_type in _QUANTISED:
             raise WeightsError(f'quantised weights ({op.op_type}); export it in floating point')
