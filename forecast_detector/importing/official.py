@@ -55,14 +55,16 @@ def recognise(tensors: Mapping[str, Tensor]) -> tuple[float, float, bool, int]:
                 f'not the weights of YOLOX: there is no {name!r}; the first tensor is {first!r}, '
                 f'{tuple(tensors[first].shape)}. Names of the published checkpoints are expected'
             )
-    shape = tuple(tensors[STEM].shape)
-    if len(shape) != 4 or shape[1:] != (FOLDED, 3, 3):
+    shape, last = (tuple(tensors[name].shape) for name in (STEM, CLASSES))
+    if shape[1:] != (FOLDED, 3, 3):
         raise WeightsError(f'{STEM} is {shape}, YOLOX has (channels, {FOLDED}, 3, 3)')
+    if last[2:] != (1, 1):
+        raise WeightsError(f'{CLASSES} is {last}, YOLOX has (classes, channels, 1, 1)')
     inner = {
         name.split('.')[5] for name in tensors if name.startswith(f'{_FIRST_STAGE}.1.m.')
     }
     depthwise = f'{_FIRST_STAGE}.0.dconv.conv.weight' in tensors
-    return depth_of(max(1, len(inner))), shape[0] / 64, depthwise, tensors[CLASSES].shape[0]
+    return depth_of(max(1, len(inner))), shape[0] / 64, depthwise, last[0]
 
 
 def fill(network: YoloxNetwork, tensors: Mapping[str, Tensor]) -> None:
@@ -103,7 +105,10 @@ def with_norms(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if not name.endswith('num_batches_tracked')
     }
     for name in [name for name in whole if name.endswith('.conv.bias')]:
-        bias, norm = whole.pop(name), name.removesuffix('conv.bias') + 'bn.'
+        norm = name.removesuffix('conv.bias') + 'bn.'
+        if f'{norm}bias' in whole:
+            continue
+        bias = whole.pop(name)
         ones = torch.ones(len(bias), dtype=torch.float32)
         whole.update({
             # 1e-3 is added to the variance.
