@@ -101,6 +101,22 @@ def test_the_order_of_the_list_does_not_matter(network, tmp_path):
     check(tmp_path / 'other.onnx', network)
 
 
+def test_outputs_may_be_other_ones(network, tmp_path):
+    model = Export(published(network), (64, 96)).model()
+    # What each level gives, coarsest first, and nothing behind it.
+    last = [one for one in model.graph.node if one.op_type == 'Reshape']
+    given = [one.input[0] for one in reversed(last)]
+    del model.graph.node[-2:]
+    for one in last:
+        model.graph.node.remove(one)
+    del model.graph.output[:]
+    model.graph.output.extend(
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, list('bchw')) for name in given)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(tmp_path / 'levels.onnx'))
+    check(tmp_path / 'levels.onnx', network)
+
+
 def test_an_input_that_is_left_open_is_as_published(network, tmp_path):
     model = Export(published(network), (64, 96)).model()
     sides = model.graph.input[0].type.tensor_type.shape.dim
@@ -149,7 +165,14 @@ def test_one_wrong_layer_is_named(network, tmp_path):
         joins = [one for one in graph.node if one.op_type == 'Concat']
         joins[3].input[:] = list(reversed(joins[3].input))
 
-    assert 'works on other layers than backbone.' in refused(edited(network, path, around))
+    assert ' is (32, 64, 1, 1), expected is (32, 32, ' in refused(edited(network, path, around))
+
+    def beside(graph):
+        shortcut = next(one for one in graph.node if one.op_type == 'Add')
+        shortcut.input[1] = shortcut.input[0]
+
+    message = refused(edited(network, path, beside))
+    assert 'works on other layers than backbone.backbone.dark2.1.conv3.conv' in message
 
     def quantised(graph):
         graph.node[0].op_type = 'QuantizeLinear'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
@@ -43,11 +44,9 @@ class Graph:
     A network.
 
     :ivar nodes: each behind its inputs.
-    :ivar outputs: numbers of the nodes that give the outputs, in order.
     """
 
     nodes: Sequence[Node]
-    outputs: Sequence[int]
 
     def listed(self) -> list[int]:
         """Give the convolutions in the order of the list."""
@@ -60,7 +59,7 @@ class Graph:
         Each stands behind those that it needs, and these in the order of the inputs.
         """
         order, seen = [], set()
-        waiting = [(k, False) for k in reversed(self.outputs)]
+        waiting = [(k, False) for k in reversed(self.ends())]
         while waiting:
             number, done = waiting.pop()
             node = self.nodes[number]
@@ -74,13 +73,31 @@ class Graph:
         return order
 
     def ends(self) -> list[int]:
-        """Give the convolutions that no other convolution follows on."""
-        leads = [False] * len(self.nodes)
-        for number in range(len(self.nodes) - 1, -1, -1):
+        """
+        Give the convolutions that no other convolution follows on.
+
+        Their order follows from how they are connected: first that which needs the fewest
+        others; then those that share what they work on; then that with more channels.
+        """
+        needed = self._needed()
+        followed = set().union(*(needed[k] - {k} for k in self.listed()))
+        found = [k for k in self.listed() if k not in followed]
+        shared = Counter(self.nodes[k].inputs for k in found)
+
+        def place(number: int) -> tuple[int, int, int]:
             node = self.nodes[number]
-            for k in node.inputs:
-                leads[k] |= leads[number] or node.convolution is not None
-        return [k for k in self.listed() if not leads[k]]
+            channels = node.convolution.shape[0] if node.convolution else 0
+            return len(needed[number]), -shared[node.inputs], -channels
+
+        return sorted(found, key=place)
+
+    def _needed(self) -> list[frozenset[int]]:
+        """Give the convolutions that each node needs, itself included."""
+        needed: list[frozenset[int]] = []
+        for number, node in enumerate(self.nodes):
+            own = frozenset([number] if node.convolution is not None else [])
+            needed.append(own.union(*(needed[k] for k in node.inputs)))
+        return needed
 
     def sources(self, order: Sequence[int]) -> list[Hashable]:
         """

@@ -73,15 +73,16 @@ class _Reading:
             sized = op.op_type in _SIZES
             inputs = tuple(numbers[k] for k in op.input if k in numbers and not sized)
             self._refuse(op, bool(inputs) and not weights)
+            if not inputs:
+                continue  # it depends on no image
             found = None
             if op.op_type == 'Conv':
                 found, weights[len(nodes)] = self._convolution(op)
             numbers.update(dict.fromkeys(op.output, len(nodes)))
             nodes.append(Node(inputs, found, op.op_type == 'Add'))
-        graph = Graph(nodes, [numbers[k.name] for k in self._graph.output if k.name in numbers])
         if not weights:
             raise WeightsError('there is no convolution in it; expected is an export of YOLOX')
-        return OnnxNetwork(graph, weights, self._input_size(), self._says())
+        return OnnxNetwork(Graph(nodes), weights, self._input_size(), self._says())
 
     def _refuse(self, op: Any, on_image: bool) -> None:
         if on_image and op.op_type in _ARITHMETIC:

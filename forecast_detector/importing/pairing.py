@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 
 from torch import Tensor
 
@@ -28,20 +28,18 @@ def named(network: OnnxNetwork) -> dict[str, Tensor]:
     :raises WeightsError: names the first convolution that does not fit.
     """
     own = expected_graph(_shape(network.graph))
-    best: tuple[int, str] = (-1, '')
-    for ours, theirs in (
-        (own.connected(), network.graph.connected()), (own.listed(), network.graph.listed()),
-    ):
-        fits, why = _compare(own, ours, network.graph, theirs)
-        if not why:
-            return {
-                f'{_layer(own, k).name.removesuffix("conv")}{key}' if _has_norm(own, k)
-                else f'{_layer(own, k).name}.{key.removeprefix("conv.")}': value
-                for k, number in zip(ours, theirs)
-                for key, value in network.weights[number].items()
-            }
-        best = max(best, (fits, why))
-    raise WeightsError(f'not YOLOX, or a variant that is not supported: {best[1]}')
+    ours, theirs = own.connected(), network.graph.connected()
+    wrong = _compare(own, ours, network.graph, theirs)
+    if wrong:
+        raise WeightsError(f'not YOLOX, or a variant that is not supported: {wrong}')
+    weights = {}
+    for k, number in zip(ours, theirs):
+        name = _layer(own, k).name
+        # Predictions have no norm, and are no module of several.
+        prefix = name.removesuffix('conv') if _has_norm(own, k) else f'{name}.'
+        for key, value in network.weights[number].items():
+            weights[prefix + (key if _has_norm(own, k) else key.removeprefix('conv.'))] = value
+    return weights
 
 
 def _layer(graph: Graph, number: int) -> Convolution:
@@ -86,25 +84,20 @@ def _config(count: int, channels: int, depthwise: bool, classes: int) -> YoloxCo
         raise WeightsError(f'not YOLOX: {error}') from error
 
 
-def _compare(
-    own: Graph, ours: Sequence[int], other: Graph, theirs: Sequence[int]
-) -> tuple[int, str]:
-    """Count the layers that fit, and say what is wrong with the next; '' if all do."""
-    if len(theirs) < len(other.listed()):
-        return -1, 'some convolutions lead to no output'
-    sources: list[tuple[Hashable, Hashable]] = list(zip(own.sources(ours), other.sources(theirs)))
-    for place, (k, number) in enumerate(zip(ours, theirs)):
+def _compare(own: Graph, ours: Sequence[int], other: Graph, theirs: Sequence[int]) -> str:
+    """Say what is wrong with the first layer that does not fit; '' if all do."""
+    sources = zip(own.sources(ours), other.sources(theirs))
+    for k, number, (needed, given) in zip(ours, theirs, sources):
         expected, layer = _layer(own, k), _layer(other, number)
-        found = [layer.shape, layer.geometry]
-        wanted = [expected.shape, expected.geometry]
+        found, wanted = [layer.shape, layer.geometry], [expected.shape, expected.geometry]
         if _has_norm(own, k):
             found.append(f'{layer.activation} behind it')
             wanted.append(f'{expected.activation} behind it')
-        for came, needed in zip(found, wanted):
-            if came != needed:
-                return place, f'{layer.name!r} is {came}, expected is {needed} ({expected.name})'
-        if sources[place][0] != sources[place][1]:
-            return place, f'{layer.name!r} works on other layers than {expected.name} does'
+        for one, another in zip(found, wanted):
+            if one != another:
+                return f'{layer.name!r} is {one}, expected is {another} ({expected.name})'
+        if given != needed:
+            return f'{layer.name!r} works on other layers than {expected.name} does'
     if len(ours) != len(theirs):
-        return len(sources), f'it has {len(theirs)} convolutions, expected are {len(ours)}'
-    return len(ours), ''
+        return f'it has {len(theirs)} convolutions, expected are {len(ours)}'
+    return ''
