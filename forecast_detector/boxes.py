@@ -66,7 +66,9 @@ class Geometry:
         if resize != 'stretch':
             scale_x = scale_y = min(scale_x, scale_y)
         if resize == 'corner':
-            return cls(image_size, (scale_x, scale_y), (0, 0))
+            # As YOLOX does, which leaves the last part of a pixel out.
+            laid = [max(1, int(side * scale_x + 1e-6)) for side in image_size]
+            return cls(image_size, (laid[0] / width, laid[1] / height), (0, 0))
         offset_x = (in_width - round(width * scale_x)) // 2
         offset_y = (in_height - round(height * scale_y)) // 2
         return cls(image_size, (scale_x, scale_y), (offset_x, offset_y))

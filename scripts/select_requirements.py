@@ -22,8 +22,9 @@ MODULES = {
     'pyyaml': 'yaml',
     'types-pyyaml': 'types-PyYAML',
 }
-# Needed in the environment itself whatever the system has: editable installs want new ones.
-ALWAYS = {'pip', 'setuptools'}
+# Needed in the environment itself whatever the system has: editable installs want new ones, and so
+# does onnx.
+ALWAYS = {'pip', 'protobuf', 'setuptools'}
 
 
 def normalize(name: str) -> str:

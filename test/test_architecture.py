@@ -30,6 +30,7 @@ ALLOWED = {
     'postprocess': {'boxes', 'types'},
     'model': {'config', 'flow', 'preprocess', 'settings'},
     'checkpoint': {'model', 'shipped', 'types'},
+    'importing': {'model', 'types'},
     'engine': {
         'boxes', 'checkpoint', 'config', 'device', 'model', 'postprocess', 'preprocess', 'types',
     },
@@ -74,7 +75,7 @@ ALLOWED = {
     'executables': {'node'},
     'cli': {
         'annotate', 'bags', 'checkpoint', 'config', 'data', 'demo', 'device', 'diagnosis',
-        'engine', 'evaluation', 'memory', 'node', 'parameter', 'policies', 'records',
+        'engine', 'evaluation', 'importing', 'memory', 'node', 'parameter', 'policies', 'records',
         'replay', 'report', 'scoring', 'shipped', 'topics', 'training', 'types',
     },
     '__main__': {'cli'},

@@ -40,6 +40,14 @@ def test_stretch_fills_the_input():
     assert geometry.offset == (0, 0)
 
 
+def test_at_the_corner_the_last_part_of_a_pixel_is_left_out():
+    geometry = Geometry.fit((300, 299), (320, 320), 'corner')
+    assert geometry.laid_size == (320, 318) and geometry.offset == (0, 0)  # 318.93
+    assert geometry.to_input(np.array([[0, 0, 300, 299]])) == pytest.approx(
+        np.array([[0, 0, 320, 318]]))
+    assert Geometry.fit((1000, 1), (320, 320), 'corner').laid_size == (320, 1)
+
+
 @pytest.mark.parametrize('size', [(640, 480), (480, 640), (300, 300), (1920, 1080), (33, 1000)])
 @pytest.mark.parametrize('resize', ['letterbox', 'corner', 'stretch'])
 def test_boxes_survive_the_way_to_the_input_and_back(size, resize):

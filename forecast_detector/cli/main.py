@@ -19,6 +19,7 @@ COMMANDS = {
     'detect': 'detect in a video or bag: annotated video and JSON out',
     'diagnose': 'examine weights: scheduler as a classifier, forecast error, cuts',
     'evaluate': 'measure weights on annotated video',
+    'import': 'make weights of a YOLOX checkpoint or ONNX export',
     'info': 'show what is in a weights file',
     'replay': 'replay a bag offline or through the live node: bag and report out',
     'report': 'show evaluations, replays and a sweep as one HTML file',
