@@ -19,6 +19,7 @@ ALLOWED = {
     'config': {'parameter', 'settings', 'types'},
     'device': set(),
     'flow': set(),
+    'carrying': {'flow', 'types'},
     'node': {'config', 'parameter'},
     'memory': set(),
     'shipped': set(),
@@ -40,7 +41,8 @@ ALLOWED = {
     # Loops over the engine.
     'scoring': {'boxes', 'data', 'records', 'types'},
     'policies': {
-        'boxes', 'config', 'data', 'engine', 'flow', 'model', 'preprocess', 'scoring', 'types',
+        'boxes', 'carrying', 'config', 'data', 'engine', 'flow', 'model', 'preprocess', 'scoring',
+        'types',
     },
     'evaluation': {
         'boxes', 'checkpoint', 'config', 'data', 'engine', 'flow', 'memory', 'policies',
