@@ -32,7 +32,8 @@ ALLOWED = {
     'model': {'config', 'flow', 'preprocess', 'settings'},
     'checkpoint': {'model', 'shipped', 'types'},
     'engine': {
-        'boxes', 'checkpoint', 'config', 'device', 'model', 'postprocess', 'preprocess', 'types',
+        'boxes', 'carrying', 'checkpoint', 'config', 'device', 'model', 'postprocess',
+        'preprocess', 'types',
     },
     # Frames from elsewhere.
     'images': {'types'},
@@ -45,8 +46,8 @@ ALLOWED = {
         'types',
     },
     'evaluation': {
-        'boxes', 'checkpoint', 'config', 'data', 'engine', 'flow', 'memory', 'policies',
-        'postprocess', 'records', 'scoring', 'types',
+        'boxes', 'carrying', 'checkpoint', 'config', 'data', 'engine', 'flow', 'memory',
+        'policies', 'postprocess', 'records', 'scoring', 'types',
     },
     'training': {
         'boxes', 'checkpoint', 'config', 'data', 'engine', 'model', 'postprocess', 'settings',
