@@ -200,16 +200,31 @@ def test_another_size_of_image_resets(detector, policy, known):
 
 
 @pytest.mark.parametrize('policy', ['flow', 'scheduled_flow'])
-def test_a_reset_leaves_no_boxes_behind(detector, policy):
-    detector.config = FLOW.replace(policy=Policy(policy), p=0.0, score_threshold=0.0)
-    for frame in clip(2, seed=5):
-        step_one(detector, frame)
-    detector.reset('camera')
-    detector.config = detector.config.replace(score_threshold=1.0)
-    results = [step_one(detector, frame) for frame in clip(4)[2:]]
-    assert results[0].decision.reason is Reason.RESET
-    assert [action.name for action in actions(results)] == ['READ', 'FORECAST']
-    assert [len(result.detections) for result in results] == [0, 0]
+def test_after_a_reset_boxes_are_carried_as_by_a_fresh_detector(detector, policy):
+    frames = SquareClip(6)
+    used, fresh = detector.variant(), detector.variant()
+    for one in (used, fresh):
+        one.config = FLOW.replace(policy=Policy(policy), p=0.0)
+    for index in range(3):
+        step_one(used, frames.frame(index))
+    used.reset('camera')
+    for index in (3, 4, 5):
+        after, new = (step_one(one, frames.frame(index)) for one in (used, fresh))
+        assert after.decision.action is new.decision.action
+        assert (after.decision.reason is Reason.RESET) == (index == 3)
+        assert_same(after.detections, new.detections)
+        # After one frame there is no motion yet to go on with.
+        assert_same(used.anticipate('camera'), fresh.anticipate('camera'))
+
+
+def test_a_score_threshold_that_is_raised_holds_for_carried_boxes(detector):
+    frames = SquareClip(4)
+    step_one(detector, frames.frame(0))
+    every = step_one(detector, frames.frame(1)).detections
+    threshold = float(every.scores.min()) + 1e-6
+    detector.config = FLOW.replace(score_threshold=threshold)
+    some = step_one(detector, frames.frame(2)).detections
+    assert len(some) < len(every) and (some.scores >= threshold).all()
 
 
 @pytest.mark.parametrize('policy', ['flow', 'scheduled_flow'])

@@ -160,7 +160,9 @@ class Turn:
             self.carried = before.read(self.found, picture)
         else:
             self.carried = before.carry(picture)
-            self.found = within(self.carried.detections, picture.size)
+            here = within(self.carried.detections, picture.size)
+            # It may have been raised since the READ.
+            self.found = here.above(self.config.score_threshold)
 
     def remember(self) -> Past:
         """Keep what the next frame of the stream needs."""
