@@ -157,7 +157,8 @@ class StreamingDetector:
         if past is None:
             raise RuntimeError(f'stream {stream!r} has seen no frame yet: there is no forecast')
         if past.carried is not None:
-            return within(past.carried.anticipate().detections, past.geometry.image_size)
+            ahead = past.carried.anticipate().detections
+            return within(ahead, past.geometry.image_size).above(self.config.score_threshold)
         features = self.forecaster.anticipate(past.memory)
         return to_image(self.detect(features, self.config)[0], past.geometry)
 
