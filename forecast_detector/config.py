@@ -210,12 +210,15 @@ class StreamConfig:
         "product of the scheduler's outputs), or that in the next one alone, as in the paper.",
     )
     policy: Policy = parameter(
-        Policy.SCHEDULER, 'Who decides: scheduler (the network), read (every frame is a READ) or '
-        'alternate (every read_every-th frame is a READ).',
+        Policy.SCHEDULER, 'Which frames are READ, and what answers the others. scheduler (the '
+        'network decides), alternate (every read_every-th frame): the forecast. scheduled_flow '
+        '(the network decides), flow (every read_every-th frame): the boxes of the last READ, '
+        'moved and scaled along with the picture. read: every frame is a READ. A change to or '
+        'from flow or scheduled_flow resets the streams.',
         choices=tuple(policy.value for policy in Policy),
     )
     read_every: int = parameter(
-        2, 'With policy alternate, every read_every-th frame is a READ.', least=1,
+        2, 'With policies alternate and flow, every read_every-th frame is a READ.', least=1,
     )
     max_consecutive_forecasts: int = parameter(
         0, 'A READ is forced after so many forecasts in a row; 0 is no limit.', least=0,

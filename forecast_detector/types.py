@@ -29,11 +29,28 @@ class Reason(IntEnum):
 
 
 class Policy(str, Enum):
-    """Who decides: the scheduler network, always READ, or every n-th frame READ."""
+    """
+    Who decides, and what answers a frame that is not READ.
+
+    The scheduler network decides, or every frame is READ, or every n-th. The answer is the head's
+    on the forecast, or the boxes of the last READ, carried along with the picture (``flow``).
+    """
 
     SCHEDULER = 'scheduler'
     READ = 'read'
     ALTERNATE = 'alternate'
+    FLOW = 'flow'
+    SCHEDULED_FLOW = 'scheduled_flow'
+
+    @property
+    def takes_p(self) -> bool:
+        """Whether the scheduler decides."""
+        return self in (Policy.SCHEDULER, Policy.SCHEDULED_FLOW)
+
+    @property
+    def carries(self) -> bool:
+        """Whether boxes are carried to the frames that are not READ."""
+        return self in (Policy.FLOW, Policy.SCHEDULED_FLOW)
 
 
 class BadFrameError(ValueError):
@@ -60,8 +77,8 @@ class Frame:
 
     :ivar stamp_ns: time of capture in nanoseconds.
     :ivar load: decodes the image: (H, W, 3), uint8, RGB. Called on READ, and on every frame
-        where the network peeks. It raises :class:`BadFrameError` for an image that cannot be
-        used.
+        where the network peeks or boxes are carried. It raises :class:`BadFrameError` for an
+        image that cannot be used.
     :ivar size: (width, height) in pixels, or None where only decoding tells
         (compressed images).
     :ivar frame_id: coordinate frame of the camera.

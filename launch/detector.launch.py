@@ -56,7 +56,9 @@ ARGUMENTS = [
     overriding('autostart', SWITCH),
     overriding('image_topics'),
     overriding('weights'),
+    overriding('policy', ['', 'scheduler', 'read', 'alternate', 'flow', 'scheduled_flow']),
     overriding('p'),
+    overriding('read_every'),
     overriding('device'),
     overriding('lossless', SWITCH),
 ]
@@ -90,12 +92,27 @@ def fraction(text: str) -> float:
         raise RuntimeError(f'p:={text} is not a number. {comment_on("p")}') from None
 
 
+def whole(text: str) -> int:
+    """
+    Read a whole number.
+
+    :raises RuntimeError: if it is none.
+    """
+    try:
+        return int(text)
+    except ValueError:
+        raise RuntimeError(
+            f'read_every:={text} is not a whole number. {comment_on("read_every")}') from None
+
+
 CONVERSIONS = {
     'use_sim_time': lambda text: text == 'true',
     'autostart': lambda text: text == 'true',
     'image_topics': split_topics,
     'weights': str,
+    'policy': str,
     'p': fraction,
+    'read_every': whole,
     'device': str,
     'lossless': lambda text: text == 'true',
 }

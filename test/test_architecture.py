@@ -19,6 +19,7 @@ ALLOWED = {
     'config': {'parameter', 'settings', 'types'},
     'device': set(),
     'flow': set(),
+    'carrying': {'flow', 'types'},
     'node': {'config', 'parameter'},
     'memory': set(),
     'shipped': set(),
@@ -32,7 +33,8 @@ ALLOWED = {
     'checkpoint': {'model', 'shipped', 'types'},
     'importing': {'model', 'types'},
     'engine': {
-        'boxes', 'checkpoint', 'config', 'device', 'model', 'postprocess', 'preprocess', 'types',
+        'boxes', 'carrying', 'checkpoint', 'config', 'device', 'model', 'postprocess',
+        'preprocess', 'types',
     },
     # Frames from elsewhere.
     'images': {'types'},
@@ -41,11 +43,12 @@ ALLOWED = {
     # Loops over the engine.
     'scoring': {'boxes', 'data', 'records', 'types'},
     'policies': {
-        'boxes', 'config', 'data', 'engine', 'flow', 'model', 'preprocess', 'scoring', 'types',
+        'boxes', 'carrying', 'config', 'data', 'engine', 'flow', 'model', 'preprocess', 'scoring',
+        'types',
     },
     'evaluation': {
-        'boxes', 'checkpoint', 'config', 'data', 'engine', 'flow', 'memory', 'policies',
-        'postprocess', 'records', 'scoring', 'types',
+        'boxes', 'carrying', 'checkpoint', 'config', 'data', 'engine', 'flow', 'memory',
+        'policies', 'postprocess', 'records', 'scoring', 'types',
     },
     'training': {
         'boxes', 'checkpoint', 'config', 'data', 'engine', 'model', 'postprocess', 'settings',

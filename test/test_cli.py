@@ -68,6 +68,24 @@ def test_detect_writes_a_video_and_json_of_every_frame(video, tiny_weights, tmp_
     assert bgr[1, 48, 2] > bgr[1, 48, 0] + 60
 
 
+@pytest.mark.parametrize(('options', 'asked'), [
+    (('--policy', 'flow', '--read-every', '3'), ('flow', None, 3)),
+    (('--policy', 'scheduled_flow', '--p', '0', '--max-consecutive-forecasts', '2'),
+     ('scheduled_flow', 0.0, None)),
+])
+def test_detect_carries_boxes_between_reads(options, asked, video, tiny_weights, capsys):
+    arguments = ['detect', str(video), '--weights', str(tiny_weights), '--device', 'cpu']
+    assert main([*arguments, '--score-threshold', '0', '--json', '-', *options]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report['policy'], report['p'], report['read_every']) == asked
+    frames = report['frames']
+    assert ''.join(frame['action'][0] for frame in frames) == 'RFF' * 4
+    for read, *carried in zip(*[iter(frames)] * 3):
+        scores = {one['score'] for one in read['detections']}
+        assert scores and all(
+            one['score'] in scores for frame in carried for one in frame['detections'])
+
+
 def test_detect_reads_bags_and_passes_over_frames_that_cannot_be_used(
     tiny_weights, tmp_path, capsys
 ):
@@ -112,6 +130,10 @@ def test_mistakes_are_one_line_and_status_1(arguments, message, video, tiny_weig
         (['detect', 'V', '--p', '2'], "argument --p: '2': a number in"),
         (['detect', 'V', '--p', 'nan'], 'argument --p'),
         (['detect', 'V', '--max-consecutive-forecasts', '-1'], 'whole number of at least 0'),
+        (['detect', 'V', '--read-every', '2'], 'policy scheduler takes none'),
+        (['detect', 'V', '--policy', 'flow', '--p', '0.5'], '--p: policy flow takes none'),
+        (['detect', 'V', '--policy', 'scheduled_flow', '--read-every', '2'], 'flow takes none'),
+        (['detect', 'V', '--policy', 'hold'], 'invalid choice'),
         (['detect', 'V', '--input-size', '0', '32'], 'a multiple of 32 of at least 32'),
         (['detect', 'V', '--video', 'V'], 'would be written over .*clip.mp4'),
         (['detect', 'V', '--json', '/'], "--json: '/' is no file name"),

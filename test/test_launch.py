@@ -89,6 +89,12 @@ def test_arguments_that_there_are_not_are_named(names: Names) -> None:
     assert names['unknown_arguments'](line) == []
 
 
+def test_read_every_is_a_whole_number(names: Names) -> None:
+    assert names['whole']('3') == 3
+    with pytest.raises(RuntimeError, match='read_every:=2.5 is not a whole number'):
+        names['whole']('2.5')
+
+
 def test_p_is_a_number(names: Names) -> None:
     assert names['fraction']('1') == 1.0
     with pytest.raises(RuntimeError, match='p:=high is not a number'):
@@ -103,10 +109,12 @@ def test_what_was_given_overrides_the_parameter_file(names: Names) -> None:
     given = {
         'use_sim_time': 'true', 'autostart': 'false', 'p': '0.7', 'device': 'cpu',
         'weights': 'synthetic', 'image_topics': '/a/image_raw', 'lossless': 'true',
+        'policy': 'flow', 'read_every': '4',
     }
     assert overrides(names, **given) == {
         'use_sim_time': True, 'autostart': False, 'p': 0.7, 'device': 'cpu',
         'weights': 'synthetic', 'image_topics': ['/a/image_raw'], 'lossless': True,
+        'policy': 'flow', 'read_every': 4,
     }
     assert overrides(names, use_sim_time='false') == {'use_sim_time': False}
 
@@ -122,7 +130,10 @@ def test_arguments_say_what_the_parameters_say(names: Names) -> None:
     parameters = {**describe(NodeConfig), **describe(StreamConfig)}
     said = {argument.name: argument.description for argument in names['ARGUMENTS']}
     shared = said.keys() & parameters.keys()
-    assert shared == {'autostart', 'image_topics', 'weights', 'p', 'device', 'lossless'}
+    assert shared == {
+        'autostart', 'image_topics', 'weights', 'policy', 'p', 'read_every', 'device', 'lossless'}
+    policy = next(one for one in names['ARGUMENTS'] if one.name == 'policy')
+    assert policy.choices == ['', *parameters['policy'].choices]
     for name in shared:
         assert said[name].startswith(parameters[name].help)
 
@@ -131,5 +142,5 @@ def test_launch_takes_the_file_and_shows_every_argument() -> None:
     pytest.importorskip('launch_ros', reason='launch_ros is not installed')
     description = runpy.run_path(str(FILE))['generate_launch_description']()
     arguments = description.get_launch_arguments()
-    assert len(arguments) == 10
+    assert len(arguments) == 12
     assert all(argument.description for argument in arguments)

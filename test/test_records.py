@@ -28,7 +28,7 @@ KEYS = {
     SweepPoint: 'policy p read_every read_share map50 map50_tolerant agreement50 recall50 '
                 'frames_to_find annotated_recall50 annotated_overlap by_speed ms_per_frame',
     TracedFrame: 'stamp_ns action reason confidence latency_ms loss detections',
-    DetectedClip: 'source weights sha256 p labels read forecast skipped frames',
+    DetectedClip: 'source weights sha256 policy p read_every labels read forecast skipped frames',
     DetectedFrame: 'index stamp_ns action reason confidence inference_ms detections',
     FoundObject: 'class score box',
     DemoSummary: 'source weights p frames read forecast dropped map50 latency_ms',

@@ -14,6 +14,8 @@ from typing import Any, get_args, TYPE_CHECKING, TypeVar
 from tqdm import tqdm
 
 from ..config import Resize, StreamConfig
+from ..policies.table import decisions
+from ..types import Policy
 from . import options
 from .command import Command, option, stream_option, switch_off
 
@@ -82,6 +84,31 @@ class StreamOptions(Command):
         return {
             'max_consecutive_forecasts': self.max_consecutive_forecasts,
             'accumulate': not self.no_accumulate, 'commit_on_forecast': not self.no_commit,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyOptions(Command):
+    """Which frames a stream reads, and what answers the others: as in the node."""
+
+    policy: str = stream_option('policy')
+    p: float = stream_option('p')
+    read_every: int = stream_option('read_every', metavar='K')
+    max_consecutive_forecasts: int = stream_option('max_consecutive_forecasts', metavar='N')
+
+    def check_policy(self) -> None:
+        """:raises OptionError: for an option that the policy does not take."""
+        steering = {'max_consecutive_forecasts': self.max_consecutive_forecasts}
+        asked = decisions(self.policy, self.p, self.read_every, steering)
+        self.refuse(
+            [name for name, value in asked.items() if value is None],
+            f'policy {self.policy} takes none; leave it out, or choose another --policy')
+
+    def steering(self) -> dict[str, Any]:
+        """Give these settings of a stream."""
+        return {
+            'policy': Policy(self.policy), 'p': self.p, 'read_every': self.read_every,
+            'max_consecutive_forecasts': self.max_consecutive_forecasts,
         }
 
 

@@ -16,7 +16,7 @@ from ..config import StreamConfig
 from ..records import write
 from . import common, options
 from .command import option, stream_option
-from .common import DetectorOptions, JsonOptions
+from .common import DetectorOptions, JsonOptions, PolicyOptions
 from .data import tell_unfinished
 
 if TYPE_CHECKING:
@@ -30,15 +30,13 @@ IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.p
 
 
 @dataclass(frozen=True, kw_only=True)
-class Detect(JsonOptions, DetectorOptions):
+class Detect(JsonOptions, DetectorOptions, PolicyOptions):
     """Options of ``detect``."""
 
     source: str = option('video or image file, or folder or file of a bag', flags=())
     weights: str = option('file or shipped name', 'foda')
     topic: str | None = option('image topic of the bag; default: the only one', None)
-    p: float = stream_option('p')
     score_threshold: float = stream_option('score_threshold')
-    max_consecutive_forecasts: int = stream_option('max_consecutive_forecasts', metavar='N')
     video: str | None = option('annotated video (mp4) to write', None, metavar='FILE')
 
     def run(self) -> int:
@@ -50,11 +48,8 @@ class Detect(JsonOptions, DetectorOptions):
             stem = Path('out/detect') / Path(self.source).stem
             return replace(self, video=f'{stem}.mp4', json=f'{stem}.json').run()
         options.check_outputs(self, ('json', 'video'), [self.source])
-        config = StreamConfig(
-            p=self.p,
-            score_threshold=self.score_threshold,
-            max_consecutive_forecasts=self.max_consecutive_forecasts,
-        )
+        self.check_policy()
+        config = StreamConfig(**self.steering(), score_threshold=self.score_threshold)
         clip = open_clip(self.source, self.topic)
         lacks = clip.lacks
         tell_unfinished([clip])
@@ -66,7 +61,7 @@ class Detect(JsonOptions, DetectorOptions):
         skipped += getattr(clip, 'broken', 0)
         if clip.lacks != lacks:  # more was found on the way
             tell_unfinished([clip])
-        found = clip_record(self.source, self.weights, checkpoint.sha256, self.p, detector.labels,
+        found = clip_record(self.source, self.weights, checkpoint.sha256, config, detector.labels,
                             skipped, frames)
         if self.json:
             write(self.json, found)
@@ -136,7 +131,7 @@ def detect(
             continue
         frames.append(frame_record(index, result, detector.labels))
         if writer is not None:
-            # Only to draw on: without a peek the detector does not see the image of a FORECAST.
+            # Only to draw on: the detector may not have seen the image of a FORECAST.
             try:
                 image = frame.load()
             except BadFrameError as error:

@@ -27,7 +27,7 @@ from ..report.tables import evaluation_table
 from ..types import Policy, StepFailure
 from . import common, options
 from .command import option, stream_option
-from .common import DetectorOptions, JsonOptions
+from .common import DetectorOptions, JsonOptions, PolicyOptions
 from .data import ReferenceOptions, tell_unfinished
 from .live_line import LiveLine
 
@@ -42,7 +42,7 @@ OURS = ('bag', 'heard', 'report.json', 'live.json', 'log')
 
 
 @dataclass(frozen=True, kw_only=True)
-class Replay(JsonOptions, DetectorOptions, ReferenceOptions):
+class Replay(JsonOptions, DetectorOptions, PolicyOptions, ReferenceOptions):
     """Options of ``replay``."""
 
     bag: Path = option('rosbag2 folder, .mcap or .db3 file', parse=Path)
@@ -53,10 +53,6 @@ class Replay(JsonOptions, DetectorOptions, ReferenceOptions):
         'camera, or the only one', (), nargs='+', action='extend', metavar='T')
     no_truth: bool = option('take no truth: score nothing, or by --reference read alone', False)
     weights: str = option('file or shipped name', 'foda')
-    policy: str = stream_option('policy')
-    p: float = stream_option('p')
-    read_every: int = stream_option('read_every', metavar='K')
-    max_consecutive_forecasts: int = stream_option('max_consecutive_forecasts', metavar='N')
     max_gap_s: float = stream_option('max_gap_s', metavar='S')
     score_threshold: float = stream_option(
         'score_threshold', 'weaker detections are scored but not written')
@@ -105,17 +101,12 @@ class Replay(JsonOptions, DetectorOptions, ReferenceOptions):
             raise options.OptionError('--rate: 0 is not above 0 (0 is for --lossless)')
         if self.no_truth:
             self.refuse(['truth_topic'], 'there is none to be taken with --no-truth')
-        unfit = f'policy {self.policy} takes none; leave it out, or choose another --policy'
-        if self.policy != Policy.SCHEDULER.value:
-            self.refuse(('p', 'max_consecutive_forecasts'), unfit)
-        if self.policy != Policy.ALTERNATE.value:
-            self.refuse(['read_every'], unfit)
+        self.check_policy()
         if len(set(self.image_topic)) < len(self.image_topic):
             raise options.OptionError(f'--image-topic: one of {self.image_topic} is named twice')
         options.check_outputs(self, ['json'], [self.bag])
         return StreamConfig(
-            p=self.p, policy=Policy(self.policy), read_every=self.read_every,
-            max_consecutive_forecasts=self.max_consecutive_forecasts, max_gap_s=self.max_gap_s,
+            **self.steering(), max_gap_s=self.max_gap_s,
             score_threshold=min(SCORE_THRESHOLD, self.score_threshold),
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 import math
@@ -10,19 +10,20 @@ import time
 
 import torch
 
+from ..carrying import within
 from ..checkpoint import Checkpoint
 from ..config import Resize, StreamConfig
 from ..device import select_device
 from ..model.fuse import fuse_norms
 from ..postprocess import to_detections, to_image
-from ..types import BadFrameError, Detections, Frame, Policy, StepFailure, StepResult
+from ..types import Detections, Frame, StepFailure, StepResult
 from . import memory as rows_of
 from .memory import Maps, Memory
 from .network import Network
 from .reading import FrameReader, Reader
 from .recurrence import advance, Expected, Forecaster, LearnedForecast, seen
 from .rules import choose
-from .turn import Past, Turn
+from .turn import keep_good, Past, Turn
 
 
 @dataclass
@@ -147,12 +148,17 @@ class StreamingDetector:
         """
         Detect on the forecast of a stream's next frame, before anything is seen of it.
 
+        Where boxes are carried, they are carried on as the picture last moved.
+
         :returns: detections in the pixels of the stream's image.
         :raises RuntimeError: if the stream has seen no frame.
         """
         past = self._past(stream)
         if past is None:
             raise RuntimeError(f'stream {stream!r} has seen no frame yet: there is no forecast')
+        if past.carried is not None:
+            ahead = past.carried.anticipate().detections
+            return within(ahead, past.geometry.image_size).above(self.config.score_threshold)
         features = self.forecaster.anticipate(past.memory)
         return to_image(self.detect(features, self.config)[0], past.geometry)
 
@@ -179,47 +185,38 @@ class StreamingDetector:
             Turn(name, frame, (configs or {}).get(name, config), self._past(name))
             for name, frame in frames.items()
         ]
-        turns = _keep_good(turns, self._open, results)
+        turns = keep_good(turns, self._open, results)
         self._choose(turns)
-        turns = _keep_good(turns, self._settle, results)
-        if not turns:
-            return results
-        # READs first: one batch through the reader.
-        turns.sort(key=lambda turn: turn.choice.action)
-        memory = self._advance(turns)
-        found = [Detections()] * len(turns)
-        if detects:
-            found = self.detect(seen(self.network, memory), turns[0].config)
-        for turn, row in zip(turns, rows_of.split(memory)):
-            self._streams[turn.name].past = turn.remember(row)
+        turns = keep_good(turns, self._settle, results)
+        # READs first: one batch through the reader. Last those that boxes are carried to.
+        turns.sort(key=lambda turn: (turn.choice.action, turn.is_carried))
+        if stepped := [turn for turn in turns if not turn.rests]:
+            memory = self._advance(stepped)
+            if detects:
+                self._answer(stepped, memory)
+        for turn in turns:
+            turn.carry(self.reader)
+        for turn in turns:
+            self._streams[turn.name].past = turn.remember()
         elapsed_ms = (time.perf_counter() - started) * 1e3
-        results.update(
-            (turn.name, turn.result(one, elapsed_ms)) for turn, one in zip(turns, found)
-        )
+        results.update((turn.name, turn.result(elapsed_ms)) for turn in turns)
         return {name: results[name] for name in frames}
 
     def _open(self, turn: Turn) -> None:
         """
-        See whether a frame continues its stream; where forecasts are corrected, decode it.
+        See whether a frame continues its stream; decode it where forecasts or boxes follow it.
 
         :raises BadFrameError: for a frame that cannot be used. Nothing is changed by then.
         """
         stream = self._streams.setdefault(turn.name, _Stream())
         turn.requests = len(stream.requests)
         turn.open(stream.requests[-1] if stream.requests else None)
-        if self.forecaster.reduction:
+        if self.forecaster.reduction or turn.config.policy.carries:
             turn.load(self.reader)
 
     def _choose(self, turns: Sequence[Turn]) -> None:
         """Choose READ or FORECAST for every stream that goes on, by the forecasts of its frame."""
-        if self.forecaster.reduction and turns:
-            previews = self.reader.preview([turn.loaded for turn in turns])
-            for turn, preview in zip(turns, rows_of.split(previews)):
-                turn.preview = preview
-        judged = [
-            turn for turn in turns if turn.past is not None
-            and (self._judges_all or turn.config.policy is Policy.SCHEDULER)
-        ]
+        judged = [turn for turn in turns if turn.is_judged(self._judges_all)]
         confidences: dict[str, float] = {}
         if judged:
             values = self.forecaster.confidence(self._expect(judged)).tolist()
@@ -229,8 +226,17 @@ class StreamingDetector:
                 confidence = confidences.get(turn.name, math.nan)
                 turn.choice = choose(turn.past.run, confidence, turn.config)
 
+    def _preview(self, turns: Sequence[Turn]) -> None:
+        """Where the network peeks, make features of thumbnails that there are none of yet."""
+        missing = [turn for turn in turns if turn.preview is None]
+        if self.forecaster.reduction and missing:
+            previews = self.reader.preview([turn.loaded for turn in missing])
+            for turn, preview in zip(missing, rows_of.split(previews)):
+                turn.preview = preview
+
     def _expect(self, turns: Sequence[Turn]) -> Expected:
         """Ask what F of frames would be, were they FORECASTs."""
+        self._preview(turns)
         memory = rows_of.cat([turn.memory for turn in turns])
         expected = self.forecaster.expect(memory, rows_of.cat([turn.preview for turn in turns]))
         for turn, features in zip(turns, rows_of.split(expected.features), strict=True):
@@ -249,6 +255,7 @@ class StreamingDetector:
 
     def _advance(self, turns: Sequence[Turn]) -> Memory:
         """Step the network on F of every frame; READs come first."""
+        self._preview(turns)
         reads = [turn.loaded for turn in turns if turn.reads]
         unknown = [turn for turn in turns if not turn.reads and turn.expected is None]
         if unknown:
@@ -261,13 +268,24 @@ class StreamingDetector:
             turn.memory.state if turn.past
             else self.network.zero_state(rows_of.rows(features, [0])) for turn in turns
         ]
-        return advance(
+        memory = advance(
             self.network, features, rows_of.cat(states),
             rows_of.cat([turn.preview for turn in turns]),
             rows_of.cat([
                 turn.memory.preview if turn.past else turn.preview for turn in turns
             ]),
         )
+        for turn, row in zip(turns, rows_of.split(memory)):
+            turn.after = row
+        return memory
+
+    def _answer(self, turns: Sequence[Turn], memory: Memory) -> None:
+        """Detect on Fm of every frame, but for the last ones, which boxes are carried to."""
+        shown = [turn for turn in turns if not turn.is_carried]
+        if shown:
+            features = seen(self.network, rows_of.rows(memory, range(len(shown))))
+            for turn, found in zip(shown, self.detect(features, turns[0].config), strict=True):
+                turn.detect(found)
 
     def detect(self, features: Maps, config: StreamConfig) -> list[Detections]:
         """
@@ -279,18 +297,3 @@ class StreamingDetector:
             self.decoding, self.network.detect(features),
             config.score_threshold, config.nms_iou, config.max_detections,
         )
-
-
-def _keep_good(
-    turns: Sequence[Turn], action: Callable[[Turn], None],
-    results: dict[str, StepResult | StepFailure],
-) -> list[Turn]:
-    """Do something for each frame, and leave out those that turn out not to be usable."""
-    good = []
-    for turn in turns:
-        try:
-            action(turn)
-            good.append(turn)
-        except BadFrameError as error:
-            results[turn.name] = StepFailure(turn.frame.stamp_ns, error)
-    return good

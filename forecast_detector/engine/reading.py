@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..boxes import Geometry
+from ..carrying import Picture
 from ..config import Resize
 from ..preprocess import lay_image
 from ..types import BadFrameError, Frame
@@ -42,6 +43,9 @@ class Reader(Protocol):
 
     def preview(self, loaded: Sequence[Any]) -> Maps:
         """Give features of the thumbnails of frames, one row each."""
+
+    def picture(self, loaded: Any) -> Picture:
+        """Give what the motion of boxes is measured on."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,10 @@ class FrameReader:
                 one.image, Geometry.fit(one.geometry.image_size, size, self.resize), size
             ) for one in loaded
         ]))
+
+    def picture(self, loaded: LoadedImage) -> Picture:
+        """Make a small grey picture of a frame."""
+        return Picture.of(loaded.image, loaded.geometry.image_size)
 
     def _lay(
         self, image: NDArray[np.uint8], geometry: Geometry, size: tuple[int, int]

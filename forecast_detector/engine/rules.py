@@ -123,10 +123,10 @@ def _decide(
 ) -> tuple[Action, Reason, str]:
     if config.policy is Policy.READ:
         return Action.READ, Reason.POLICY, 'policy read'
-    if config.policy is Policy.ALTERNATE:
+    if not config.policy.takes_p:
         due = frames_since_read + 1 >= config.read_every
         action = Action.READ if due else Action.FORECAST
-        return action, Reason.POLICY, f'policy alternate, every {config.read_every}'
+        return action, Reason.POLICY, f'policy {config.policy.value}, every {config.read_every}'
     if not serves(confidence, config.p):
         return Action.READ, Reason.SCHEDULER, ''
     limit = config.max_consecutive_forecasts
@@ -169,6 +169,16 @@ def size_change(run: Run, image_size: tuple[int, int]) -> str | None:
     """Say that a decoded image has another size than the last one; None if it has not."""
     same = image_size == run.image_size
     return None if same else changed('image size', run.image_size, image_size)
+
+
+def policy_change(was: Policy, now: Policy) -> str | None:
+    """
+    Say that a stream cannot go on under another policy; None if it can.
+
+    Boxes are carried from a READ on under one policy, and meanwhile a network may rest.
+    """
+    goes_on = was is now or not (was.carries or now.carries)
+    return None if goes_on else changed('policy', was.value, now.value)
 
 
 def changed(what: str, was: object, now: object) -> str:

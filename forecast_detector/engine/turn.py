@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..boxes import Geometry
+from ..carrying import CarriedBoxes, within
 from ..config import StreamConfig
 from ..postprocess import to_image
-from ..types import Action, Decision, Detections, Frame, StepResult
+from ..types import (
+    Action,
+    BadFrameError,
+    Decision,
+    Detections,
+    Frame,
+    Policy,
+    StepFailure,
+    StepResult,
+)
 from .memory import Maps, Memory
 from .reading import Reader
-from .rules import break_in_stream, Choice, FIRST, reset, Run, size_change
+from .rules import break_in_stream, Choice, FIRST, policy_change, reset, Run, size_change
 
 
 @dataclass(frozen=True)
@@ -22,11 +33,14 @@ class Past:
     :ivar memory: of the network, a batch of one.
     :ivar run: of the rules.
     :ivar geometry: how the image that was decoded last lies in the network's input.
+    :ivar policy: of the last frame; ``carried``: its boxes, where that carries them.
     """
 
     memory: Memory
     run: Run
     geometry: Geometry
+    policy: Policy
+    carried: CarriedBoxes | None = None
 
 
 @dataclass
@@ -37,6 +51,9 @@ class Turn:
     :ivar past: None where the stream starts from nothing.
     :ivar loaded: the image, once it is decoded; ``preview``: features of its thumbnail.
     :ivar expected: F of the frame, should it be a FORECAST, once it is known.
+    :ivar after: what the network remembers of the frame, a batch of one; None where it rests.
+    :ivar found: the answer, in pixels of the image, once there is one.
+    :ivar carried: the boxes that go on to the next frame, where they are carried.
     :ivar requests: how many resets had been asked for when the turn began.
     """
 
@@ -48,6 +65,9 @@ class Turn:
     loaded: Any = None
     preview: Maps = None
     expected: Maps = None
+    after: Memory | None = None
+    found: Detections = field(default_factory=Detections)
+    carried: CarriedBoxes | None = None
     requests: int = 0
 
     def open(self, request: str | None) -> None:
@@ -58,7 +78,10 @@ class Turn:
         :raises BadFrameError: for a frame that cannot be used.
         """
         if self.past is not None:
-            broken = request or break_in_stream(self.past.run, self.frame, self.config)
+            broken = (
+                request or policy_change(self.past.policy, self.config.policy)
+                or break_in_stream(self.past.run, self.frame, self.config)
+            )
             if broken is not None:
                 self._start_anew(broken)
 
@@ -85,6 +108,27 @@ class Turn:
         return self.choice.action is Action.READ
 
     @property
+    def is_carried(self) -> bool:
+        """Whether boxes of the last READ, carried to the frame, are its answer."""
+        return not self.reads and self.config.policy.carries
+
+    @property
+    def rests(self) -> bool:
+        """Whether the network does not even step, as nobody asks it for a forecast."""
+        return self.is_carried and not self.config.policy.takes_p
+
+    def is_judged(self, judges_all: bool) -> bool:
+        """
+        Say whether the scheduler is asked about the frame.
+
+        :param judges_all: also where it does not decide. A network that rests between READs has
+            no forecast that could be judged, however.
+        """
+        policy = self.config.policy
+        asked = policy.takes_p or (judges_all and not policy.carries)
+        return self.past is not None and asked
+
+    @property
     def memory(self) -> Memory:
         """What the stream remembers, a batch of one; only of a stream that goes on."""
         assert self.past is not None
@@ -98,31 +142,62 @@ class Turn:
             return geometry
         return self.past.geometry
 
-    def remember(self, memory: Memory) -> Past:
+    def detect(self, found: Detections) -> None:
         """
-        Keep what the next frame of the stream needs.
+        Take what the head gives for the answer.
 
-        :param memory: after this frame, a batch of one.
+        :param found: in pixels of the network's input.
         """
+        self.found = to_image(found, self.geometry)
+
+    def carry(self, reader: Reader) -> None:
+        """Where boxes are carried, take in those of a READ or carry the last ones on."""
+        if not self.config.policy.carries:
+            return
+        picture = reader.picture(self.loaded)
+        before = (self.past and self.past.carried) or CarriedBoxes()
+        if self.reads:
+            self.carried = before.read(self.found, picture)
+        else:
+            self.carried = before.carry(picture)
+            here = within(self.carried.detections, picture.size)
+            # It may have been raised since the READ.
+            self.found = here.above(self.config.score_threshold)
+
+    def remember(self) -> Past:
+        """Keep what the next frame of the stream needs."""
+        memory = self.after or self.memory
         if self.past is not None and not self.reads and not self.config.commit_on_forecast:
             memory = memory._replace(state=self.memory.state)
         run = self.past.run if self.past is not None else None
         geometry = self.geometry
         self.past = Past(
-            memory, self.choice.follow(run, self.frame, geometry.image_size), geometry
+            memory, self.choice.follow(run, self.frame, geometry.image_size), geometry,
+            self.config.policy, self.carried,
         )
         return self.past
 
-    def result(self, found: Detections, elapsed_ms: float) -> StepResult:
-        """
-        Put detections into the image's pixels, with the decision behind them.
-
-        :param found: in pixels of the network's input.
-        """
+    def result(self, elapsed_ms: float) -> StepResult:
+        """Give the answer, with the decision behind it."""
         assert self.past is not None
         run = self.past.run
         decision = Decision(
             self.choice.action, self.choice.reason, self.config.p, self.choice.detail,
             self.choice.confidence, run.frames_since_read, run.last_read_stamp_ns, elapsed_ms,
         )
-        return StepResult(self.frame.stamp_ns, to_image(found, self.past.geometry), decision)
+        return StepResult(self.frame.stamp_ns, self.found, decision)
+
+
+def keep_good(
+    turns: Sequence[Turn], action: Callable[[Turn], None],
+    results: dict[str, StepResult | StepFailure],
+) -> list[Turn]:
+    """Do something for each frame, and leave out those that turn out not to be usable."""
+    good = []
+    for turn in turns:
+        try:
+            action(turn)
+            good.append(turn)
+        except BadFrameError as error:
+            results[turn.name] = StepFailure(turn.frame.stamp_ns, error)
+    return good

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 import math
 
+from ..config import StreamConfig
+from ..policies.table import decisions
 from ..records.detect import DetectedClip, DetectedFrame, FoundObject
 from ..records.trace import ACTIONS
 from ..types import StepResult
@@ -26,10 +28,12 @@ def frame_record(index: int, result: StepResult, labels: Sequence[str]) -> Detec
 
 
 def clip_record(
-    source: str, weights: str, sha256: str, p: float, labels: Sequence[str], skipped: int,
-    frames: Sequence[DetectedFrame],
+    source: str, weights: str, sha256: str, config: StreamConfig, labels: Sequence[str],
+    skipped: int, frames: Sequence[DetectedFrame],
 ) -> DetectedClip:
     """Sum up the frames of a clip; ``skipped`` counts those that could not be used."""
+    asked = decisions(config.policy.value, config.p, config.read_every, {})
     read = sum(frame.action == 'READ' for frame in frames)
     return DetectedClip(
-        source, weights, sha256, p, list(labels), read, len(frames) - read, skipped, list(frames))
+        source, weights, sha256, asked['p'], list(labels), read, len(frames) - read, skipped,
+        list(frames), policy=asked['policy'], read_every=asked['read_every'])

@@ -50,7 +50,7 @@ def show_errors(
     :returns: pictures of kind ``heat``; and the mean error a frame, for each clip and policy.
     """
     if p is None:
-        scheduled = detector.config.policy is Policy.SCHEDULER
+        scheduled = detector.config.policy.takes_p
         p = detector.config.p if scheduled else StreamConfig().p
     configs = {
         f'scheduler, p = {p:g}': evaluation_config(Policy.SCHEDULER, p),

@@ -41,8 +41,11 @@ class Setting:
 
     def __post_init__(self) -> None:
         """Check that they go together."""
-        if self.copy and self.config.policy is Policy.SCHEDULER:
-            raise ValueError('copy under policy scheduler: it judges forecasts; use alternate')
+        if self.copy and self.config.policy is not Policy.ALTERNATE:
+            raise ValueError(
+                f'copy under policy {self.config.policy.value}: a copy is taken at even '
+                'distances, and nobody judges it; use alternate'
+            )
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..boxes import Geometry
+from ..carrying import Picture
 from ..config import StreamConfig
 from ..data.base import Clip, Truth
 from ..engine import StreamingDetector
@@ -248,6 +249,10 @@ class FeatureStore:
     def preview(self, loaded: Sequence[Stored]) -> Maps:
         """Give features of the thumbnails of frames."""
         return self.previews([one.number for one in loaded])
+
+    def picture(self, loaded: Stored) -> Picture:
+        """Give what the motion of boxes is measured on."""
+        return Picture.of(self.thumbnail(loaded.number), loaded.geometry.image_size)
 
     def thumbnail(self, frame: int) -> NDArray[np.uint8]:
         """Give a small grey picture of a frame, as baselines make it of the whole image."""

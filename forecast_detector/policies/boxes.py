@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
+from ..carrying import within
 from ..data.base import Clip
 from ..engine.reading import load_image
 from ..flow import grey_thumbnail
@@ -152,7 +153,7 @@ class BoxBaseline:
 
     def _skip(self, frame: Frame) -> Step:
         detections, carry_ms = _timed(self.carrier.skip, frame)
-        return Step(_within(detections, self._size), Action.FORECAST, carry_ms)
+        return Step(within(detections, self._size), Action.FORECAST, carry_ms)
 
 
 class ScheduledBoxes:
@@ -195,7 +196,7 @@ class ScheduledBoxes:
             )
         else:
             detections, carry_ms = _timed(self.carrier.skip, frame)
-            detections = _within(detections, self._size)
+            detections = within(detections, self._size)
         step = replace(step, detections=detections, latency_ms=step.latency_ms + carry_ms)
         return _look_ahead(step, self.carrier, self._size) if self.anticipates else step
 
@@ -203,7 +204,7 @@ class ScheduledBoxes:
 def _look_ahead(step: Step, carrier: Carrier, size: tuple[int, int]) -> Step:
     """Add where the boxes will be at the next frame; the carrier itself stays as it is."""
     start = time.perf_counter()
-    ahead = _within(deepcopy(carrier).skip(None), size)
+    ahead = within(deepcopy(carrier).skip(None), size)
     return replace(step, anticipated=ahead, anticipation_ms=_ms_since(start))
 
 
@@ -219,10 +220,3 @@ def _timed(
 
 def _ms_since(start: float) -> float:
     return 1e3 * (time.perf_counter() - start)
-
-
-def _within(detections: Detections, size: tuple[int, int]) -> Detections:
-    """Cut boxes at the border of the image; those that left it are gone."""
-    boxes = np.clip(detections.boxes, 0, np.array(size * 2, np.float32))
-    kept = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-    return Detections(boxes[kept], detections.scores[kept], detections.labels[kept])

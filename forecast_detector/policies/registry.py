@@ -13,6 +13,9 @@ from .detector import DetectorRunner, evaluation_config
 from .step import Runner
 from .table import CARRIERS, POLICIES, TABLE
 
+# What the engine does by itself.
+LIVE = {policy.value for policy in Policy}
+
 
 def carry_boxes(
     policy: str, reader: Runner, read_every: int = 1, anticipates: bool = False
@@ -60,7 +63,7 @@ def make_runner(
     if entry is None or policy == 'oracle':
         known = [name for name in POLICIES if name != 'oracle']
         raise ValueError(f'policy {policy!r} is none that runs frame by frame; these do: {known}')
-    if entry.carrier:
+    if entry.carrier and policy not in LIVE:
         decides = (
             evaluation_config(Policy.SCHEDULER, p, **changes) if entry.takes_p
             else evaluation_config(Policy.READ)

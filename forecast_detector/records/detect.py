@@ -40,6 +40,7 @@ class DetectedClip:
     """
     A video or a bag.
 
+    :ivar p: threshold; None where the policy takes none. Likewise ``read_every``.
     :ivar read: how many frames were READ; ``forecast`` likewise.
     :ivar skipped: how many could not be used.
     """
@@ -47,7 +48,9 @@ class DetectedClip:
     source: str
     weights: str
     sha256: str
-    p: float
+    policy: str = field(default='scheduler', kw_only=True)
+    p: float | None
+    read_every: Count | None = field(default=None, kw_only=True)
     labels: list[str]
     read: Count
     forecast: Count

@@ -100,6 +100,22 @@ def test_limit_and_policy_are_dynamic(graph: Graph, front: Camera) -> None:
     assert {d.reason for d in decisions} == {ForecastDecision.POLICY}
 
 
+def test_boxes_are_carried_between_reads(graph: Graph, front: Camera) -> None:
+    front.ask()
+    graph.set(policy='flow', read_every=3)
+    answers = [front.ask() for _ in range(5)]
+    graph.set(policy='scheduler')
+    back = front.ask()[1]
+    decisions = [decision for _, decision in answers]
+    assert [d.action for d in decisions] == [READ, FORECAST, FORECAST, READ, FORECAST]
+    assert decisions[0].reason == back.reason == ForecastDecision.RESET
+    assert decisions[0].reason_detail == "policy changed from 'scheduler' to 'flow'"
+    assert {d.reason_detail for d in decisions[1:]} == {'policy flow, every 3'}
+    read, *carried = (
+        {box.results[0].hypothesis.score for box in found.detections} for found, _ in answers[:3])
+    assert read and all(scores <= read for scores in carried)
+
+
 @pytest.mark.parametrize(
     ('name', 'value', 'reason'),
     [

@@ -104,9 +104,12 @@ def test_lossless_live_is_offline_cameras_and_loops_included(
     assert live['provenance']['mode'] == 'live'
 
 
-def test_lossless_goes_on_over_an_unusable_image(tiny_weights: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize('policy', ['read', 'flow'])
+def test_lossless_goes_on_over_an_unusable_image(
+    tiny_weights: Path, tmp_path: Path, policy: str
+) -> None:
     bag = write_bag(tmp_path / 'bag', bad=4)
-    options = ('--image-topic', '/right/image_raw/compressed', '--policy', 'read')
+    options = ('--image-topic', '/right/image_raw/compressed', '--policy', policy)
     offline = replay(bag, tiny_weights, tmp_path / 'offline', *options)
     live = replay(bag, tiny_weights, tmp_path / 'live', *options, '--live', '--lossless',
                   '--rate', '2')
