@@ -52,7 +52,7 @@ class Replay(JsonOptions, DetectorOptions, ReferenceOptions):
         'Detection2DArray to score by, one a camera in their order; default: the one beside the '
         'camera, or the only one', (), nargs='+', action='extend', metavar='T')
     no_truth: bool = option('take no truth: score nothing, or by --reference read alone', False)
-    weights: str = option('file or shipped name', 'foda')
+    weights: str = option('file or shipped name', 'coco')
     policy: str = stream_option('policy')
     p: float = stream_option('p')
     read_every: int = stream_option('read_every', metavar='K')
