@@ -11,11 +11,15 @@ import pytest
 import yaml
 
 from forecast_detector import node
+from forecast_detector.checkpoint import Checkpoint
 from forecast_detector.cli.command import parse
 from forecast_detector.cli.demo import Demo
+from forecast_detector.cli.live_line import LiveLine
+from forecast_detector.demo import agreement
 from forecast_detector.demo.agreement import agreement50
 from forecast_detector.demo.processes import Children, parameter_arguments
 from forecast_detector.demo.show import check_answered, live_line
+from forecast_detector.demo.source import Source
 from forecast_detector.demo.summary import summarise, table
 from forecast_detector.records.codec import to_plain
 from forecast_detector.records.detect import DemoTimes
@@ -150,6 +154,10 @@ def test_agreement_is_with_reading_every_frame(tmp_path: Path) -> None:
     # One box of four is where the last one was, and the weakest.
     stale = [*same[:3], given(stamps[3], [*box_at(stamps[2]), 0.7, 'cat'])]
     assert agreement_of(bag, stale, Reading()) == 0.75
+    # Of two images of one time nobody knows whose the answer is.
+    twins = write_bag(tmp_path / 'twins', 10**9, 2 * 10**9, 2 * 10**9)
+    answers = [same[0], given(2 * 10**9, [0, 0, 1, 1, 0.9, 'dog'])]
+    assert agreement_of(twins, answers, Reading()) == 1.0
     other = [given(stamp, [*box_at(stamp), 0.8, 'dog']) for stamp in stamps]
     assert agreement_of(bag, other, Reading()) == 0.0
 
@@ -158,6 +166,18 @@ def test_agreement_of_nothing_is_none(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', 10**9)
     assert agreement_of(bag, [given(10**9)], Reading(blind=True)) is None
     assert agreement_of(bag, [], Reading()) is None
+
+
+def test_an_interrupt_while_it_compares_leaves_the_agreement_out(
+    tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(agreement, 'agreement50', interrupted)
+    played, command = Source('clip', 'clip', 10.0), parse(Demo, ['--device', 'cpu'])
+    assert command._agreement50(played, tiny_checkpoint, {'answers': []}, LiveLine()) is None
+    assert 'agreement50 is not computed' in capsys.readouterr().err
 
 
 def test_the_summary_has_the_agreement() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -47,16 +48,19 @@ def agreement50(
     :param bag: what it recorded; ``topic``: of the images.
     :param detector: of the same weights and policy ``read``.
     :param say: given the progress.
-    :returns: None where reading sees nothing.
+    :returns: None where reading sees nothing. Images that share a stamp are not judged: nobody
+        knows whose answer is whose.
     """
-    clip = RosbagClip(bag, topic)
+    clip = RosbagClip(bag, topic, truth_topic='')
     truths = as_truths(read_every_frame(clip, detector, say), REFERENCE_SCORE)
     clip.release()
     given = {answer['stamp_ns']: answer['objects'] for answer in answers}
+    stamps_ns = [clip.stamp_ns(index) for index in range(len(clip))]
+    times = Counter(stamps_ns)
     pairs = [
         (as_detections(given[stamp_ns], detector.labels), truth)
-        for truth, stamp_ns in zip(truths, map(clip.stamp_ns, range(len(clip))))
-        if stamp_ns in given and truth.annotated
+        for truth, stamp_ns in zip(truths, stamps_ns)
+        if stamp_ns in given and times[stamp_ns] == 1 and truth.annotated
     ]
     if not pairs:
         return None
