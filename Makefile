@@ -1,5 +1,5 @@
 # `make setup` is safe to repeat and to interrupt; every other target runs it first.
-# Variables:  PYTHON, TORCH_INDEX_URL (setup);  VIDEO, BAG, TOPIC, P, WEIGHTS (demo).
+# Variables:  PYTHON, TORCH_INDEX_URL (setup);  SOURCE, VIDEO, BAG, TOPIC, P, WEIGHTS, FRAMES (demo).
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -7,11 +7,13 @@ SHELL := /bin/bash
 
 PYTHON ?=
 TORCH_INDEX_URL ?=
+SOURCE ?=
 VIDEO ?=
 BAG ?=
 TOPIC ?=
 P ?=
 WEIGHTS ?=
+FRAMES ?=
 PYTEST_ARGS ?=
 
 export PYTHON TORCH_INDEX_URL
@@ -29,10 +31,10 @@ help:  ## Show this list
 setup:  ## Make .venv (Python, ROS 2) and .ros (interfaces); [PYTHON=] [TORCH_INDEX_URL=]
 	@scripts/setup
 
-demo: setup  ## Run the demo in a live ROS 2 graph; [VIDEO=] [BAG= [TOPIC=]] [P=] [WEIGHTS=]
-	@scripts/ros_env $(python) -m forecast_detector demo $(call option,VIDEO,video) \
-		$(call option,BAG,bag) $(call option,TOPIC,topic) $(call option,P,p) \
-		$(call option,WEIGHTS,weights)
+demo: setup  ## Run the demo; [VIDEO=] [BAG= [TOPIC=]] [SOURCE=synthetic] [P=] [WEIGHTS=] [FRAMES=]
+	@scripts/ros_env $(python) -m forecast_detector demo $(call option,SOURCE,source) \
+		$(call option,VIDEO,video) $(call option,BAG,bag) $(call option,TOPIC,topic) \
+		$(call option,P,p) $(call option,WEIGHTS,weights) $(call option,FRAMES,frames)
 
 test: lint types  ## Lint, check types, run the tests; [PYTEST_ARGS=]
 	@scripts/ros_env $(python) -m pytest $(PYTEST_ARGS)

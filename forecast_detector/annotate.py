@@ -34,17 +34,27 @@ def _unit(image: Image) -> float:
     return max(0.7, min(image.shape[:2]) / 480)
 
 
+def _thickness(image: Image) -> int:
+    """Return the width of the lines of boxes, pixels."""
+    return max(1, round(2 * _unit(image)))
+
+
+def _border(image: Image) -> int:
+    """Return the width of a forecast's frame, pixels."""
+    return max(3, 2 * _thickness(image))
+
+
 def _tag(image: Image, text: str, corner: tuple[int, int], colour: Colour) -> None:
-    """Write text on a filled plate above ``corner``, moved to lie in the image; in place."""
-    scale = 0.5 * _unit(image)
-    (width, height), base = cv2.getTextSize(text, _FONT, scale, 1)
-    pad = max(1, round(2 * _unit(image)))
-    x = min(max(0, corner[0]), max(0, image.shape[1] - width - 2 * pad))
-    y = min(max(height + base + 2 * pad, corner[1]), image.shape[0])
+    """Write text on a filled plate above ``corner``, moved to lie in the frame; in place."""
+    scale, stroke, pad = 0.5 * _unit(image), max(1, round(_unit(image))), _thickness(image)
+    (width, height), base = cv2.getTextSize(text, _FONT, scale, stroke)
+    frame = _border(image)
+    x = max(frame, min(corner[0], image.shape[1] - width - 2 * pad - frame))
+    y = min(max(height + base + 2 * pad + frame, corner[1]), image.shape[0] - frame)
     cv2.rectangle(image, (x, y - height - base - 2 * pad), (x + width + 2 * pad, y), colour, -1)
     dark = 0.3 * colour[0] + 0.59 * colour[1] + 0.11 * colour[2] < 110
     cv2.putText(image, text, (x + pad, y - base - pad), _FONT, scale,
-                (255, 255, 255) if dark else (0, 0, 0), 1, cv2.LINE_AA)
+                (255, 255, 255) if dark else (0, 0, 0), stroke, cv2.LINE_AA)
 
 
 def _corners(box: NDArray[np.float32]) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -71,7 +81,7 @@ def annotate(
         image = np.asarray(
             cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR), np.uint8
         )
-    thick = max(1, round(2 * _unit(image)))
+    thick = _thickness(image)
     if truth is not None:
         for box in truth.boxes * np.float32(scale):
             cv2.rectangle(image, *_corners(box), TRUTH_WHITE, 1)
@@ -84,7 +94,7 @@ def annotate(
         _tag(image, f'{name} {detections.scores[k]:.2f}', first, class_colour(label))
     if decision is not None and decision.action == Action.FORECAST:
         height, width = image.shape[:2]
-        border = max(3, 2 * thick)
+        border = _border(image)
         for k in range(border):
             cv2.rectangle(image, (k, k), (width - 1 - k, height - 1 - k), FORECAST_RED, 1)
         _tag(image, f'FORECAST {decision.frames_since_read}', (border, border), FORECAST_RED)

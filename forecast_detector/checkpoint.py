@@ -45,7 +45,7 @@ class Checkpoint:
 
 def find_weights(name: str | Path) -> Path:
     """
-    Find a weights file by its path, or by the name of shipped weights (``foda``).
+    Find a weights file by its path, or by the name of shipped weights (``coco``).
 
     :raises WeightsError: if there is none; lists the shipped ones.
     """

@@ -21,8 +21,8 @@ class NodeConfig:
     """What the node needs beside :class:`~forecast_detector.config.StreamConfig`."""
 
     weights: str = parameter(
-        'foda', 'Shipped weights by name (foda: debris on airfields, synthetic: the world of the '
-        'demo), or the path of a .safetensors file.', fixed='configure',
+        'coco', "Shipped weights by name (coco: COCO's 80 classes, such as person, car and dog; "
+        'foda: debris on airfields), or the path of a .safetensors file.', fixed='configure',
     )
     device: str = parameter(
         'auto', 'Where the network runs: auto (CUDA where it works, otherwise the CPU), cpu, '

@@ -20,6 +20,7 @@ MODULES = {
     'pytest-timeout': 'pytest_timeout',
     'pytest-xdist': 'xdist',
     'pyyaml': 'yaml',
+    'scikit-video': 'skvideo',
     'types-pyyaml': 'types-PyYAML',
 }
 # Needed in the environment itself whatever the system has: editable installs want new ones, and so

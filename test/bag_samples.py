@@ -5,11 +5,13 @@ import sqlite3
 from mcap.writer import CompressionType, IndexType, Writer
 import numpy as np
 
+from forecast_detector.bags import BagWriter
 from forecast_detector.bags.messages import default_typestore, IMAGE, make_header
 
 FIRST_NS = 5_000_000_000
 STEP_NS = 100_000_000
 TOPIC = '/cam/image_raw'
+STRING = 'std_msgs/msg/String'
 
 
 def image(k, stamp_ns=None, size=(32, 24)):
@@ -21,6 +23,16 @@ def image(k, stamp_ns=None, size=(32, 24)):
         is_bigendian=0, step=3 * width, data=np.full(3 * width * height, 10 * k % 256, np.uint8),
     )
     return bytes(default_typestore().serialize_cdr(message, IMAGE))
+
+
+def write_bag(path, *stamps_ns, topic=TOPIC):
+    """Write a bag with a flat image at each of some times, and one other message; returns it."""
+    types = default_typestore().types
+    with BagWriter(path) as bag:
+        for stamp_ns in stamps_ns:
+            bag.write_raw(topic, IMAGE, image(9, stamp_ns), stamp_ns)
+        bag.write('/chatter', STRING, types[STRING](data='no image'), FIRST_NS)
+    return path
 
 
 def definition(msgtype):

@@ -42,6 +42,30 @@ def test_only_forecasts_are_framed_in_red():
     assert (forecast[60:-10, 10:-10] == 90).all()
 
 
+@pytest.mark.parametrize(('size', 'scale'), [((272, 640), 480 / 272), ((2160, 3840), 1.0)])
+def test_names_are_as_easy_to_read_on_any_size(size, scale):
+    image = np.full((*size, 3), 90, np.uint8)
+    box = found([size[1] / 2, size[0] / 2, 0.9 * size[1], 0.9 * size[0]])
+    drawn = annotate(image, box, ('person',), decision(Action.FORECAST), scale=scale)
+    unit = drawn.shape[0] / 480
+    plate = (drawn == class_colour(0)).all(axis=2)
+    letters = (drawn < 40).all(axis=2)
+    # Black letters as high as an eightieth of the picture, on a plate that is as wide as they are.
+    rows, columns = np.nonzero(letters)
+    assert rows.max() - rows.min() >= 6 * unit
+    assert columns.max() - columns.min() >= 60 * unit
+    # In their rows, letters have their share of the plate: strokes grow with them.
+    part = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
+    assert letters[part].sum() >= 0.12 * (letters | plate)[part].sum()
+
+
+@pytest.mark.parametrize('box', [[260, 0, 320, 60], [0, 238, 60, 240]])
+def test_names_at_the_border_are_not_hidden_by_the_red_frame(box):
+    read, forecast = (annotate(GREY, found(box), ('bolt',), decision(a)) for a in Action)
+    letters = (read < 40).all(axis=2)
+    assert letters.any() and (forecast[letters] == read[letters]).all()
+
+
 def test_truth_and_scale():
     truth = Truth(np.array([[20, 20, 60, 60]], np.float32), np.zeros(1, np.int64),
                   np.zeros(1, np.int64))

@@ -64,7 +64,9 @@ ALLOWED = {
     },
     'report': {'policies', 'records'},
     'annotate': {'data', 'types'},
-    'demo': {'bags', 'data', 'node', 'records', 'scoring', 'types'},
+    'demo': {
+        'bags', 'data', 'engine', 'evaluation', 'node', 'records', 'scoring', 'types',
+    },
     # The robot's node; and the nodes around it, for demos and replays.
     'ros': {
         'checkpoint', 'config', 'engine', 'images', 'memory', 'msg', 'node', 'parameter', 'topics',

@@ -11,9 +11,13 @@ import pytest
 
 from forecast_detector.annotate import VideoWriter
 from forecast_detector.bags import BagWriter
+from forecast_detector.cli.command import parse
 from forecast_detector.cli.common import clear_results
+from forecast_detector.cli.detect import Detect
 from forecast_detector.cli.main import COMMANDS, main
+from forecast_detector.cli.replay import Replay
 from forecast_detector.data.synthetic import SyntheticWorld
+from forecast_detector.node import NodeConfig
 
 
 @pytest.fixture(scope='module')
@@ -32,6 +36,11 @@ def test_every_command_has_help(command, capsys):
         main([*([command] if command else []), '--help'])
     assert stop.value.code == 0
     assert 'usage: forecast-detector' in capsys.readouterr().out
+
+
+def test_the_node_and_the_commands_on_recordings_take_the_same_weights():
+    commands = parse(Detect, ['clip.mp4']), parse(Replay, ['--bag', 'bag'])
+    assert [command.weights for command in commands] == [NodeConfig().weights] * 2 == ['coco'] * 2
 
 
 def test_an_unknown_command_is_an_error(capsys):

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
+from bag_samples import write_bag
+from evaluation_samples import found
 import pytest
 import yaml
 
 from forecast_detector import node
+from forecast_detector.checkpoint import Checkpoint
 from forecast_detector.cli.command import parse
 from forecast_detector.cli.demo import Demo
+from forecast_detector.cli.live_line import LiveLine
+from forecast_detector.demo import agreement
+from forecast_detector.demo.agreement import agreement50
 from forecast_detector.demo.processes import Children, parameter_arguments
 from forecast_detector.demo.show import check_answered, live_line
-from forecast_detector.demo.source import check_source
+from forecast_detector.demo.source import Source
 from forecast_detector.demo.summary import summarise, table
+from forecast_detector.records.codec import to_plain
 from forecast_detector.records.detect import DemoTimes
+from forecast_detector.types import Action, Decision, Reason, StepResult
 
 BOX = [10.0, 10.0, 30.0, 30.0]
 
@@ -45,8 +54,8 @@ def test_summary_counts_and_measures() -> None:
 
 def test_without_truth_there_is_no_map50() -> None:
     numbers = {'images': 1, 'answers': [answer(0, 1.0, [], None)], 'shown_score': 0.3}
-    summary = summarise(numbers, 'clip.mp4', 'foda', 1.0)
-    assert summary.map50 is None
+    summary = summarise(numbers, 'clip.mp4', 'coco', 1.0)
+    assert summary.map50 is None and summary.agreement50 is None
     assert summary.latency_ms.forecast == DemoTimes(None, None)
     assert 'mAP' not in table(summary, numbers)
 
@@ -96,21 +105,86 @@ def test_missing_ros_is_one_line_with_the_remedy(monkeypatch: pytest.MonkeyPatch
     assert '\n' not in str(caught.value)
 
 
-def test_a_missing_source_is_named_before_anything_starts(tmp_path: Path) -> None:
-    with pytest.raises((OSError, ValueError), match='none.mp4'):
-        check_source(str(tmp_path / 'none.mp4'))
-
-
 @pytest.mark.parametrize('p', ['1.5', '-0.1', 'nan', 'high'])
 def test_p_outside_its_range_is_a_usage_error(p: str) -> None:
     with pytest.raises(SystemExit):
         parse(Demo, ['--p', p])
 
 
-def test_weights_follow_the_source() -> None:
-    assert parse(Demo, []).choose()[1] == 'synthetic'
-    assert parse(Demo, ['--video', 'clip.mp4']).choose()[1] == 'foda'
-    assert parse(Demo, ['--video', 'clip.mp4', '--weights', 'mine']).choose()[1] == 'mine'
+class Reading:
+    """In place of a detector: of each image a box that moves, and a weak one."""
+
+    labels = ('cat', 'dog')
+
+    def __init__(self, blind: bool = False) -> None:
+        self.steps, self.blind = 0, blind
+
+    def step(self, frames: dict) -> dict:
+        (stream, frame), = frames.items()
+        self.steps += 1
+        decision = Decision(Action.READ, Reason.POLICY, 1.0)
+        rows = [] if self.blind else [(*box_at(frame.stamp_ns), 0.9, 0), (*BOX, 0.3, 1)]
+        return {stream: StepResult(frame.stamp_ns, found(*rows), decision)}
+
+
+def box_at(stamp_ns: int) -> list[float]:
+    return [10.0 * stamp_ns / 1e9, 0.0, 10.0 * stamp_ns / 1e9 + 8, 8.0]
+
+
+def given(stamp_ns: int, *objects: list) -> dict:
+    return {'stamp_ns': stamp_ns, 'objects': list(objects)}
+
+
+def agreement_of(bag: Path, answers: list, detector: Reading) -> float | None:
+    return agreement50(
+        answers, bag, '/cam/image_raw', cast(Any, detector), lambda text: None)
+
+
+def test_agreement_is_with_reading_every_frame(tmp_path: Path) -> None:
+    stamps = [k * 10**9 for k in range(1, 5)]
+    bag = write_bag(tmp_path / 'bag', *stamps)
+    same = [given(stamp, [*box_at(stamp), 0.8, 'cat']) for stamp in stamps]
+    detector = Reading()
+    assert agreement_of(bag, same, detector) == 1.0
+    assert detector.steps == 4
+    # A frame that was dropped is not judged, but read: features follow from those before.
+    detector = Reading()
+    assert agreement_of(bag, same[:2] + same[3:], detector) == 1.0
+    assert detector.steps == 4
+    # One box of four is where the last one was, and the weakest.
+    stale = [*same[:3], given(stamps[3], [*box_at(stamps[2]), 0.7, 'cat'])]
+    assert agreement_of(bag, stale, Reading()) == 0.75
+    # Of two images of one time nobody knows whose the answer is.
+    twins = write_bag(tmp_path / 'twins', 10**9, 2 * 10**9, 2 * 10**9)
+    answers = [same[0], given(2 * 10**9, [0, 0, 1, 1, 0.9, 'dog'])]
+    assert agreement_of(twins, answers, Reading()) == 1.0
+    other = [given(stamp, [*box_at(stamp), 0.8, 'dog']) for stamp in stamps]
+    assert agreement_of(bag, other, Reading()) == 0.0
+
+
+def test_agreement_of_nothing_is_none(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'bag', 10**9)
+    assert agreement_of(bag, [given(10**9)], Reading(blind=True)) is None
+    assert agreement_of(bag, [], Reading()) is None
+
+
+def test_an_interrupt_while_it_compares_leaves_the_agreement_out(
+    tiny_checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(agreement, 'agreement50', interrupted)
+    played, command = Source('clip', 'clip', 10.0), parse(Demo, ['--device', 'cpu'])
+    assert command._agreement50(played, tiny_checkpoint, {'answers': []}, LiveLine()) is None
+    assert 'agreement50 is not computed' in capsys.readouterr().err
+
+
+def test_the_summary_has_the_agreement() -> None:
+    numbers = {'images': 1, 'answers': [answer(0, 1.0, [], None)], 'shown_score': 0.3}
+    summary = summarise(numbers, 'clip.mp4', 'coco', 1.0, 0.81234)
+    assert to_plain(summary)['agreement50'] == 0.8123
+    assert 'agreement@0.5 0.812' in table(summary, numbers)
 
 
 def test_the_live_line_tells_what_is_going_on() -> None:

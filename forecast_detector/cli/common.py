@@ -45,7 +45,7 @@ class DeviceOptions(Command):
 class DetectorOptions(DeviceOptions):
     """What detects, and how images are laid into it."""
 
-    weights: str = option('file or shipped name, such as foda')
+    weights: str = option('file or shipped name, such as coco')
     input_size: Sequence[int] | None = option(
         "of the network's input, multiples of 32; default: as trained", None,
         options.whole(32, 32), nargs=2, metavar=('HEIGHT', 'WIDTH'))

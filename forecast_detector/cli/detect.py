@@ -34,7 +34,7 @@ class Detect(JsonOptions, DetectorOptions, PolicyOptions):
     """Options of ``detect``."""
 
     source: str = option('video or image file, or folder or file of a bag', flags=())
-    weights: str = option('file or shipped name', 'foda')
+    weights: str = option('file or shipped name', 'coco')
     topic: str | None = option('image topic of the bag; default: the only one', None)
     score_threshold: float = stream_option('score_threshold')
     video: str | None = option('annotated video (mp4) to write', None, metavar='FILE')

@@ -71,7 +71,7 @@ def _latency(text: str) -> Latencies:
 class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
     """Options of ``evaluate``."""
 
-    weights: str = option('file or shipped name, such as foda', '', one_of='source',
+    weights: str = option('file or shipped name, such as coco', '', one_of='source',
                           required=True)
     source: str | None = option(
         'score these detections (COCO results) again; opens neither images nor weights',

@@ -15,7 +15,7 @@ from .common import JsonOptions
 class Info(JsonOptions):
     """Options of ``info``."""
 
-    weights: str = option('file or shipped name, such as foda', flags=())
+    weights: str = option('file or shipped name, such as coco', flags=())
 
     def run(self) -> int:
         """Show the file."""

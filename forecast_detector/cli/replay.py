@@ -52,7 +52,7 @@ class Replay(JsonOptions, DetectorOptions, PolicyOptions, ReferenceOptions):
         'Detection2DArray to score by, one a camera in their order; default: the one beside the '
         'camera, or the only one', (), nargs='+', action='extend', metavar='T')
     no_truth: bool = option('take no truth: score nothing, or by --reference read alone', False)
-    weights: str = option('file or shipped name', 'foda')
+    weights: str = option('file or shipped name', 'coco')
     max_gap_s: float = stream_option('max_gap_s', metavar='S')
     score_threshold: float = stream_option(
         'score_threshold', 'weaker detections are scored but not written')

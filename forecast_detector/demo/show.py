@@ -11,6 +11,7 @@ from typing import Any
 
 from ..node import DETECTOR, DEVICE_MARK, UNCONFIGURED_MARK
 from .processes import Child, Children, read_live
+from .source import Source
 
 CAMERA = 'forecast_detector.graph.camera_node'
 RECORDER = 'forecast_detector.graph.recorder_node'
@@ -26,7 +27,7 @@ class Show:
     """
     What is shown.
 
-    :ivar source: ``synthetic``, a video file or a bag.
+    :ivar source: what is played.
     :ivar topic: image topic of the bag; '' takes its only one.
     :ivar fps: of the annotated video.
     :ivar frames: at most so many; 0 plays all.
@@ -35,7 +36,7 @@ class Show:
     :ivar quiet_s: silence after the last image that ends the recording.
     """
 
-    source: str
+    source: Source
     weights: Path
     out: Path
     p: float
@@ -50,7 +51,7 @@ class Show:
     def camera(self) -> dict[str, Any]:
         """Parameters of the camera node; it starts when detector and recorder listen."""
         return {
-            'source': self.source,
+            'source': self.source.place,
             'bag_topic': self.topic,
             'frames': self.frames,
             'rate_hz': self.rate_hz,
@@ -83,7 +84,7 @@ class Show:
 
 def run(show: Show, say: Callable[[str], None], note: Callable[[str], None]) -> Path:
     """
-    Run the processes until the source is played and answered.
+    Run the processes until the source is played and answered; Ctrl-C ends a camera.
 
     :param say: given the live line whenever it changes.
     :param note: given, once, where the detector runs and why.
@@ -98,7 +99,14 @@ def run(show: Show, say: Callable[[str], None], note: Callable[[str], None]) -> 
         detector = children.start('detector', DETECTOR, show.detector())
         camera = children.start('camera', CAMERA, show.camera())
         say('starting camera, detector and recorder')
-        _watch(show, children, (camera, detector, recorder), live_file, say, note)
+        graph = camera, detector, recorder
+        try:
+            _watch(show, children, graph, live_file, say, note)
+        except KeyboardInterrupt:
+            if show.source.ends or not read_live(live_file).get('answers'):
+                raise
+            camera.ask_to_end()
+            _watch(show, children, graph, live_file, say, _ignore)  # for the answers on their way
         for child in (recorder, detector):
             if child.stop() != 0:
                 raise child.failure('did not end well')
@@ -106,6 +114,10 @@ def run(show: Show, say: Callable[[str], None], note: Callable[[str], None]) -> 
         check_answered(json.loads(numbers.read_text()), detector)
     live_file.unlink(missing_ok=True)
     return numbers
+
+
+def _ignore(text: str) -> None:
+    """Show nothing."""
 
 
 def check_answered(numbers: Mapping[str, Any], detector: Child) -> None:

@@ -26,6 +26,15 @@ def read_numbers(path: Path) -> dict[str, Any]:
     return numbers
 
 
+def as_detections(objects: Sequence[Sequence[Any]], labels: Sequence[str]) -> Detections:
+    """
+    Make detections of the objects of an answer.
+
+    :param labels: class names to number them by.
+    """
+    return Detections(*_columns(objects, labels))
+
+
 def _columns(
     objects: Sequence[Sequence[Any]], labels: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -45,7 +54,7 @@ def map50(answers: Sequence[Mapping[str, Any]]) -> float | None:
     names = sorted({o[5] for a in judged for o in [*a['objects'], *a['truth']]})
     if not judged or not names:
         return None
-    detections = [Detections(*_columns(a['objects'], names)) for a in judged]
+    detections = [as_detections(a['objects'], names) for a in judged]
     truths = []
     for answer in judged:
         boxes, _, labels = _columns(answer['truth'], names)
@@ -61,8 +70,15 @@ def latencies(answers: Sequence[Mapping[str, Any]], action: Action) -> DemoTimes
     return DemoTimes(*(round(float(np.percentile(times, share)), 3) for share in (50, 95)))
 
 
-def summarise(numbers: Mapping[str, Any], source: str, weights: str, p: float) -> DemoSummary:
-    """Sum up, for ``summary.json``."""
+def summarise(
+    numbers: Mapping[str, Any], source: str, weights: str, p: float,
+    agreement50: float | None = None,
+) -> DemoSummary:
+    """
+    Sum up, for ``summary.json``.
+
+    :param agreement50: see :func:`~.agreement.agreement50`; None where it was not computed.
+    """
     answers = numbers['answers']
     read = sum(a['action'] == Action.READ for a in answers)
     precision = map50(answers)
@@ -70,6 +86,7 @@ def summarise(numbers: Mapping[str, Any], source: str, weights: str, p: float) -
         source, weights, p, numbers['images'], read, len(answers) - read,
         numbers['images'] - len(answers),
         None if precision is None else round(precision, 4),
+        None if agreement50 is None else round(agreement50, 4),
         DemoStepTimes(latencies(answers, Action.READ), latencies(answers, Action.FORECAST)),
     )
 
@@ -99,4 +116,7 @@ def table(summary: DemoSummary, numbers: Mapping[str, Any]) -> str:
     )
     if summary.map50 is not None:
         rows.append(('mAP@0.5', f'{summary.map50:.3f} of the answered frames'))
+    if summary.agreement50 is not None:
+        rows.append(('agreement@0.5', f'{summary.agreement50:.3f} of the answered frames with '
+                                      'reading every one'))
     return '\n'.join(f'  {name:<14}{text}' for name, text in rows)

@@ -1,4 +1,4 @@
-"""A camera that plays a recording or the synthetic world, then ends."""
+"""Plays a recording or the synthetic world and ends; or passes on a camera of the machine."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class CameraConfig:
     """What is played, and where."""
 
     source: str = parameter(
-        'synthetic', 'synthetic, a video file, or a rosbag2 folder or .mcap file.',
+        'synthetic', 'synthetic, a video file, a camera (/dev/video0), or a rosbag2 folder or '
+        '.mcap file.',
     )
     bag_topic: str = parameter('', 'Image topic of the bag; empty takes its only one.')
     image_topic: str = parameter('camera/image_raw', 'Topic to publish on; truth goes beside it.')

@@ -1,4 +1,4 @@
-"""What the camera node plays: the synthetic world, a video file, or the images of a bag."""
+"""What the camera node plays: the synthetic world, a video, a camera, the images of a bag."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 import logging
 from pathlib import Path
+import time
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +19,7 @@ from ..bags import BagReader, MessageError, Record
 from ..bags.finding import is_bag
 from ..bags.messages import COMPRESSED_IMAGE, stamp_to_ns
 from ..data.base import Clip, Truth
+from ..data.camera import is_camera, next_image, open_camera
 from ..data.synthetic import load_synthetic
 from ..data.video import VideoClip
 from ..demo.source import SYNTHETIC
@@ -125,6 +127,32 @@ class BagSource:
                 yield Shot(after_s, recorded_image(message, kind))
 
 
+@dataclass(frozen=True)
+class LiveSource:
+    """Plays a camera of this machine until it is stopped, stamped as the images come."""
+
+    path: Path
+    frame_id: str
+
+    def shots(self, start_ns: int) -> Iterator[Shot]:
+        """
+        Play.
+
+        :raises OSError: if the camera cannot be used, or gives no more images.
+        """
+        begin_s = time.monotonic()
+        capture = open_camera(self.path)
+        try:
+            while True:
+                image = next_image(capture, self.path)
+                after_s = time.monotonic() - begin_s
+                stamp = from_ns(start_ns + round(after_s * 1e9))
+                yield Shot(after_s, image_message(Header(stamp=stamp, frame_id=self.frame_id),
+                                                  image))
+        finally:
+            capture.release()
+
+
 def _tell_broken(record: Record, error: MessageError) -> None:
     _logger.warning('passed over: %s', error)
 
@@ -167,14 +195,18 @@ def open_source(
     """
     Open a source.
 
-    :param source: ``synthetic``, a video file, or the folder or file of a bag.
+    :param source: ``synthetic``, a video file, a camera, or the folder or file of a bag.
     :param topic: image topic of the bag; '' takes its only one.
     :raises FileNotFoundError: if there is no such file.
-    :raises ValueError: if it cannot be played.
+    :raises ValueError: if it cannot be played; for a rate of a camera.
     """
     path = Path(source)
     if source == SYNTHETIC:
         return synthetic_source(frames, seed, frame_id, rate_hz)
+    if is_camera(path):
+        if rate_hz:
+            raise ValueError(f'rate_hz: {rate_hz:g}, but {path} has its own rate; leave it at 0')
+        return LiveSource(path, frame_id)
     if is_bag(path):
         with BagReader(path) as bag:
             topic = bag.image_topic(topic or None)

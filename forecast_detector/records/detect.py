@@ -81,6 +81,9 @@ class DemoSummary:
 
     :ivar frames: images that were heard; ``dropped``: those of them without an answer.
     :ivar map50: over the answered frames, None without truth.
+    :ivar agreement50: average precision over them against what reading every frame gives with the
+        same weights, 0 to 1. None where it was not computed: of a camera, of the synthetic world,
+        or because nobody wanted it; and where reading finds nothing.
     """
 
     source: str
@@ -91,4 +94,5 @@ class DemoSummary:
     forecast: Count
     dropped: int
     map50: float | None
+    agreement50: float | None
     latency_ms: DemoStepTimes

@@ -6,7 +6,9 @@ pytest.importorskip('rclpy', reason='needs ROS 2: run `make test`')
 pytest.importorskip('forecast_detector.msg', reason='messages not built: run `make test`')
 
 from matroska import jpegs, matroska  # noqa: E402
+import numpy as np  # noqa: E402
 
+from forecast_detector.graph import playback  # noqa: E402
 from forecast_detector.graph.playback import open_source  # noqa: E402
 
 STAMPS_MS = [0, 33, 500, 510, 4000]
@@ -28,3 +30,40 @@ def test_a_video_is_played_by_its_stamps(tmp_path):
 
 def test_a_rate_goes_before_the_stamps(tmp_path):
     assert [shot.after_s for shot in play(tmp_path, 10.0)] == [0, 0.1, 0.2, 0.3, 0.4]
+
+
+class Camera:
+    """In place of OpenCV's: two blue images, then it is pulled out."""
+
+    def __init__(self):
+        self.left, self.is_released = 2, False
+
+    def read(self):
+        self.left -= 1
+        if self.left < 0:
+            return False, None
+        return True, np.full((4, 6, 3), (200, 0, 0), np.uint8)
+
+    def release(self):
+        self.is_released = True
+
+
+def test_a_camera_plays_until_it_gives_no_more_images(monkeypatch):
+    camera = Camera()
+    monkeypatch.setattr(playback, 'open_camera', lambda path: camera)
+    shots = open_source('/dev/video0', 'lens', 0, 0.0, 0, '').shots(2 * 10 ** 9)
+    first, second = next(shots), next(shots)
+    assert (first.image.width, first.image.height, first.image.encoding) == (6, 4, 'rgb8')
+    assert list(first.image.data[:3]) == [0, 0, 200] and first.truth is None
+    assert 0 <= first.after_s <= second.after_s
+    for shot in (first, second):
+        stamp = shot.image.header.stamp
+        assert stamp.sec + stamp.nanosec / 1e9 == pytest.approx(2 + shot.after_s)
+    with pytest.raises(OSError, match='/dev/video0: the camera gives no image'):
+        next(shots)
+    assert camera.is_released
+
+
+def test_a_camera_is_not_played_at_another_rate():
+    with pytest.raises(ValueError, match='rate_hz: 5, but /dev/video0 has its own rate'):
+        open_source('/dev/video0', 'lens', 0, 5.0, 0, '')
