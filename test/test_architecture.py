@@ -47,8 +47,8 @@ ALLOWED = {
         'postprocess', 'records', 'scoring', 'types',
     },
     'training': {
-        'boxes', 'checkpoint', 'config', 'data', 'engine', 'model', 'postprocess', 'settings',
-        'shipped', 'types',
+        'boxes', 'checkpoint', 'config', 'data', 'engine', 'evaluation', 'model', 'postprocess',
+        'settings', 'shipped', 'types',
     },
     'diagnosis': {
         'boxes', 'config', 'data', 'engine', 'evaluation', 'policies', 'records', 'scoring',

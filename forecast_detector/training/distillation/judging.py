@@ -99,8 +99,7 @@ def make_lessons(
             runs = readings.draw(rng, count, recipe.frames, recipe.thinning, recipe.cut)
             made.append(_follow(network, readings, runs, recipe))
             bar.update(count)
-            if interrupt.requested():
-                break
+            interrupt.stop_if_requested('between two runs of forecasts')
     return Lessons(*(torch.cat(parts) for parts in zip(*made)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ from ..run_facts import claim, data_facts, weights_digest
 from .forecast import train_forecast
 from .judging import train_scheduler
 from .readings import Readings
-from .recipe import DistillConfig
+from .recipe import DistillConfig, load_distill_config
 
 PHASES: dict[str, Callable[[YoloxNetwork, Readings, DistillConfig, Path, Log], None]] = {
     'forecast': train_forecast, 'scheduler': train_scheduler,
@@ -45,6 +45,18 @@ def load_start(named: str) -> Checkpoint:
             'YOLOX weights: import some with forecast-detector import, or name coco'
         )
     return start
+
+
+def configure(recipe: Path, start: Checkpoint, seed: int | None = None) -> DistillConfig:
+    """
+    Read a recipe for the weights that training starts from.
+
+    :param seed: instead of the recipe's.
+    :raises ValueError: for unknown keys or values outside their range; names the file.
+    """
+    assert isinstance(start.config, YoloxConfig)
+    config = load_distill_config(recipe, start.config)
+    return config if seed is None else replace(config, seed=seed)
 
 
 def grown(start: YoloxNetwork, config: YoloxConfig, seed: int) -> YoloxNetwork:
@@ -98,6 +110,9 @@ def read_all(
         ClipView(clip, range(most)) if 0 < most < len(clip) else clip
         for clip in clips if len(clip) > 1
     ]
+    if not cut:
+        raise ValueError(
+            f'none of {len(clips)} clips has two frames: there is no motion to learn from')
     with tqdm(total=sum(map(len, cut)), desc='reading', unit='frame') as bar:
         return Readings(FeatureStore(detector, cut, bar.update, 8 << 30, half=True))
 
