@@ -50,6 +50,10 @@ ALLOWED = {
         'boxes', 'checkpoint', 'config', 'data', 'engine', 'evaluation', 'model', 'postprocess',
         'settings', 'shipped', 'types',
     },
+    'adaptation': {
+        'checkpoint', 'config', 'data', 'engine', 'evaluation', 'model', 'policies', 'records',
+        'scoring', 'training', 'types',
+    },
     'diagnosis': {
         'boxes', 'config', 'data', 'engine', 'evaluation', 'policies', 'records', 'scoring',
         'training', 'types',
@@ -73,8 +77,8 @@ ALLOWED = {
     # Above all: nothing imports these.
     'executables': {'node'},
     'cli': {
-        'annotate', 'bags', 'checkpoint', 'config', 'data', 'demo', 'device', 'diagnosis',
-        'engine', 'evaluation', 'memory', 'node', 'parameter', 'policies', 'records',
+        'adaptation', 'annotate', 'bags', 'checkpoint', 'config', 'data', 'demo', 'device',
+        'diagnosis', 'engine', 'evaluation', 'memory', 'node', 'parameter', 'policies', 'records',
         'replay', 'report', 'scoring', 'shipped', 'topics', 'training', 'types',
     },
     '__main__': {'cli'},

@@ -229,7 +229,7 @@ def test_a_stopped_run_ends_as_one_that_was_not(start, tmp_path, monkeypatch, ph
 
     with monkeypatch.context() as patch, interrupt.graceful():
         if phase == 'lessons':
-            patch.setattr(judging, '_follow', interrupted(judging._follow))
+            patch.setattr(judging, 'follow_runs', interrupted(judging.follow_runs))
         elif phase == 'scheduler':
             patch.setattr(judging, 'run_loss', interrupted(judging.run_loss))
         else:

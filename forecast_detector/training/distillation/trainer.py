@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
 import json
@@ -30,6 +30,17 @@ from .recipe import DistillConfig, load_distill_config
 PHASES: dict[str, Callable[[YoloxNetwork, Readings, DistillConfig, Path, Log], None]] = {
     'forecast': train_forecast, 'scheduler': train_scheduler,
 }
+
+
+Plan = Callable[[YoloxNetwork, Readings, DistillConfig], DistillConfig]
+OnBad = Callable[[Clip, Exception], None]
+
+
+def as_it_is(
+    network: YoloxNetwork, readings: Readings, config: DistillConfig
+) -> DistillConfig:
+    """Train by the recipe."""
+    return config
 
 
 def load_start(named: str) -> Checkpoint:
@@ -74,12 +85,17 @@ def grown(start: YoloxNetwork, config: YoloxConfig, seed: int) -> YoloxNetwork:
 
 def distill(
     config: DistillConfig, dataset: ClipDataset, start: Checkpoint, out: Path,
-    device: torch.device,
+    device: torch.device, facts: Mapping[str, str] | None = None, plan: Plan = as_it_is,
+    on_bad: OnBad | None = None,
 ) -> Path:
     """
     Train on videos without labels; goes on where an earlier run stopped.
 
     :param out: folder for the log, the states to resume from, and the weights.
+    :param facts: what else a run that goes on has to share with the one before.
+    :param plan: given network, readings and recipe; returns the recipe to train by.
+    :param on_bad: called with clips that cannot be used, which are left out; without it the
+        first one raises.
     :returns: the weights file, ``out/<name>.safetensors``.
     :raises ValueError: for data without frames, and for a folder that holds another run.
     """
@@ -88,9 +104,10 @@ def distill(
     out.mkdir(parents=True, exist_ok=True)
     log = open_logs(out)
     source = f'{start.path.name} ({weights_digest([start.network])[:16]})'
-    claim(out, {'start': source, 'data set': data_facts(dataset)})
-    readings = read_all(network, start, dataset.clips, config, device)
+    claim(out, {'start': source, 'data set': data_facts(dataset), **(facts or {})})
+    readings = read_all(network, start, dataset.clips, config, device, on_bad)
     network.to(device)
+    config = plan(network, readings, config)
     for name in config.phases:
         PHASES[name](network, readings, config, out / f'{name}.pt', log)
     path = out / f'{config.name}.safetensors'
@@ -100,9 +117,9 @@ def distill(
 
 def read_all(
     network: YoloxNetwork, start: Checkpoint, clips: Sequence[Clip], config: DistillConfig,
-    device: torch.device,
+    device: torch.device, on_bad: OnBad | None = None,
 ) -> Readings:
-    """Read every frame once."""
+    """Read every frame once, see :func:`distill`."""
     checkpoint = Checkpoint(network, config.model, start.info, start.sha256, start.path)
     detector = StreamingDetector(checkpoint, StreamConfig(), str(device))
     most = config.frames_a_clip
@@ -114,7 +131,7 @@ def read_all(
         raise ValueError(
             f'none of {len(clips)} clips has two frames: there is no motion to learn from')
     with tqdm(total=sum(map(len, cut)), desc='reading', unit='frame') as bar:
-        return Readings(FeatureStore(detector, cut, bar.update, 8 << 30, half=True))
+        return Readings(FeatureStore(detector, cut, bar.update, 8 << 30, on_bad, half=True))
 
 
 def provenance(config: DistillConfig, start: Checkpoint, source: str) -> dict[str, str]:
