@@ -87,10 +87,10 @@ def tiny_recipe(**changes):
     return replace(config, **changes)
 
 
-def write_scenes(path, frames, fps=20.0, seed=0):
-    """Write a video of a moving scene."""
+def write_scenes(path, frames, fps=20.0, seed=0, every=1):
+    """Write a video of a scene that moves every so many frames."""
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), fps, (64, 64))
     for k in range(frames):
-        writer.write(np.ascontiguousarray(scene(k, seed=seed)[:, :, ::-1]))
+        writer.write(np.ascontiguousarray(scene(k // every, seed=seed)[:, :, ::-1]))
     writer.release()
     return path

@@ -18,8 +18,9 @@ from ..data.voc_video import ImageFilesClip
 
 # Of the time of a recording this share, its end, is kept aside.
 ASIDE = 1 / 5
-# Frames that either part of a recording has at least: what follows is judged by so few.
-LEAST_LEARNT, LEAST_ASIDE = 40, 10
+# Frames that either part has at least: for runs of forecasts to learn from, and for one READ in
+# eight to judge by.
+LEAST_LEARNT, LEAST_ASIDE = 32, 8
 CHUNK = 1 << 20
 OnBad = Callable[[Path, Exception], None]
 
