@@ -51,8 +51,12 @@ ALLOWED = {
         'policies', 'postprocess', 'records', 'scoring', 'types',
     },
     'training': {
-        'boxes', 'checkpoint', 'config', 'data', 'engine', 'model', 'postprocess', 'settings',
-        'shipped', 'types',
+        'boxes', 'checkpoint', 'config', 'data', 'engine', 'evaluation', 'model', 'postprocess',
+        'settings', 'shipped', 'types',
+    },
+    'adaptation': {
+        'checkpoint', 'config', 'data', 'engine', 'evaluation', 'model', 'policies', 'records',
+        'scoring', 'training', 'types',
     },
     'diagnosis': {
         'boxes', 'config', 'data', 'engine', 'evaluation', 'policies', 'records', 'scoring',
@@ -79,8 +83,9 @@ ALLOWED = {
     # Above all: nothing imports these.
     'executables': {'node'},
     'cli': {
-        'annotate', 'bags', 'checkpoint', 'config', 'data', 'demo', 'device', 'diagnosis',
-        'engine', 'evaluation', 'importing', 'memory', 'node', 'parameter', 'policies', 'records',
+        'adaptation', 'annotate', 'bags', 'checkpoint', 'config', 'data', 'demo', 'device',
+        'diagnosis', 'engine', 'evaluation', 'importing', 'memory', 'node', 'parameter', 'policies',
+        'records',
         'replay', 'report', 'scoring', 'shipped', 'topics', 'training', 'types',
     },
     '__main__': {'cli'},

@@ -14,6 +14,7 @@ from .options import one_line, OptionError
 
 # Name to first line of help. A command's module is imported only when it is called for.
 COMMANDS = {
+    'adapt': 'adapt YOLOX weights to your own recordings, without labels',
     'convert': 'turn annotated data into CocoVID files or bags, and bags into CocoVID',
     'demo': 'run camera, detector and recorder in a live ROS 2 graph',
     'detect': 'detect in a video or bag: annotated video and JSON out',
@@ -58,8 +59,9 @@ def main(argv: list[str] | None = None) -> int:
     """
     Run a subcommand; returns the exit status, 0 only on success.
 
-    It is 1 after an error, 2 for options that are wrong, 3 if recordings were skipped. An error
-    that a user can mend is one line on stderr, without a traceback.
+    It is 1 after an error, 2 for options that are wrong, 3 if recordings were skipped, 4 if
+    adapting weights did not help. An error that a user can mend is one line on stderr, without a
+    traceback.
     """
     keep_freed_memory()
     if not sys.stderr.isatty():

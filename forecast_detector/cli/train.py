@@ -7,11 +7,15 @@ and Ctrl-C stop it between two steps, its state saved. On many GPUs or machines:
   torchrun --nproc-per-node 4 -m forecast_detector train ...
 
 shares every batch among the processes; the recipe's batch_size is that of all together.
+
+A recipe that says ``teacher: itself`` (coco) trains the forecasts and the scheduler of YOLOX
+weights, --start, on videos without labels; a truth is not read.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+import os
 from pathlib import Path
 import sys
 
@@ -29,8 +33,10 @@ class Train(DataOptions, DeviceOptions):
     """Options of ``train``."""
 
     config: str = option('recipe: a file, or a shipped one by name (foda)')
-    dataset: str = option('voc and coco are still images, made into clips', 'coco_vid',
-                          choices=DATASETS)
+    dataset: str = option(
+        'voc and coco are still images, made into clips; video: a video file, or a folder of '
+        'videos or pictures, for recipes without labels', 'coco_vid',
+        choices=(*DATASETS, 'video'))
     root: str | None = option('folder of the data set', None)
     split: str = option('bags have none', 'train')
     stills: str | None = option(
@@ -72,6 +78,10 @@ class Train(DataOptions, DeviceOptions):
         from ..training.config import load_train_config
 
         self.check_data()
+        if self.dataset == 'video':
+            raise options.OptionError(
+                '--dataset video: has no truth, and this recipe learns from one; name a data set '
+                'that has, or a recipe that trains without labels (coco)')
         # The classes are not known yet, and do not matter to it.
         phases = set(load_train_config(recipe, ('any',)).phases)
         if not phases & CACHED:
@@ -86,9 +96,12 @@ class Train(DataOptions, DeviceOptions):
         from ..training import distributed
         from ..training.config import load_train_config
         from ..training.datasets import open_stills, open_training_set
+        from ..training.distillation.recipe import is_distillation
         from ..training.trainer import train
 
         recipe = find('recipes', self.config)
+        if is_distillation(recipe):
+            return self._distill(recipe)
         self._check(recipe)
         with distributed.process_group(self.device) as name:
             device, note = select_device(name)
@@ -109,3 +122,42 @@ class Train(DataOptions, DeviceOptions):
             if distributed.rank() == 0:
                 print(weights)
         return 0
+
+    def _distill(self, recipe: Path) -> int:
+        """Train without labels."""
+        from ..device import select_device
+        from ..training.datasets import open_training_set
+        from ..training.distillation.trainer import configure, distill, load_start
+
+        start = load_start(self._start_without_labels())
+        config = configure(recipe, start, self.seed)
+        dataset = open_training_set(
+            self.dataset, self.root, self.split, bags=replace(self.bags, truth_topic=''))
+        tell_unfinished(dataset.clips)
+        device, note = select_device(self.device)
+        print(note, file=sys.stderr)
+        print(distill(config, dataset, start, self.out, device))
+        return 0
+
+    def _start_without_labels(self) -> str:
+        """
+        Name the weights to start from, once all else is known to go together.
+
+        :raises OptionError: for options that training without labels does not take.
+        """
+        self.check_data()
+        why = 'this recipe trains without labels'
+        self.refuse(['truth_topic', 'truth_tolerance'], f'{why}; leave it out')
+        self.refuse(['stills'], f'{why}, on videos alone; leave it out')
+        self.refuse(['imagenet'], f'{why}, from whole weights; name those with --start')
+        self.refuse(['features', 'workers'], f'{why}: every frame is read once, at the start; '
+                                             'leave it out')
+        if int(os.environ.get('WORLD_SIZE', '1')) > 1:
+            raise options.OptionError(
+                f'torchrun: {why}, which one process does; run the command without torchrun')
+        if self.start is None:
+            raise options.OptionError(
+                f'--start: {why}, and teaches weights by what they read themselves; name YOLOX '
+                'weights, such as coco')
+        options.check_folder('--out', self.out)
+        return self.start

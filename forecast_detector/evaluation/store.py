@@ -183,6 +183,12 @@ class FeatureStore:
         other.clips = clips
         return other
 
+    def seen_by(self, detector: StreamingDetector) -> FeatureStore:
+        """Give the same features to a detector that reads the same: only forecasts may differ."""
+        other = copy(self)
+        other.detector = detector
+        return other
+
     def streaming(self, forecaster: Forecaster | None = None) -> StreamingDetector:
         """
         Make a detector that steps frames of this store; fixed policies are not judged.

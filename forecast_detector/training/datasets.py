@@ -23,11 +23,12 @@ def open_training_set(
     """
     Open data to train on, see :func:`~forecast_detector.data.registry.open_dataset`.
 
-    :param name: one of ``DATASETS`` or ``STILLS``.
+    :param name: one of ``DATASETS`` or ``STILLS``; ``video`` has no truth.
     :param labels: class names to number by; without them the data set's own.
     """
     place = Place(root, split, labels, bags, stills=STILL_LENGTH, world=SYNTHETIC)
-    return open_dataset(name, place, known=(*DATASETS, *STILLS[2:]), whose='training')
+    known = (*DATASETS, *STILLS[2:], 'video')
+    return open_dataset(name, place, known=known, whose='training')
 
 
 def open_stills(named: str | None, root: str | None, labels: Sequence[str]) -> ClipDataset | None:

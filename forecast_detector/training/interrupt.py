@@ -63,3 +63,17 @@ def defer(on: bool) -> None:
 def requested() -> int | None:
     """Return the signal that asked to stop, None if there was none."""
     return _request.signum
+
+
+def stop_if_requested(when: str) -> None:
+    """
+    Stop where a phase does work that is repeated when it goes on.
+
+    :param when: for the message.
+    :raises InterruptedTraining: if a signal asked to stop.
+    """
+    signum = _request.signum
+    if signum is not None:
+        raise InterruptedTraining(
+            signum, f'{signal.Signals(signum).name} {when}: the same command goes on from what '
+            'is saved')

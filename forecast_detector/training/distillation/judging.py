@@ -97,14 +97,13 @@ def make_lessons(
         while bar.n < recipe.rollouts:
             count = min(ROLLOUTS_AT_ONCE, recipe.rollouts - bar.n)
             runs = readings.draw(rng, count, recipe.frames, recipe.thinning, recipe.cut)
-            made.append(_follow(network, readings, runs, recipe))
+            made.append(follow_runs(network, readings, runs, recipe))
             bar.update(count)
-            if interrupt.requested():
-                break
+            interrupt.stop_if_requested('between two runs of forecasts')
     return Lessons(*(torch.cat(parts) for parts in zip(*made)))
 
 
-def _follow(
+def follow_runs(
     network: YoloxNetwork, readings: Readings, runs: np.ndarray, recipe: JudgeRecipe
 ) -> Lessons:
     """Forecast some runs side by side."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 import json
 from pathlib import Path
@@ -25,11 +25,22 @@ from ..run_facts import claim, data_facts, weights_digest
 from .forecast import train_forecast
 from .judging import train_scheduler
 from .readings import Readings
-from .recipe import DistillConfig
+from .recipe import DistillConfig, load_distill_config
 
 PHASES: dict[str, Callable[[YoloxNetwork, Readings, DistillConfig, Path, Log], None]] = {
     'forecast': train_forecast, 'scheduler': train_scheduler,
 }
+
+
+Plan = Callable[[YoloxNetwork, Readings, DistillConfig], DistillConfig]
+OnBad = Callable[[Clip, Exception], None]
+
+
+def as_it_is(
+    network: YoloxNetwork, readings: Readings, config: DistillConfig
+) -> DistillConfig:
+    """Train by the recipe."""
+    return config
 
 
 def load_start(named: str) -> Checkpoint:
@@ -47,6 +58,18 @@ def load_start(named: str) -> Checkpoint:
     return start
 
 
+def configure(recipe: Path, start: Checkpoint, seed: int | None = None) -> DistillConfig:
+    """
+    Read a recipe for the weights that training starts from.
+
+    :param seed: instead of the recipe's.
+    :raises ValueError: for unknown keys or values outside their range; names the file.
+    """
+    assert isinstance(start.config, YoloxConfig)
+    config = load_distill_config(recipe, start.config)
+    return config if seed is None else replace(config, seed=seed)
+
+
 def grown(start: YoloxNetwork, config: YoloxConfig, seed: int) -> YoloxNetwork:
     """Make a network of a shape that takes over whatever fits; the rest is as it is drawn."""
     torch.manual_seed(seed)
@@ -62,12 +85,17 @@ def grown(start: YoloxNetwork, config: YoloxConfig, seed: int) -> YoloxNetwork:
 
 def distill(
     config: DistillConfig, dataset: ClipDataset, start: Checkpoint, out: Path,
-    device: torch.device,
+    device: torch.device, facts: Mapping[str, str] | None = None, plan: Plan = as_it_is,
+    on_bad: OnBad | None = None,
 ) -> Path:
     """
     Train on videos without labels; goes on where an earlier run stopped.
 
     :param out: folder for the log, the states to resume from, and the weights.
+    :param facts: what else a run that goes on has to share with the one before.
+    :param plan: given network, readings and recipe; returns the recipe to train by.
+    :param on_bad: called with clips that cannot be used, which are left out; without it the
+        first one raises.
     :returns: the weights file, ``out/<name>.safetensors``.
     :raises ValueError: for data without frames, and for a folder that holds another run.
     """
@@ -76,9 +104,10 @@ def distill(
     out.mkdir(parents=True, exist_ok=True)
     log = open_logs(out)
     source = f'{start.path.name} ({weights_digest([start.network])[:16]})'
-    claim(out, {'start': source, 'data set': data_facts(dataset)})
-    readings = read_all(network, start, dataset.clips, config, device)
+    claim(out, {'start': source, 'data set': data_facts(dataset), **(facts or {})})
+    readings = read_all(network, start, dataset.clips, config, device, on_bad)
     network.to(device)
+    config = plan(network, readings, config)
     for name in config.phases:
         PHASES[name](network, readings, config, out / f'{name}.pt', log)
     path = out / f'{config.name}.safetensors'
@@ -88,9 +117,9 @@ def distill(
 
 def read_all(
     network: YoloxNetwork, start: Checkpoint, clips: Sequence[Clip], config: DistillConfig,
-    device: torch.device,
+    device: torch.device, on_bad: OnBad | None = None,
 ) -> Readings:
-    """Read every frame once."""
+    """Read every frame once, see :func:`distill`."""
     checkpoint = Checkpoint(network, config.model, start.info, start.sha256, start.path)
     detector = StreamingDetector(checkpoint, StreamConfig(), str(device))
     most = config.frames_a_clip
@@ -98,8 +127,11 @@ def read_all(
         ClipView(clip, range(most)) if 0 < most < len(clip) else clip
         for clip in clips if len(clip) > 1
     ]
+    if not cut:
+        raise ValueError(
+            f'none of {len(clips)} clips has two frames: there is no motion to learn from')
     with tqdm(total=sum(map(len, cut)), desc='reading', unit='frame') as bar:
-        return Readings(FeatureStore(detector, cut, bar.update, 8 << 30, half=True))
+        return Readings(FeatureStore(detector, cut, bar.update, 8 << 30, on_bad, half=True))
 
 
 def provenance(config: DistillConfig, start: Checkpoint, source: str) -> dict[str, str]:

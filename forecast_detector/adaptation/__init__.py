@@ -1,0 +1,1 @@
+"""Weights adapted to a user's own recordings, which nobody has to label."""

@@ -1,0 +1,163 @@
+"""Two networks with the same READ, compared where they read as often."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+import math
+
+from ..evaluation.points import Point, scorer, TOLERANCE
+from ..evaluation.rollout import read_share, run_settings, Setting
+from ..evaluation.run import ClipRun, Done, ignore, Latency
+from ..evaluation.store import FeatureStore
+from ..evaluation.thresholds import sample_shares, ShareCurve
+from ..evaluation.timing import time_steps
+from ..policies.detector import DetectorRunner, evaluation_config
+from ..records.evaluation import Interval
+from ..scoring.bootstrap import paired_difference
+from ..scoring.judging import Judging, Scorer
+from ..types import Policy
+
+# Shares of READs that are compared.
+SHARES = (1 / 2, 1 / 3, 1 / 4, 1 / 6, 1 / 8)
+# Whole runs until a share is met, at most.
+ROUNDS = 7
+# An interval over fewer stretches says nothing.
+LEAST_STRETCHES = 5
+# As near as that is near enough.
+NEAR = 0.004
+
+
+@dataclass(frozen=True)
+class Compared:
+    """
+    Before and after, at a share of READs.
+
+    :ivar share: that was asked for; ``after`` reads no more often than ``before``.
+    :ivar gain: in agreement, with its interval over stretches, None over few.
+    """
+
+    share: float
+    before: Point
+    after: Point
+    gain: float
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """
+    What was found.
+
+    :ivar full: reading every frame, after; before it is the same.
+    :ivar unmet: shares that the start weights were brought to by no p.
+    """
+
+    full: Point
+    rows: Sequence[Compared]
+    unmet: Sequence[float]
+
+    def at(self, share: float) -> Compared | None:
+        """Give the row of a share that was asked for."""
+        return next((row for row in self.rows if row.share == share), None)
+
+
+class Trial:
+    """Runs of a scheduler over stored features, at the p that give wanted shares of READs."""
+
+    def __init__(self, store: FeatureStore, judge: Scorer, done: Done = ignore) -> None:
+        """Read every frame, for what the scheduler thinks of its forecasts."""
+        self._store, self._scorer, self._done = store, judge, done
+        every_other = DetectorRunner(store.detector, evaluation_config(Policy.ALTERNATE))
+        self._timed: Latency = time_steps(every_other, store.clips)
+        full = self._run([1.0])[0]
+        self.full = self._point(1.0, full)
+        confidences = [
+            step.confidence for run in full for step in run.steps[1:]
+            if math.isfinite(step.confidence)
+        ]
+        self._found: dict[float, Sequence[ClipRun]] = {1.0: full}
+        self._curve: ShareCurve | None = None
+        if confidences and max(confidences) > 0:
+            self._curve = sample_shares(store, confidences, done)
+            self._curve.add(1.0, 1.0)
+
+    def near(self, shares: Sequence[float]) -> list[Point | None]:
+        """Give the point nearest to each share; None if none comes near enough."""
+        return self._search(shares, TOLERANCE)
+
+    def below(self, shares: Sequence[float]) -> list[Point | None]:
+        """Give the point with the most READs up to each share."""
+        return self._search(shares, 0.0)
+
+    def _search(self, shares: Sequence[float], above: float) -> list[Point | None]:
+        for _ in range(ROUNDS):
+            missing = [
+                share for share in shares if not (p := self._best(share, above))
+                or abs(self._share(p) - share) > NEAR
+            ]
+            if not missing or self._curve is None:
+                break
+            # From above a share that may not be passed, p is sought a little below.
+            aims = [share if above else share - NEAR / 2 for share in missing]
+            chosen = sorted({self._curve.p_for(aim) for aim in aims} - set(self._found))
+            if not chosen:
+                break
+            for p, runs in zip(chosen, self._run(chosen)):
+                self._found[p] = runs
+                self._curve.add(p, read_share(runs))
+        best = [self._best(share, above) for share in shares]
+        return [self._point(p, self._found[p]) if p else None for p in best]
+
+    def _best(self, share: float, above: float) -> float | None:
+        fits = [p for p in self._found if self._share(p) <= share + above + 1e-9]
+        if above:
+            fits = [p for p in fits if self._share(p) >= share - above]
+        return min(fits, key=lambda p: abs(self._share(p) - share), default=None)
+
+    def _share(self, p: float) -> float:
+        return read_share(self._found[p])
+
+    def _run(self, thresholds: Sequence[float]) -> list[list[ClipRun]]:
+        settings = [Setting(evaluation_config(Policy.SCHEDULER, p)) for p in thresholds]
+        return run_settings(self._store, settings, self._done)
+
+    def _point(self, p: float, runs: Sequence[ClipRun]) -> Point:
+        share = read_share(runs)
+        judged = self._scorer.judge([[step.detections for step in run.steps] for run in runs])
+        timed = self._timed
+        cost = Latency(share, timed.read_ms, timed.forecast_ms).ms_per_frame
+        return Point('scheduler', p, None, share, judged.metrics, judged.found, cost,
+                     judged.outcomes)
+
+
+def compare(
+    before: FeatureStore, after: FeatureStore, shares: Sequence[float],
+    labels: Sequence[str], judging: Judging, done: Done = ignore,
+) -> Comparison:
+    """
+    Compare two networks by the agreement with reading.
+
+    :param before: of the one, its clips judged by what it reads; ``after``: of the other.
+    :param shares: of READs.
+    :raises ValueError: if reading finds nothing to agree with.
+    """
+    judge = scorer(before.clips, labels, judging)
+    old, new = Trial(before, judge, done), Trial(after, judge, done)
+    if old.full.metrics.ap50 is None:
+        raise ValueError(
+            'reading finds no object in the parts kept aside: there is nothing to judge by; '
+            'record what the robot is to see, or lower --reference-score')
+    met = [(share, point) for share, point in zip(shares, old.near(shares)) if point]
+    found = new.below([point.read_share for _, point in met])
+    rows = [
+        _compared(share, first, second)
+        for (share, first), second in zip(met, found) if second is not None
+    ]
+    return Comparison(new.full, rows, [s for s in shares if s not in {r.share for r in rows}])
+
+
+def _compared(share: float, before: Point, after: Point) -> Compared:
+    gap = paired_difference(after.judged, before.judged)
+    enough = (before.judged.positives.sum(axis=1) > 0).sum() >= LEAST_STRETCHES
+    return Compared(share, before, after, gap.value, gap if enough else None)

@@ -1,0 +1,106 @@
+"""How long a training will take on this machine, and fewer steps where that is too long."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+import json
+from pathlib import Path
+import time
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..model.yolox.network import YoloxNetwork
+from ..training.distillation.forecast import rollout_losses
+from ..training.distillation.judging import follow_runs
+from ..training.distillation.readings import Readings
+from ..training.distillation.recipe import DistillConfig
+from ..training.phase import fingerprint
+
+FILE = 'plan.json'
+# Steps that are timed, behind one that is not.
+TIMED = 3
+# What an optimiser step of the scheduler takes of one of the correction: next to nothing.
+JUDGING = 0.02
+# Averages and optimiser come on top of what is timed.
+OVERHEAD = 1.15
+
+
+def fitted(
+    network: YoloxNetwork, readings: Readings, config: DistillConfig, minutes: float | None,
+    state: Path,
+) -> tuple[DistillConfig, float]:
+    """
+    Shorten a recipe to what fits into a time, by the speed of this machine.
+
+    What was decided is kept beside the states: a run that goes on takes as many steps.
+
+    :param minutes: of training; None leaves the recipe as it is.
+    :param state: folder of the states.
+    :returns: the recipe, and about how many minutes it takes.
+    """
+    file = state / FILE
+    asked: dict[str, Any] = {'recipe': fingerprint(config), 'minutes': minutes}
+    kept = _read(file)
+    if not kept or {key: kept.get(key) for key in asked} != asked:
+        estimate = estimated_minutes(network, readings, config)
+        share = 1.0 if minutes is None else min(1.0, minutes / estimate)
+        kept = {**asked, 'share': share, 'estimate': share * estimate}
+        file.write_text(json.dumps(kept))
+    return scaled(config, kept['share']), kept['estimate']
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(file.read_text()))
+    except (OSError, TypeError, ValueError):
+        return {}
+
+
+def scaled(config: DistillConfig, share: float) -> DistillConfig:
+    """Take a share of all steps and runs."""
+    def part(count: int) -> int:
+        return max(1, int(share * count)) if count else 0
+
+    return replace(
+        config, forecast=replace(config.forecast, steps=part(config.forecast.steps)),
+        scheduler=replace(config.scheduler, steps=part(config.scheduler.steps),
+                          rollouts=part(config.scheduler.rollouts)),
+    )
+
+
+def estimated_minutes(
+    network: YoloxNetwork, readings: Readings, config: DistillConfig
+) -> float:
+    """Time a few steps on a copy of the network."""
+    trial = deepcopy(network).eval().requires_grad_(False)
+    step_s = _step_seconds(trial, readings, config)
+    recipe = config.scheduler
+    runs = readings.draw(np.random.default_rng(config.seed), 2, recipe.frames, recipe.thinning)
+    start = time.perf_counter()
+    follow_runs(trial, readings, runs, recipe)
+    run_s = (time.perf_counter() - start) / 2
+    judging_s = recipe.rollouts * run_s + recipe.steps * JUDGING * step_s
+    total = {'forecast': config.forecast.steps * step_s, 'scheduler': judging_s}
+    return OVERHEAD * sum(total[name] for name in config.phases) / 60
+
+
+def _step_seconds(network: YoloxNetwork, readings: Readings, config: DistillConfig) -> float:
+    """Time steps of phase ``forecast``, of the mean length."""
+    if network.correction is None:
+        return 0.0
+    network.correction.requires_grad_(True)
+    recipe, decoding = config.forecast, network.decoding(config.model.input_size)
+    rng = np.random.default_rng(config.seed)
+    length = (recipe.frames + 1) // 2
+    start = 0.0
+    for count in range(TIMED + 1):
+        if count == 1:
+            start = time.perf_counter()
+        runs = readings.draw(rng, recipe.batch_size, length, recipe.thinning)
+        losses = rollout_losses(network, decoding, readings, runs, recipe)
+        torch.stack(list(losses.values())).sum().backward()
+    network.correction.requires_grad_(False)
+    return (time.perf_counter() - start) / TIMED

@@ -1,0 +1,239 @@
+"""A whole adaptation: learn from the first four fifths, judge by the last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+import json
+from pathlib import Path
+import shutil
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from ..checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from ..config import StreamConfig
+from ..data.base import Clip, ClipDataset
+from ..engine import StreamingDetector
+from ..evaluation.provenance import origin
+from ..evaluation.reference import judged_store
+from ..evaluation.store import FeatureStore
+from ..evaluation.timing import Stopwatch
+from ..evaluation.trade_off import Wish
+from ..model.yolox.config import YoloxConfig
+from ..model.yolox.network import YoloxNetwork
+from ..records.adaptation import Adaptation, AdaptedShare, AdaptedTo
+from ..records.evaluation import Provenance
+from ..records.sweep import SweepPoint
+from ..scoring.judging import Judging
+from ..training.distillation.readings import Readings
+from ..training.distillation.recipe import DistillConfig
+from ..training.distillation.trainer import distill
+from ..training.run_facts import FILE as RUN_FILE
+from ..training.run_facts import hash_facts
+from . import plan
+from .compare import compare, Compared, Comparison, SHARES
+from .recordings import digest, Recording, stretches
+from .verdict import judge
+
+# Frames of a stretch; and of how many, about, is learnt, and judged by.
+LEARNT_STRETCH, LEARNT_MOST = 120, 1600
+ASIDE_STRETCH, ASIDE_MOST = 60, 1200
+MEMORY_BYTES = 2 << 30
+OnBad = Callable[[Clip, Exception], None]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """
+    What a user wants.
+
+    :ivar minutes: of training, at most; None: as the recipe says.
+    :ivar judging: by reading.
+    """
+
+    wish: Wish
+    judging: Judging
+    minutes: float | None
+    device: torch.device
+    say: Callable[[str], None] = lambda text: None
+    on_bad: OnBad | None = None
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """
+    What came of it.
+
+    :ivar trained: the weights; :func:`keep` writes them, with what was found.
+    """
+
+    trained: Checkpoint
+    found: Adaptation
+
+
+def with_start(config: DistillConfig, checkpoint: Checkpoint) -> DistillConfig:
+    """
+    Keep the shape of weights that were trained before; only what they lack is added.
+
+    :raises ValueError: for a recipe that changes what READs do.
+    """
+    start = checkpoint.config
+    assert isinstance(start, YoloxConfig)
+    model = replace(
+        config.model, correction=start.correction or config.model.correction,
+        scheduler=start.scheduler or config.model.scheduler,
+    )
+    if replace(model, correction=start.correction, scheduler=start.scheduler,
+               trust=start.trust) != start:
+        raise ValueError(
+            f'recipe {config.name}: sets towers or peek of the model; adapting leaves READs as '
+            'they are, so only correction, scheduler and trust may be set')
+    return replace(config, model=model)
+
+
+def adapt(
+    start: Checkpoint, config: DistillConfig, recordings: Sequence[Recording], asked: Asked,
+    state: Path,
+) -> Adapted:
+    """
+    Train on the first four fifths of recordings, and compare on the last.
+
+    :param state: folder of the states; a run that was stopped goes on from there.
+    :raises ValueError: where reading finds nothing, and for a folder of another run.
+    """
+    hashes = _hash_all(recordings)
+    watch = Stopwatch()
+    trained = _train(start, config, recordings, hashes, asked, state)
+    seconds = watch.seconds('train')['train_s']
+    comparison, about = _compare(start, trained, recordings, asked)
+    verdict = judge(comparison, asked.wish)
+    return Adapted(trained, Adaptation(
+        helps=verdict.helps, verdict=verdict.text,
+        judged_at=verdict.row.share if verdict.row else None,
+        recommended=verdict.row.after.record() if verdict.row and verdict.helps else None,
+        rows=[_row(one) for one in comparison.rows], unmet_shares=list(comparison.unmet),
+        recordings=_named(recordings, hashes), train_s=seconds, provenance=about,
+    ))
+
+
+def _train(
+    start: Checkpoint, config: DistillConfig, recordings: Sequence[Recording],
+    hashes: Sequence[str], asked: Asked, state: Path,
+) -> Checkpoint:
+    """Learn from the first four fifths."""
+    learnt = stretches(((r.clip, r.learnt) for r in recordings), LEARNT_STRETCH, LEARNT_MOST)
+
+    def fit(network: YoloxNetwork, readings: Readings, recipe: DistillConfig) -> DistillConfig:
+        _check_readings(readings, asked.judging)
+        fitted, minutes = plan.fitted(network, readings, recipe, asked.minutes, state)
+        asked.say(f'training of {fitted.forecast.steps} and {fitted.scheduler.steps} steps: '
+                  f'about {minutes:.1f} min')
+        return fitted
+
+    facts = {'recordings': hash_facts({'sha256': list(hashes)}), 'minutes': str(asked.minutes)}
+    path = distill(config, ClipDataset((), learnt), start, state, asked.device, facts, fit,
+                   asked.on_bad)
+    trained = load_checkpoint(path)
+    _check_reads(start, trained)
+    return trained
+
+
+def _check_readings(readings: Readings, judging: Judging) -> None:
+    """:raises ValueError: if there is no object to learn from."""
+    score = judging.reading or 0.0
+    if not any(len(one.above(score)) for one in readings.detections):
+        raise ValueError(
+            f'reading finds no object of score {score:g} or more in these recordings: there is '
+            'nothing to learn from; record what the robot is to see, or lower --reference-score')
+
+
+def _check_reads(start: Checkpoint, trained: Checkpoint) -> None:
+    """:raises RuntimeError: if training changed what reading gives; it must not."""
+    before, after = start.network.state_dict(), trained.network.state_dict()
+    changed = [
+        key for key in before if key.startswith(('backbone.', 'head.'))
+        and not key.endswith('num_batches_tracked') and not torch.equal(before[key], after[key])
+    ]
+    if changed:
+        raise RuntimeError(f'training changed what reading is made of, first {changed[0]}')
+
+
+def _compare(
+    start: Checkpoint, trained: Checkpoint, recordings: Sequence[Recording], asked: Asked
+) -> tuple[Comparison, Provenance]:
+    """Judge both by the last fifths; they are read once, as both read the same."""
+    aside = stretches(((r.clip, r.aside) for r in recordings), ASIDE_STRETCH, ASIDE_MOST)
+    old, new = (
+        StreamingDetector(one, StreamConfig(), str(asked.device)) for one in (start, trained))
+    shares = sorted({*SHARES, *([asked.wish.share] if asked.wish.share is not None else [])},
+                    reverse=True)
+    with tqdm(unit='frame', desc='before and after') as bar:
+        store = FeatureStore(old, aside, bar.update, MEMORY_BYTES, asked.on_bad)
+        store = judged_store(store, asked.judging.reading or 0.0, bar.update)
+        found = compare(store, store.seen_by(new), shares, old.labels, asked.judging, bar.update)
+    return found, {
+        **origin(str(start.path), start.sha256, old), 'reference': 'read',
+        'reference_score': asked.judging.reading, 'score_threshold': asked.judging.threshold,
+        'aside_frames': sum(len(clip) for clip in store.clips),
+        'stretches': len(store.clips),
+    }
+
+
+def _row(one: Compared) -> AdaptedShare:
+    ends = (one.interval.low, one.interval.high) if one.interval else (None, None)
+    return AdaptedShare(
+        read_share=one.share, before=one.before.record(), after=one.after.record(),
+        gain=one.gain, low=ends[0], high=ends[1])
+
+
+def _hash_all(recordings: Sequence[Recording]) -> list[str]:
+    return [digest(one.path) for one in tqdm(recordings, desc='hashing', unit='recording')]
+
+
+def _named(recordings: Sequence[Recording], hashes: Sequence[str]) -> list[AdaptedTo]:
+    return [
+        AdaptedTo(
+            name=one.clip.name, sha256=sha256, frames=len(one.clip),
+            seconds=(one.clip.stamp_ns(len(one.clip) - 1) - one.clip.stamp_ns(0)) / 1e9,
+            learnt=len(one.learnt), aside=len(one.aside),
+        ) for one, sha256 in zip(recordings, hashes)
+    ]
+
+
+def keep(adapted: Adapted, out: Path) -> None:
+    """Write the weights, with what they were adapted to and what that brought."""
+    found = adapted.found
+    recommended = found.recommended
+    save_checkpoint(out, adapted.trained.network, {
+        **adapted.trained.info,
+        'adapted_to': json.dumps([vars(one) for one in found.recordings]),
+        'adapted_gain': json.dumps([_figures(row) for row in found.rows]),
+        'adapted_verdict': found.verdict,
+        'recommended_p': '' if recommended is None else str(recommended.p),
+    }, half=False)
+
+
+def _figures(row: AdaptedShare) -> dict[str, Any]:
+    """Take the figures of a row that a user would ask for."""
+    def of(point: SweepPoint) -> dict[str, Any]:
+        return {key: getattr(point, key)
+                for key in ('p', 'read_share', 'agreement50', 'recall50')}
+
+    return {'before': of(row.before), 'after': of(row.after), 'gain': row.gain, 'low': row.low,
+            'high': row.high}
+
+
+def forget(state: Path, name: str) -> None:
+    """
+    Remove what a run left in the folder of its states, and the folder if it is then empty.
+
+    :param name: of the recipe.
+    """
+    for file in (*state.glob('*.pt'), state / RUN_FILE, state / plan.FILE, state / 'log.jsonl',
+                 state / f'{name}.safetensors'):
+        file.unlink(missing_ok=True)
+    shutil.rmtree(state / 'tensorboard', ignore_errors=True)
+    if state.is_dir() and not any(state.iterdir()):
+        state.rmdir()

@@ -1,0 +1,154 @@
+"""
+Adapt weights to your own recordings, which need no labels.
+
+What the weights read in the first four fifths of every recording teaches their forecasts and their
+scheduler; READs stay as they are. The last fifth is kept aside: there the agreement with reading
+every frame is measured, before and after, at the same shares of READs, and p is recommended for
+what is wanted. If agreement is not better at that share, nothing is written, and the exit status
+is 4.
+
+Only YOLOX weights can be adapted. A run that is stopped (Ctrl-C, SIGTERM) goes on when the same
+command is given again. Recordings that cannot be used, or are too short, are named and skipped,
+the rest is used, and the exit status is 3 if that helps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+import sys
+from typing import TYPE_CHECKING
+
+from ..records import write
+from . import common, options
+from .command import option, stream_option
+from .common import DeviceOptions, JsonOptions
+from .data import SkippedBags, tell_unfinished
+
+if TYPE_CHECKING:
+    from ..adaptation.recordings import Recording
+    from ..records.adaptation import Adaptation
+
+NO_HELP = 4  # exit status
+SHARE = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapt(JsonOptions, DeviceOptions):
+    """Options of ``adapt``."""
+
+    weights: str = option('YOLOX weights to start from: a file or a shipped name, such as coco')
+    bag: Sequence[str] | None = option(
+        'bags, or folders of bags', None, nargs='+', one_of='recordings', required=True,
+        metavar='BAG')
+    video: Sequence[str] | None = option(
+        'video files, or folders of videos or pictures', None, nargs='+', one_of='recordings',
+        metavar='FILE')
+    image_topic: str | None = option(
+        'with --bag: needed where a bag has several cameras', None, metavar='TOPIC')
+    stride: int = option('take every K-th frame of each recording', 1, options.whole(1),
+                         metavar='K')
+    out: Path = option('file for the weights', parse=Path, metavar='FILE')
+    want_share: float | None = option(
+        f'p for at most this share of READs; default: {SHARE}', None, options.unit,
+        one_of='wish', metavar='S')
+    want_ms: float | None = option(
+        'p for at most so many milliseconds a frame', None, options.above_zero, one_of='wish',
+        metavar='MS')
+    want_loss: float | None = option(
+        'p for at most so much less agreement (0 to 1) than reading every frame', None,
+        options.unit, one_of='wish', metavar='L')
+    minutes: float | None = option(
+        'train by fewer steps where the recipe would take longer, by the speed of this machine; '
+        'reading and measuring come on top', None, options.above_zero, metavar='M')
+    config: str = option('recipe: a file, or a shipped one by name', 'adapt')
+    seed: int | None = option("instead of the recipe's", None, options.whole(0))
+    state: Path | None = option(
+        'folder for the states of the training and its log, which is kept; without it FILE.state '
+        'beside the weights, which goes when all is done', None, Path, metavar='DIR')
+    reference_score: float = option(
+        'what reading gives counts from this score on', 0.4, options.unit, metavar='S')
+    score_threshold: float = stream_option(
+        'score_threshold', 'score from which a user sees a detection, for recall')
+
+    def run(self) -> int:
+        """Adapt, unless a signal comes."""
+        from ..training import interrupt
+
+        self._check()
+        try:
+            with interrupt.graceful():
+                return self._adapt()
+        except interrupt.InterruptedTraining as stopped:
+            print(f'forecast-detector: {stopped}', file=sys.stderr)
+            return 128 + stopped.signum
+
+    def _check(self) -> None:
+        if self.bag is None:
+            self.refuse(['image_topic'], 'is for --bag')
+        read = [*(self.bag or ()), *(self.video or ()), self.weights, self.config]
+        options.check_outputs(self, ['out', 'json'], read)
+        options.check_folder('--state', self._states)
+
+    @property
+    def _states(self) -> Path:
+        return self.state or self.out.with_name(self.out.name + '.state')
+
+    def _adapt(self) -> int:
+        from ..adaptation.run import adapt, Asked, forget, keep, with_start
+        from ..device import select_device
+        from ..evaluation.trade_off import Wish
+        from ..scoring.judging import Judging
+        from ..shipped import find
+        from ..training.distillation.trainer import configure, load_start
+
+        start = load_start(self.weights)
+        config = with_start(configure(find('recipes', self.config), start, self.seed), start)
+        device, note = select_device(self.device)
+        print(note, file=sys.stderr)
+        skipped = SkippedBags()
+        recordings = self._recordings(skipped)
+        wished = {self.want_share, self.want_ms, self.want_loss} != {None}
+        asked = Asked(
+            Wish(self.want_share if wished else SHARE, self.want_ms, self.want_loss),
+            Judging(self.score_threshold, self.reference_score), self.minutes, device,
+            common.note, lambda clip, error: skipped.add(clip.source, error))
+        adapted = adapt(start, config, recordings, asked, self._states)
+        adapted = replace(adapted, found=replace(adapted.found, skipped=skipped.rows))
+        if adapted.found.helps:
+            keep(adapted, self.out)
+        if self.state is None:
+            forget(self._states, config.name)
+        return self._tell(adapted.found, skipped)
+
+    def _recordings(self, skipped: SkippedBags) -> list[Recording]:
+        """
+        Open the recordings, and cut them in two.
+
+        :raises ValueError: if none can be used.
+        """
+        from ..adaptation.recordings import cut, open_bags, open_videos
+
+        if self.bag is not None:
+            opened = open_bags(self.bag, self.image_topic, skipped.add)
+        else:
+            opened = open_videos(self.video or (), skipped.add)
+        tell_unfinished(clip for _, clip in opened)
+        recordings = cut(opened, self.stride, skipped.add)
+        if not recordings:
+            raise ValueError('none of the recordings can be used; see above')
+        return recordings
+
+    def _tell(self, found: Adaptation, skipped: SkippedBags) -> int:
+        from ..report.adaptation_table import adaptation_table
+
+        if self.json:
+            write(self.json, found)
+        if self.json != '-':
+            print(adaptation_table(found))
+        if not found.helps:
+            common.say(f'nothing is written to {self.out}')
+            return NO_HELP
+        common.say(f'{self.out} is written')
+        return skipped.status

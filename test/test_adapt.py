@@ -1,0 +1,339 @@
+"""Command adapt: what is kept aside, before and after, what is written, and what is not."""
+
+from dataclasses import replace
+import json
+import signal
+
+from conftest import make_tiny_network
+import cv2
+from distillation_samples import LEARNER, make_reader, Moving, save_start, scene, write_scenes
+import numpy as np
+import pytest
+from recording_samples import STEP_NS
+import torch
+
+from forecast_detector.adaptation.compare import Compared, Comparison
+from forecast_detector.adaptation.plan import fitted, scaled
+from forecast_detector.adaptation.recordings import cut, digest, first_aside, stretches
+from forecast_detector.adaptation.run import with_start
+from forecast_detector.adaptation.verdict import judge
+from forecast_detector.bags import BagWriter
+from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
+from forecast_detector.cli.main import main
+from forecast_detector.evaluation.points import Point
+from forecast_detector.evaluation.trade_off import Wish
+from forecast_detector.records.evaluation import Found, Interval, Metrics
+from forecast_detector.training.distillation import forecast, trainer
+
+RECIPE = """
+teacher: itself
+model: {correction: 4, scheduler: 4}
+forecast: {steps: 40, batch_size: 4, frames: 3, lr: 0.08, ema: 0.5, thinning: 1,
+           weight_decay: 0.0}
+scheduler: {steps: 10, batch_size: 8, rollouts: 8, frames: 4, lr: 0.01}
+"""
+NOTHING = RECIPE.replace('steps: 40', 'steps: 0').replace('steps: 10', 'steps: 0')
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """Weights whose forecasts are spoilt, and two videos."""
+    folder = tmp_path_factory.mktemp('adapt')
+    spoilt = make_reader(LEARNER)
+    with torch.no_grad():
+        for layer in spoilt.correction.project:
+            layer.bias.copy_(2.0 * (torch.arange(len(layer.bias)) % 2) - 1.0)
+    save_start(folder / 'spoilt.safetensors', network=spoilt)
+    write_scenes(folder / 'a.mp4', 60, every=8)
+    write_scenes(folder / 'short.mp4', 12)
+    return folder
+
+
+@pytest.fixture
+def adapt(folder, tmp_path, capsys):
+    """Run the command; returns its status, stdout and stderr."""
+    def run(*options, recipe=RECIPE, source=('--video', folder / 'a.mp4'), device='cpu'):
+        (tmp_path / 'tiny.yaml').write_text(recipe)
+        status = main([*map(str, (
+            'adapt', '--weights', folder / 'spoilt.safetensors', '--out',
+            tmp_path / 'out.safetensors', '--config', tmp_path / 'tiny.yaml', '--device', device,
+            '--reference-score', 0.2, '--score-threshold', 0.15, *source, *options))])
+        return status, *capsys.readouterr()
+    return run
+
+
+def test_it_helps_weights_whose_forecasts_are_spoilt(adapt, folder, tmp_path):
+    status, out, err = adapt('--json', tmp_path / 'out.json')
+    assert status == 0, out
+    assert 'it helps: at a READ share of 0.25 agreement is better by' in out
+    assert 'READs are as before' in out and 'out.safetensors is written' in err
+    found = json.loads((tmp_path / 'out.json').read_text())
+    assert found['helps'] and found['judged_at'] == 0.25
+    (recording,) = found['recordings']
+    assert recording['sha256'] == digest(folder / 'a.mp4')
+    assert (recording['frames'], recording['learnt'], recording['aside']) == (60, 48, 12)
+    assert found['provenance']['aside_frames'] == 12
+    for row in found['rows']:
+        before, after = row['before'], row['after']
+        assert after['read_share'] <= before['read_share'] + 1e-9
+        assert row['gain'] == pytest.approx(after['agreement50'] - before['agreement50'])
+        assert row['low'] is None  # one stretch says nothing of chance
+    adapted, start = (load_checkpoint(path) for path in (
+        tmp_path / 'out.safetensors', folder / 'spoilt.safetensors'))
+    changed = {
+        key.split('.')[0] for key, value in start.network.state_dict().items()
+        if not torch.equal(value, adapted.network.state_dict()[key])
+    }
+    assert changed == {'correction', 'scheduler'}
+    info = adapted.info
+    assert json.loads(info['adapted_to']) == found['recordings']
+    assert float(info['recommended_p']) == found['recommended']['p']
+    assert json.loads(info['adapted_gain'])[0]['gain'] == found['rows'][0]['gain']
+    assert info['started_from'].startswith('spoilt.safetensors (') and info['licence'] == 'none'
+    assert not (tmp_path / 'out.safetensors.state').exists()
+
+
+def test_what_does_not_help_is_not_written(adapt, tmp_path):
+    """No training changes nothing: every gain is 0."""
+    (tmp_path / 'out.safetensors').write_text('of yesterday')
+    status, out, err = adapt('--json', tmp_path / 'out.json', recipe=NOTHING)
+    assert status == 4
+    assert 'it does not help: at a READ share of 0.25 agreement is not better (+0.0000)' in out
+    assert 'nothing is written' in err
+    assert (tmp_path / 'out.safetensors').read_text() == 'of yesterday'
+    found = json.loads((tmp_path / 'out.json').read_text())
+    assert (found['helps'], found['recommended']) == (False, None)
+    assert found['rows'] and all(row['gain'] == 0 for row in found['rows'])
+    assert not (tmp_path / 'out.safetensors.state').exists()
+
+
+def test_a_stopped_run_goes_on(adapt, tmp_path, monkeypatch):
+    assert adapt()[0] == 0
+    whole = load_checkpoint(tmp_path / 'out.safetensors').network.state_dict()
+    (tmp_path / 'out.safetensors').unlink()
+    steps, kept = [0], forecast.rollout_losses
+
+    def interrupted(*arguments):
+        steps[0] += 1
+        if steps[0] == 5:
+            signal.raise_signal(signal.SIGTERM)
+        return kept(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(forecast, 'rollout_losses', interrupted)
+        status, _, err = adapt()
+    assert status == 143 and 'the same command goes on from there' in err
+    assert not (tmp_path / 'out.safetensors').exists()
+    # Other recordings or another time are another run.
+    status, _, err = adapt('--minutes', 5)
+    assert status == 1 and 'states of a run with another minutes' in err
+    assert adapt()[0] == 0
+    again = load_checkpoint(tmp_path / 'out.safetensors').network.state_dict()
+    assert all(torch.equal(whole[key], again[key]) for key in whole)
+    assert not (tmp_path / 'out.safetensors.state').exists()
+
+
+def test_bags_are_learnt_from_and_short_recordings_are_named(adapt, folder, tmp_path):
+    with BagWriter(tmp_path / 'bags' / 'drive') as bag:
+        for k in range(50):
+            bag.image('/front/image_raw', scene(k), k * STEP_NS)
+            bag.image('/rear/image_raw', scene(k, seed=2), k * STEP_NS)
+    with BagWriter(tmp_path / 'bags' / 'stop') as bag:
+        bag.image('/front/image_raw', scene(0), 0)
+    (tmp_path / 'bags' / 'broken.mcap').write_text('no bag')
+    status, out, err = adapt(
+        '--image-topic', '/front/image_raw', '--state', tmp_path / 'state',
+        source=('--bag', tmp_path / 'bags'))
+    assert status in (3, 4) and 'before' in out
+    assert (status == 3) == (tmp_path / 'out.safetensors').exists()
+    assert 'stop: too short: 1 frames' in err and 'record longer' in err
+    assert 'skipped: ' in err and 'broken.mcap' in err
+    # A folder that was named is kept, with its log.
+    assert (tmp_path / 'state' / 'log.jsonl').is_file()
+
+
+@pytest.mark.parametrize(('source', 'message'), [
+    ('short.mp4', 'too short: 12 frames, 10 before its last fifth and 2 in it; at least 32 and 8 '
+                  'are needed, at its 20 frames a second 2.0 s without gaps'),
+    ('missing.mp4', 'neither a video nor a folder with videos or pictures'),
+    ('spoilt.safetensors', 'spoilt.safetensors'),
+])
+def test_recordings_that_cannot_be_used(adapt, folder, tmp_path, source, message):
+    status, _, err = adapt(source=('--video', folder / source))
+    assert status == 1
+    assert message in err and err.count('skipped: ') == 1
+    assert 'none of the recordings can be used' in err
+    assert not (tmp_path / 'out.safetensors').exists()
+
+
+def test_where_nothing_is_found_there_is_nothing_to_learn(adapt):
+    status, _, err = adapt('--reference-score', 1.0)
+    assert status == 1 and 'nothing to learn from' in err
+
+
+def test_the_papers_family_cannot_be_adapted(adapt, tmp_path):
+    save_checkpoint(tmp_path / 'paper.safetensors', make_tiny_network())
+    status, _, err = adapt('--weights', tmp_path / 'paper.safetensors')
+    assert status == 1 and "weights of the paper's family" in err
+
+
+@pytest.mark.parametrize(('options', 'message'), [
+    (('--image-topic', '/a'), '--image-topic: is for --bag'),
+    (('--out', '.'), "--out: '.' is no file name"),
+    (('--json', 'same', '--out', 'same'), 'choose another name'),
+])
+def test_options_that_do_not_go_together(adapt, options, message):
+    status, _, err = adapt(*options)
+    assert status == 2 and message in err
+
+
+def test_weights_are_not_written_over_themselves(adapt, folder):
+    status, _, err = adapt('--out', folder / 'spoilt.safetensors')
+    assert status == 2 and 'would be written over' in err
+
+
+def test_reads_stay_as_they_are(adapt):
+    status, _, err = adapt(recipe=RECIPE.replace('correction: 4', 'peek: 4, correction: 4'))
+    assert status == 1 and 'leaves READs as they are' in err
+
+
+def test_trained_weights_keep_their_shape(folder, tmp_path):
+    start = load_checkpoint(folder / 'spoilt.safetensors')
+    recipe = tmp_path / 'wide.yaml'
+    recipe.write_text('teacher: itself\nmodel: {correction: 16, scheduler: 16}')
+    assert with_start(trainer.configure(recipe, start), start).model == LEARNER
+    bare = save_start(tmp_path / 'bare.safetensors')
+    model = with_start(trainer.configure(recipe, bare), bare).model
+    assert (model.correction, model.scheduler) == (16, 16)
+
+
+class Gap(Moving):
+    """A clip that pauses for half of its time behind its first frames."""
+
+    def stamp_ns(self, index):
+        return (index + (50 if index >= 20 else 0)) * STEP_NS
+
+
+class Back(Moving):
+    """A recording whose stamps start again."""
+
+    def stamp_ns(self, index):
+        return index % 30 * STEP_NS
+
+
+def test_the_last_fifth_is_one_of_time():
+    assert first_aside(Moving('a', 50)) == 40
+    # 10 s in all, 5 of them without a frame: from second 8 on are 20 of 50 frames.
+    assert first_aside(Gap('a', 50)) == 30
+    assert first_aside(Back('a', 50)) == 40
+    assert first_aside(Moving('a', 1)) == 1
+
+
+def test_parts_do_not_share_frames_and_a_recording_counts_once(tmp_path):
+    clip, bad = Moving('a', 101), []
+    paths = [(tmp_path / 'a', clip), (tmp_path / 'a', clip), (tmp_path / 'b', Moving('b', 30))]
+    (one,) = cut(paths, 1, lambda path, error: bad.append(path))
+    assert (one.learnt.stop, one.aside.start, one.aside.stop) == (81, 81, 101)
+    assert bad == [tmp_path / 'b']
+    (thinned,) = cut(paths[:1], 2, lambda path, error: bad.append(path))
+    assert len(thinned.clip) == 51 and thinned.aside.start == 41
+
+
+def test_stretches_cover_a_part_or_are_spread_over_it():
+    clip = Moving('a', 1000)
+    whole = stretches([(clip, range(100, 345))], 60, 10_000)
+    assert [one.frames.start for one in whole][0] == 100
+    assert whole[-1].frames.stop == 345
+    assert all(a.frames.stop == b.frames.start for a, b in zip(whole, whole[1:]))
+    assert all(60 <= len(one) <= 120 for one in whole)
+    some = stretches([(clip, range(1000)), (Moving('b', 500), range(500))], 50, 300)
+    assert len(some) == 6
+    assert [one.name.split()[0] for one in some] == ['a'] * 4 + ['b'] * 2
+    assert len({one.name for one in some}) == 6
+    assert stretches([(clip, range(5, 17))], 60, 1)[0].frames == range(5, 17)
+
+
+def test_a_digest_tells_contents_and_names(tmp_path):
+    for name in ('one', 'two'):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / 'a.png').write_bytes(b'x')
+    same = digest(tmp_path / 'one')
+    assert same == digest(tmp_path / 'two')
+    (tmp_path / 'two' / 'a.png').rename(tmp_path / 'two' / 'b.png')
+    assert digest(tmp_path / 'two') != same
+    (tmp_path / 'one' / 'a.png').write_bytes(b'y')
+    assert digest(tmp_path / 'one') != same
+
+
+def test_pictures_of_a_folder_are_a_recording(adapt, tmp_path):
+    (tmp_path / 'shots').mkdir()
+    for k in range(40):
+        cv2.imwrite(str(tmp_path / 'shots' / f'{k:03}.png'), scene(k))
+    status, out, _ = adapt('--json', tmp_path / 'o.json', source=('--video', tmp_path / 'shots'),
+                           recipe=NOTHING)
+    assert status == 4
+    (one,) = json.loads((tmp_path / 'o.json').read_text())['recordings']
+    assert (one['name'], one['sha256']) == ('shots', digest(tmp_path / 'shots'))
+
+
+def point(p, share, value, ms=10.0):
+    return Point('scheduler', p, None, share, Metrics(agreement50=value), Found(), ms, None)
+
+
+def found(*rows, full=1.0):
+    return Comparison(point(1.0, 1.0, full, 20.0), [
+        Compared(share, point(0.5, share, before), point(0.6, share, after, 20 * share),
+                 after - before, interval) for share, before, after, interval in rows
+    ], [])
+
+
+def test_the_verdict_is_that_of_the_wanted_share():
+    rows = found((0.5, 0.9, 0.95, None), (0.25, 0.8, 0.79, None),
+                 (0.125, 0.6, 0.7, Interval(0.1, -0.05, 0.2)))
+    assert judge(rows, Wish(share=0.5)).helps
+    assert judge(rows, Wish(share=0.25)) == (
+        False, 'at a READ share of 0.25 agreement is not better (-0.0100)', rows.rows[1])
+    assert 'may be chance' in judge(rows, Wish(share=0.125)).text
+    missing = judge(rows, Wish(share=0.4))
+    assert not missing.helps and 'no p gives a READ share of 0.4' in missing.text
+    # The fewest READs within the loss, the best agreement within the time.
+    assert judge(rows, Wish(loss=0.06)).row is rows.rows[0]
+    assert judge(rows, Wish(loss=0.25)).row is rows.rows[1]
+    assert judge(rows, Wish(ms=6.0)).row is rows.rows[1]
+    assert 'no READ share below 1 loses at most 0.01' in judge(rows, Wish(loss=0.01)).text
+    assert 'set p to 1' in judge(rows, Wish(ms=30.0)).text
+    assert 'no READ share takes at most 1 ms' in judge(rows, Wish(ms=1.0)).text
+
+
+def test_minutes_shorten_a_recipe_once(tmp_path, monkeypatch):
+    from distillation_samples import tiny_recipe
+    from forecast_detector.adaptation import plan
+
+    config = tiny_recipe()
+    monkeypatch.setattr(plan, 'estimated_minutes', lambda *arguments: 10.0)
+    assert fitted(None, None, config, None, tmp_path) == (config, 10.0)
+    assert fitted(None, None, config, 20.0, tmp_path) == (config, 10.0)
+    half, minutes = fitted(None, None, config, 5.0, tmp_path)
+    assert (half.forecast.steps, half.scheduler.steps, half.scheduler.rollouts) == (2, 2, 3)
+    assert minutes == 5.0
+    # A machine that is slower when the run goes on takes as many steps.
+    monkeypatch.setattr(plan, 'estimated_minutes', lambda *arguments: 100.0)
+    assert fitted(None, None, config, 5.0, tmp_path) == (half, 5.0)
+    assert scaled(config, 1e-6).forecast.steps == 1
+    assert scaled(replace(config, forecast=replace(config.forecast, steps=0)),
+                  0.5).forecast.steps == 0
+
+
+def test_minutes_are_estimated_from_steps_that_change_nothing(tmp_path, folder):
+    from distillation_samples import CPU, tiny_recipe, world
+    from forecast_detector.adaptation.plan import estimated_minutes
+
+    start = load_checkpoint(folder / 'spoilt.safetensors')
+    config = tiny_recipe()
+    readings = trainer.read_all(start.network, start, world().clips, config, CPU)
+    before = {key: value.clone() for key, value in start.network.state_dict().items()}
+    random = torch.get_rng_state()
+    assert np.isfinite(estimated_minutes(start.network, readings, config))
+    assert all(torch.equal(before[key], value)
+               for key, value in start.network.state_dict().items())
+    assert torch.equal(random, torch.get_rng_state())
