@@ -307,6 +307,7 @@ def test_the_verdict_is_that_of_the_wanted_share():
 
 def test_minutes_shorten_a_recipe_once(tmp_path, monkeypatch):
     from distillation_samples import tiny_recipe
+
     from forecast_detector.adaptation import plan
 
     config = tiny_recipe()
@@ -326,6 +327,7 @@ def test_minutes_shorten_a_recipe_once(tmp_path, monkeypatch):
 
 def test_minutes_are_estimated_from_steps_that_change_nothing(tmp_path, folder):
     from distillation_samples import CPU, tiny_recipe, world
+
     from forecast_detector.adaptation.plan import estimated_minutes
 
     start = load_checkpoint(folder / 'spoilt.safetensors')

@@ -84,9 +84,9 @@ ALLOWED = {
     'executables': {'node'},
     'cli': {
         'adaptation', 'annotate', 'bags', 'checkpoint', 'config', 'data', 'demo', 'device',
-        'diagnosis', 'engine', 'evaluation', 'importing', 'memory', 'node', 'parameter', 'policies',
-        'records',
-        'replay', 'report', 'scoring', 'shipped', 'topics', 'training', 'types',
+        'diagnosis', 'engine', 'evaluation', 'importing', 'memory', 'node', 'parameter',
+        'policies', 'records', 'replay', 'report', 'scoring', 'shipped', 'topics', 'training',
+        'types',
     },
     '__main__': {'cli'},
     '__init__': {'checkpoint', 'config', 'engine', 'types'},

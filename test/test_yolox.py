@@ -95,7 +95,8 @@ def test_folded_norms_change_nothing(depthwise):
         outputs(fused, pictures()), outputs(network, pictures()), atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize('changes', [{}, {'towers': (False, True, True), 'correction': 8, 'scheduler': 8}])
+@pytest.mark.parametrize(
+    'changes', [{}, {'towers': (False, True, True), 'correction': 8, 'scheduler': 8}])
 def test_weights_come_back_as_they_were(changes, tmp_path):
     network = make_yolox(**changes)
     save_checkpoint(tmp_path / 'w.safetensors', network, {'data': 'noise'}, half=False)
