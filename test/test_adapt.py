@@ -42,7 +42,7 @@ RECIPE = """
 teacher: itself
 model: {correction: 4, scheduler: 4}
 forecast: {steps: 40, batch_size: 2, frames: 2, lr: 0.08, ema: 0.5, thinning: 1,
-           weight_decay: 0.0}
+           weight_decay: 0.0, objects: 0.0, classes: 0.0, boxes: 0.0, scores: 0.0}
 scheduler: {steps: 10, batch_size: 8, rollouts: 8, frames: 4, lr: 0.01}
 """
 NOTHING = RECIPE.replace('steps: 40', 'steps: 0').replace('steps: 10', 'steps: 0')
