@@ -6,14 +6,26 @@ import signal
 
 from conftest import make_tiny_network
 import cv2
-from distillation_samples import LEARNER, make_reader, Moving, save_start, scene, write_scenes
+from distillation_samples import (
+    CPU,
+    LEARNER,
+    make_reader,
+    Moving,
+    save_start,
+    scene,
+    SMALL,
+    tiny_recipe,
+    world,
+    write_scenes,
+)
 import numpy as np
 import pytest
 from recording_samples import STEP_NS
 import torch
 
+from forecast_detector.adaptation import plan, run
 from forecast_detector.adaptation.compare import Compared, Comparison
-from forecast_detector.adaptation.plan import fitted, scaled
+from forecast_detector.adaptation.plan import estimated_minutes, fitted, scaled
 from forecast_detector.adaptation.recordings import cut, digest, first_aside, stretches
 from forecast_detector.adaptation.run import with_start
 from forecast_detector.adaptation.verdict import judge
@@ -22,17 +34,19 @@ from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.cli.main import main
 from forecast_detector.evaluation.points import Point
 from forecast_detector.evaluation.trade_off import Wish
+from forecast_detector.model.yolox.network import YoloxNetwork
 from forecast_detector.records.evaluation import Found, Interval, Metrics
 from forecast_detector.training.distillation import forecast, trainer
 
 RECIPE = """
 teacher: itself
 model: {correction: 4, scheduler: 4}
-forecast: {steps: 40, batch_size: 4, frames: 3, lr: 0.08, ema: 0.5, thinning: 1,
-           weight_decay: 0.0}
+forecast: {steps: 40, batch_size: 2, frames: 2, lr: 0.08, ema: 0.5, thinning: 1,
+           weight_decay: 0.0, objects: 0.0, classes: 0.0, boxes: 0.0, scores: 0.0}
 scheduler: {steps: 10, batch_size: 8, rollouts: 8, frames: 4, lr: 0.01}
 """
 NOTHING = RECIPE.replace('steps: 40', 'steps: 0').replace('steps: 10', 'steps: 0')
+SHORT = RECIPE.replace('steps: 40', 'steps: 6').replace('steps: 10', 'steps: 3')
 
 
 @pytest.fixture(scope='module')
@@ -52,14 +66,14 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def adapt(folder, tmp_path, capsys):
     """Run the command; returns its status, stdout and stderr."""
-    def run(*options, recipe=RECIPE, source=('--video', folder / 'a.mp4'), device='cpu'):
+    def call(*options, recipe=RECIPE, source=('--video', folder / 'a.mp4'), device='cpu'):
         (tmp_path / 'tiny.yaml').write_text(recipe)
         status = main([*map(str, (
             'adapt', '--weights', folder / 'spoilt.safetensors', '--out',
             tmp_path / 'out.safetensors', '--config', tmp_path / 'tiny.yaml', '--device', device,
             '--reference-score', 0.2, '--score-threshold', 0.15, *source, *options))])
         return status, *capsys.readouterr()
-    return run
+    return call
 
 
 def test_it_helps_weights_whose_forecasts_are_spoilt(adapt, folder, tmp_path):
@@ -108,29 +122,45 @@ def test_what_does_not_help_is_not_written(adapt, tmp_path):
 
 
 def test_a_stopped_run_goes_on(adapt, tmp_path, monkeypatch):
-    assert adapt()[0] == 0
-    whole = load_checkpoint(tmp_path / 'out.safetensors').network.state_dict()
-    (tmp_path / 'out.safetensors').unlink()
+    def trained(state):
+        return load_checkpoint(tmp_path / state / 'tiny.safetensors').network.state_dict()
+
+    assert adapt('--state', tmp_path / 'whole', recipe=SHORT)[0] in (0, 4)
     steps, kept = [0], forecast.rollout_losses
 
     def interrupted(*arguments):
         steps[0] += 1
-        if steps[0] == 5:
+        # Four were timed.
+        if steps[0] == 4 + 3:
             signal.raise_signal(signal.SIGTERM)
         return kept(*arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(forecast, 'rollout_losses', interrupted)
-        status, _, err = adapt()
+        patch.setattr(plan, 'rollout_losses', interrupted)
+        status, _, err = adapt('--state', tmp_path / 'stopped', recipe=SHORT)
     assert status == 143 and 'the same command goes on from there' in err
-    assert not (tmp_path / 'out.safetensors').exists()
-    # Other recordings or another time are another run.
-    status, _, err = adapt('--minutes', 5)
+    assert not (tmp_path / 'stopped' / 'tiny.safetensors').exists()
+    # Another time is another run.
+    status, _, err = adapt('--state', tmp_path / 'stopped', '--minutes', 5, recipe=SHORT)
     assert status == 1 and 'states of a run with another minutes' in err
-    assert adapt()[0] == 0
-    again = load_checkpoint(tmp_path / 'out.safetensors').network.state_dict()
+    assert adapt('--state', tmp_path / 'stopped', recipe=SHORT)[0] in (0, 4)
+    whole, again = trained('whole'), trained('stopped')
     assert all(torch.equal(whole[key], again[key]) for key in whole)
-    assert not (tmp_path / 'out.safetensors.state').exists()
+
+
+def test_states_beside_the_weights_stay_until_all_is_done(adapt, tmp_path, monkeypatch):
+    def stop(*arguments):
+        signal.raise_signal(signal.SIGINT)
+
+    state = tmp_path / 'out.safetensors.state'
+    with monkeypatch.context() as patch:
+        patch.setattr(run, 'compare', stop)
+        assert adapt(recipe=SHORT)[0] == 130
+    assert (state / 'forecast.pt').is_file()
+    (state / 'mine.txt').write_text('of another')
+    run.forget(state, 'tiny')
+    assert [path.name for path in state.iterdir()] == ['mine.txt']
 
 
 def test_bags_are_learnt_from_and_short_recordings_are_named(adapt, folder, tmp_path):
@@ -142,7 +172,7 @@ def test_bags_are_learnt_from_and_short_recordings_are_named(adapt, folder, tmp_
         bag.image('/front/image_raw', scene(0), 0)
     (tmp_path / 'bags' / 'broken.mcap').write_text('no bag')
     status, out, err = adapt(
-        '--image-topic', '/front/image_raw', '--state', tmp_path / 'state',
+        '--image-topic', '/front/image_raw', '--state', tmp_path / 'state', recipe=SHORT,
         source=('--bag', tmp_path / 'bags'))
     assert status in (3, 4) and 'before' in out
     assert (status == 3) == (tmp_path / 'out.safetensors').exists()
@@ -166,8 +196,9 @@ def test_recordings_that_cannot_be_used(adapt, folder, tmp_path, source, message
     assert not (tmp_path / 'out.safetensors').exists()
 
 
-def test_where_nothing_is_found_there_is_nothing_to_learn(adapt):
-    status, _, err = adapt('--reference-score', 1.0)
+def test_where_nothing_is_found_there_is_nothing_to_learn(adapt, tmp_path):
+    save_start(tmp_path / 'blind.safetensors', network=YoloxNetwork(SMALL))
+    status, _, err = adapt('--weights', tmp_path / 'blind.safetensors')
     assert status == 1 and 'nothing to learn from' in err
 
 
@@ -306,10 +337,6 @@ def test_the_verdict_is_that_of_the_wanted_share():
 
 
 def test_minutes_shorten_a_recipe_once(tmp_path, monkeypatch):
-    from distillation_samples import tiny_recipe
-
-    from forecast_detector.adaptation import plan
-
     config = tiny_recipe()
     monkeypatch.setattr(plan, 'estimated_minutes', lambda *arguments: 10.0)
     assert fitted(None, None, config, None, tmp_path) == (config, 10.0)
@@ -326,10 +353,6 @@ def test_minutes_shorten_a_recipe_once(tmp_path, monkeypatch):
 
 
 def test_minutes_are_estimated_from_steps_that_change_nothing(tmp_path, folder):
-    from distillation_samples import CPU, tiny_recipe, world
-
-    from forecast_detector.adaptation.plan import estimated_minutes
-
     start = load_checkpoint(folder / 'spoilt.safetensors')
     config = tiny_recipe()
     readings = trainer.read_all(start.network, start, world().clips, config, CPU)

@@ -18,14 +18,15 @@ from ..scoring.bootstrap import paired_difference
 from ..scoring.judging import Judging, Scorer
 from ..types import Policy
 
-# Shares of READs that are compared.
-SHARES = (1 / 2, 1 / 3, 1 / 4, 1 / 6, 1 / 8)
+# Shares of READs that are compared; and between them, where p has to keep to a loss or a time.
+SHARES = (1 / 2, 1 / 4, 1 / 8)
+FINER = (1 / 3, 1 / 6)
 # Whole runs until a share is met, at most.
-ROUNDS = 7
+ROUNDS = 5
 # An interval over fewer stretches says nothing.
 LEAST_STRETCHES = 5
-# As near as that is near enough.
-NEAR = 0.004
+# A share that is met as well needs no further run.
+NEAR, NEAR_BELOW = 0.02, 0.008
 
 
 @dataclass(frozen=True)
@@ -84,22 +85,31 @@ class Trial:
 
     def near(self, shares: Sequence[float]) -> list[Point | None]:
         """Give the point nearest to each share; None if none comes near enough."""
-        return self._search(shares, TOLERANCE)
+        return self._search(shares, NEAR, TOLERANCE)
 
     def below(self, shares: Sequence[float]) -> list[Point | None]:
         """Give the point with the most READs up to each share."""
-        return self._search(shares, 0.0)
+        return self._search(shares, NEAR_BELOW, 0.0)
 
-    def _search(self, shares: Sequence[float], above: float) -> list[Point | None]:
+    def _search(
+        self, shares: Sequence[float], near: float, above: float
+    ) -> list[Point | None]:
+        """
+        Run at more and more p.
+
+        :param near: distance from which on a share is met; few frames allow no finer one.
+        :param above: by how much a share may be passed.
+        """
+        near = max(near, 0.5 / sum(map(len, self._store.clips)))
         for _ in range(ROUNDS):
             missing = [
                 share for share in shares if not (p := self._best(share, above))
-                or abs(self._share(p) - share) > NEAR
+                or abs(self._share(p) - share) > near + 1e-9
             ]
             if not missing or self._curve is None:
                 break
             # From above a share that may not be passed, p is sought a little below.
-            aims = [share if above else share - NEAR / 2 for share in missing]
+            aims = [share if above else share - near / 2 for share in missing]
             chosen = sorted({self._curve.p_for(aim) for aim in aims} - set(self._found))
             if not chosen:
                 break

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 import json
 from pathlib import Path
 import time
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from ..model.yolox.network import YoloxNetwork
 from ..training.distillation.forecast import rollout_losses
-from ..training.distillation.judging import follow_runs
+from ..training.distillation.judging import follow_runs, Lessons, run_loss
 from ..training.distillation.readings import Readings
 from ..training.distillation.recipe import DistillConfig
 from ..training.phase import fingerprint
 
+T = TypeVar('T')
 FILE = 'plan.json'
 # Steps that are timed, behind one that is not.
 TIMED = 3
-# What an optimiser step of the scheduler takes of one of the correction: next to nothing.
-JUDGING = 0.02
 # Averages and optimiser come on top of what is timed.
 OVERHEAD = 1.15
 
@@ -76,15 +76,32 @@ def estimated_minutes(
 ) -> float:
     """Time a few steps on a copy of the network."""
     trial = deepcopy(network).eval().requires_grad_(False)
-    step_s = _step_seconds(trial, readings, config)
+    total = 0.0
+    if 'forecast' in config.phases and config.forecast.steps:
+        total += config.forecast.steps * _step_seconds(trial, readings, config)
+    if 'scheduler' in config.phases and config.scheduler.steps:
+        total += _judging_seconds(trial, readings, config)
+    return OVERHEAD * total / 60
+
+
+def _judging_seconds(network: YoloxNetwork, readings: Readings, config: DistillConfig) -> float:
+    """Time two runs of forecasts, and steps on a batch of copies of these."""
     recipe = config.scheduler
     runs = readings.draw(np.random.default_rng(config.seed), 2, recipe.frames, recipe.thinning)
+    with torch.no_grad():
+        run_s, lessons = _timed(lambda: follow_runs(network, readings, runs, recipe))
+    copies = torch.arange(recipe.batch_size) % 2
+    batch = Lessons(*(part[copies] for part in lessons))
+    network.scheduler.requires_grad_(True)
+    run_loss(network.scheduler, batch, recipe).backward()
+    step_s, _ = _timed(lambda: run_loss(network.scheduler, batch, recipe).backward())
+    return recipe.rollouts * run_s / 2 + recipe.steps * step_s
+
+
+def _timed(call: Callable[[], T]) -> tuple[float, T]:
     start = time.perf_counter()
-    follow_runs(trial, readings, runs, recipe)
-    run_s = (time.perf_counter() - start) / 2
-    judging_s = recipe.rollouts * run_s + recipe.steps * JUDGING * step_s
-    total = {'forecast': config.forecast.steps * step_s, 'scheduler': judging_s}
-    return OVERHEAD * sum(total[name] for name in config.phases) / 60
+    result = call()
+    return time.perf_counter() - start, result
 
 
 def _step_seconds(network: YoloxNetwork, readings: Readings, config: DistillConfig) -> float:

@@ -120,8 +120,10 @@ def first_aside(clip: Clip) -> int:
     # A bag that looped has stamps that go back; its frames then count by their order.
     if (np.diff(stamps) < 0).any():
         stamps = np.arange(len(clip), dtype=np.float64)
-    end = stamps[-1] + (stamps[-1] - stamps[0]) / (len(clip) - 1)
-    return int(np.searchsorted(stamps, stamps[0] + (1 - ASIDE) * (end - stamps[0])))
+    step = np.median(np.diff(stamps))
+    start = stamps[0] + (1 - ASIDE) * (stamps[-1] + step - stamps[0])
+    # Stamps are rounded.
+    return int(np.searchsorted(stamps, start - step / 100))
 
 
 def _too_short(clip: Clip, first: int) -> str:

@@ -33,13 +33,13 @@ from ..training.distillation.trainer import distill
 from ..training.run_facts import FILE as RUN_FILE
 from ..training.run_facts import hash_facts
 from . import plan
-from .compare import compare, Compared, Comparison, SHARES
+from .compare import compare, Compared, Comparison, FINER, SHARES
 from .recordings import digest, Recording, stretches
 from .verdict import judge
 
 # Frames of a stretch; and of how many, about, is learnt, and judged by.
 LEARNT_STRETCH, LEARNT_MOST = 120, 1600
-ASIDE_STRETCH, ASIDE_MOST = 60, 1200
+ASIDE_STRETCH, ASIDE_MOST = 60, 600
 MEMORY_BYTES = 2 << 30
 OnBad = Callable[[Clip, Exception], None]
 
@@ -167,8 +167,8 @@ def _compare(
     aside = stretches(((r.clip, r.aside) for r in recordings), ASIDE_STRETCH, ASIDE_MOST)
     old, new = (
         StreamingDetector(one, StreamConfig(), str(asked.device)) for one in (start, trained))
-    shares = sorted({*SHARES, *([asked.wish.share] if asked.wish.share is not None else [])},
-                    reverse=True)
+    more = FINER if asked.wish.share is None else (asked.wish.share,)
+    shares = sorted({*SHARES, *more}, reverse=True)
     with tqdm(unit='frame', desc='before and after') as bar:
         store = FeatureStore(old, aside, bar.update, MEMORY_BYTES, asked.on_bad)
         store = judged_store(store, asked.judging.reading or 0.0, bar.update)
