@@ -1,4 +1,4 @@
-"""Phase ``scheduler``: it learns how much goes wrong in a run of forecasts."""
+"""Phase ``scheduler``: it learns how much goes wrong in a forecast."""
 
 from __future__ import annotations
 
@@ -47,8 +47,10 @@ def train_scheduler(
     """
     Train the scheduler alone, on runs of forecasts made beforehand.
 
-    The errors of a run are taken for counts (Poisson), whose mean is what its frames add up to:
-    the confidence of the run is then the product of those of its frames, as the engine has it.
+    The errors of a forecast are taken for counts (Poisson). Its confidence is the probability of
+    none, so the product that the engine compares with p falls with all that a run has got wrong so
+    far. It falls on while an object stays lost: where little can go wrong a READ comes later, but
+    it comes.
 
     :param state: file to resume from.
     :raises ValueError: for a network without a scheduler.
@@ -77,8 +79,8 @@ def run_loss(scheduler: nn.Module, lessons: Lessons, recipe: JudgeRecipe) -> Ten
     """Give the negative log likelihood of the errors of runs, up to a constant."""
     shape = lessons.errors.shape
     logits = scheduler(*(part.flatten(0, 1) for part in lessons[:3])).view(*shape, 2)
-    # -log softmax of FORECAST; what a run's frames add up to.
-    expected = F.softplus(logits[..., 0] - logits[..., 1]).cumsum(dim=1) + 1e-4
+    # -log softmax of FORECAST.
+    expected = F.softplus(logits[..., 0] - logits[..., 1]) + 1e-4
     return (expected - lessons.errors / recipe.errors * expected.log()).mean()
 
 

@@ -58,10 +58,11 @@ class ForecastRecipe:
 @dataclass(frozen=True)
 class JudgeRecipe:
     """
-    Phase ``scheduler``: how much of what reading finds a run of forecasts gets wrong.
+    Phase ``scheduler``: how much of what reading finds a forecast gets wrong.
 
-    The confidence of a run is exp(-errors / ``errors``): with p = 0.8 a run ends where about
-    0.22 of these are expected, one object missed or made up for each of them.
+    The confidence in a forecast is exp(-expected errors / ``errors``), an error being an object
+    missed or made up; that in a run of forecasts is their product. With p = 0.8 and 4 errors a
+    READ comes where the run's forecasts are expected to have got 0.9 objects wrong together.
 
     :ivar rollouts: how many runs of forecasts are made to learn from.
     :ivar frames: of each; ``thinning``: largest frame stride minus one.
