@@ -40,11 +40,15 @@ class GridDecoding:
 
     def scores(self, raw: tuple[Raw, ...]) -> Tensor:
         """Return the score of the best class of every cell, (B, A, classes), 0 for the others."""
-        classes = torch.cat([one.classes.float().flatten(2) for one in raw], dim=2)
-        objects = torch.cat([one.objects.float().flatten(2) for one in raw], dim=2)
-        best, label = classes.max(dim=1, keepdim=True)
-        score = best.sigmoid() * objects.sigmoid()
-        return torch.zeros_like(classes).scatter_(1, label, score).transpose(1, 2)
+        scores, labels = [], []
+        for one in raw:
+            # Map by map: putting all classes side by side first would cost more than the rest.
+            best, label = one.classes.float().max(dim=1)
+            scores.append((best.sigmoid() * one.objects[:, 0].float().sigmoid()).flatten(1))
+            labels.append(label.flatten(1))
+        score, label = torch.cat(scores, dim=1)[..., None], torch.cat(labels, dim=1)[..., None]
+        empty = score.new_zeros(*score.shape[:2], raw[0].classes.shape[1])
+        return empty.scatter_(2, label, score)
 
     def boxes(self, raw: tuple[Raw, ...], image: Tensor, candidate: Tensor) -> Tensor:
         """
