@@ -25,6 +25,7 @@ import torch
 
 from forecast_detector.adaptation import plan, run
 from forecast_detector.adaptation.compare import Compared, Comparison
+from forecast_detector.adaptation.files import forget
 from forecast_detector.adaptation.plan import estimated_minutes, fitted, scaled
 from forecast_detector.adaptation.recordings import cut, digest, first_aside, stretches
 from forecast_detector.adaptation.run import with_start
@@ -161,7 +162,7 @@ def test_states_beside_the_weights_stay_until_all_is_done(adapt, tmp_path, monke
         assert adapt(recipe=SHORT)[0] == 130
     assert (state / 'forecast.pt').is_file()
     (state / 'mine.txt').write_text('of another')
-    run.forget(state, 'tiny')
+    forget(state, 'tiny')
     assert [path.name for path in state.iterdir()] == ['mine.txt']
 
 
