@@ -25,6 +25,7 @@ import torch
 
 from forecast_detector.adaptation import plan, run
 from forecast_detector.adaptation.compare import Compared, Comparison
+from forecast_detector.adaptation.files import forget
 from forecast_detector.adaptation.plan import estimated_minutes, fitted, scaled
 from forecast_detector.adaptation.recordings import cut, digest, first_aside, stretches
 from forecast_detector.adaptation.run import with_start
@@ -36,6 +37,7 @@ from forecast_detector.evaluation.points import Point
 from forecast_detector.evaluation.trade_off import Wish
 from forecast_detector.model.yolox.network import YoloxNetwork
 from forecast_detector.records.evaluation import Found, Interval, Metrics
+from forecast_detector.shipped import find
 from forecast_detector.training.distillation import forecast, trainer
 
 RECIPE = """
@@ -110,7 +112,8 @@ def test_it_helps_weights_whose_forecasts_are_spoilt(adapt, folder, tmp_path):
 def test_what_does_not_help_is_not_written(adapt, tmp_path):
     """No training changes nothing: every gain is 0."""
     (tmp_path / 'out.safetensors').write_text('of yesterday')
-    status, out, err = adapt('--json', tmp_path / 'out.json', recipe=NOTHING)
+    status, out, err = adapt(
+        '--json', tmp_path / 'out.json', '--minutes', 0.01, recipe=NOTHING)
     assert status == 4
     assert 'it does not help: at a READ share of 0.25 agreement is not better (+0.0000)' in out
     assert 'nothing is written' in err
@@ -159,7 +162,7 @@ def test_states_beside_the_weights_stay_until_all_is_done(adapt, tmp_path, monke
         assert adapt(recipe=SHORT)[0] == 130
     assert (state / 'forecast.pt').is_file()
     (state / 'mine.txt').write_text('of another')
-    run.forget(state, 'tiny')
+    forget(state, 'tiny')
     assert [path.name for path in state.iterdir()] == ['mine.txt']
 
 
@@ -236,6 +239,8 @@ def test_trained_weights_keep_their_shape(folder, tmp_path):
     bare = save_start(tmp_path / 'bare.safetensors')
     model = with_start(trainer.configure(recipe, bare), bare).model
     assert (model.correction, model.scheduler) == (16, 16)
+    shipped = with_start(trainer.configure(find('recipes', 'adapt'), bare), bare)
+    assert shipped.model.towers == SMALL.towers and shipped.frames_a_clip == 0
 
 
 class Gap(Moving):
@@ -307,8 +312,9 @@ def test_pictures_of_a_folder_are_a_recording(adapt, tmp_path):
     assert (one['name'], one['sha256']) == ('shots', digest(tmp_path / 'shots'))
 
 
-def point(p, share, value, ms=10.0):
-    return Point('scheduler', p, None, share, Metrics(agreement50=value), Found(), ms, None)
+def point(p, share, value, ms=10.0, recall=None):
+    return Point('scheduler', p, None, share, Metrics(agreement50=value), Found(recall50=recall),
+                 ms, None)
 
 
 def found(*rows, full=1.0):
@@ -334,6 +340,13 @@ def test_the_verdict_is_that_of_the_wanted_share():
     assert 'no READ share below 1 loses at most 0.01' in judge(rows, Wish(loss=0.01)).text
     assert 'set p to 1' in judge(rows, Wish(ms=30.0)).text
     assert 'no READ share takes at most 1 ms' in judge(rows, Wish(ms=1.0)).text
+
+
+def test_a_gain_that_costs_recall_says_so():
+    before, after = point(0.5, 0.25, 0.8, recall=0.9), point(0.6, 0.25, 0.85, recall=0.875)
+    row = Compared(0.25, before, after, 0.05, Interval(0.05, 0.01, 0.09))
+    verdict = judge(Comparison(point(1.0, 1.0, 1.0), [row], []), Wish(share=0.25))
+    assert verdict.helps and verdict.text.endswith('though a user sees less (recall -0.0250)')
 
 
 def test_minutes_shorten_a_recipe_once(tmp_path, monkeypatch):

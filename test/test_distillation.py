@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
-from forecast_detector.model.yolox.network import Features, YoloxNetwork
+from forecast_detector.model.yolox.network import YoloxNetwork
 from forecast_detector.training import interrupt
-from forecast_detector.training.distillation import judging
+from forecast_detector.training.distillation import forecast, judging
 from forecast_detector.training.distillation.forecast import rollout_losses
 from forecast_detector.training.distillation.judging import (
     count_errors,
@@ -53,6 +53,12 @@ def learner(start):
 @pytest.fixture(scope='module')
 def readings(start, learner):
     return read_all(learner, start, world().clips, tiny_recipe(), CPU)
+
+
+@pytest.fixture(scope='module')
+def whole(start, tmp_path_factory):
+    """Weights of a run that nothing stopped."""
+    return weights(distill(tiny_recipe(), world(), start, tmp_path_factory.mktemp('whole'), CPU))
 
 
 def boxes(*rows):
@@ -195,10 +201,9 @@ def test_a_still_picture_needs_no_correction(learner, readings):
     assert losses['boxes'].item() == pytest.approx(0, abs=1e-3)
 
 
-def test_untouched_parts_stay_bit_by_bit(start, tmp_path):
-    trained = weights(distill(tiny_recipe(), world(), start, tmp_path, CPU))
+def test_untouched_parts_stay_bit_by_bit(start, whole):
     before = grown(start.network, LEARNER, 0).state_dict()
-    changed = {key.split('.')[0] for key in trained if not torch.equal(trained[key], before[key])}
+    changed = {key.split('.')[0] for key in whole if not torch.equal(whole[key], before[key])}
     assert changed == {'correction', 'scheduler'}
 
 
@@ -215,8 +220,9 @@ def test_each_phase_trains_its_own_part(start, tmp_path, phases, part):
 @pytest.mark.parametrize(('phase', 'when'), [
     ('forecast', 1), ('forecast', 4), ('scheduler', 0), ('scheduler', 2), ('lessons', 0),
 ])
-def test_a_stopped_run_ends_as_one_that_was_not(start, tmp_path, monkeypatch, phase, when):
-    whole = weights(distill(tiny_recipe(), world(), start, tmp_path / 'whole', CPU))
+def test_a_stopped_run_ends_as_one_that_was_not(
+    start, whole, tmp_path, monkeypatch, phase, when
+):
     count = [0]
 
     def interrupted(kept):
@@ -233,7 +239,6 @@ def test_a_stopped_run_ends_as_one_that_was_not(start, tmp_path, monkeypatch, ph
         elif phase == 'scheduler':
             patch.setattr(judging, 'run_loss', interrupted(judging.run_loss))
         else:
-            from forecast_detector.training.distillation import forecast
             patch.setattr(forecast, 'rollout_losses', interrupted(rollout_losses))
             if when == 4:
                 patch.setattr(judging, 'make_lessons', interrupted(judging.make_lessons))
@@ -350,12 +355,9 @@ def test_the_scheduler_ranks_hard_runs_above_easy_ones():
         optimizer.zero_grad()
         run_loss(network.scheduler, lessons, JudgeRecipe()).backward()
         optimizer.step()
-    stale = torch.zeros(1, 2, 2, 2)
-    objects = [torch.zeros(1, 16, 8, 8), torch.zeros(1, 8, 4, 4), torch.zeros(1, 8, 2, 2)]
-    features = Features(tuple(objects), stale)
+    objects, stale = torch.zeros(1, 3, 2, 2), torch.zeros(1, 2, 2, 2)
     calm, wild = (
-        torch.softmax(network.scheduler(torch.zeros(1, 3, 2, 2), features.staleness,
-                                        torch.full((1, 3, 2, 2), value)), 1)[0, 1].item()
+        network.scheduler(objects, stale, torch.full((1, 3, 2, 2), value)).softmax(1)[0, 1].item()
         for value in (0.0, 1.0)
     )
     assert calm > 0.8 > wild

@@ -8,6 +8,7 @@ import pytest
 from report_samples import frame, make_run, make_sweep, picture, write
 
 from forecast_detector import records
+from forecast_detector.records.adaptation import Adaptation, AdaptedShare, AdaptedTo
 from forecast_detector.records.codec import Count, from_plain, left_out, RecordError, to_plain
 from forecast_detector.records.detect import DemoSummary, DetectedClip, DetectedFrame, FoundObject
 from forecast_detector.records.diagnosis import Diagnosis
@@ -32,6 +33,10 @@ KEYS = {
     DetectedFrame: 'index stamp_ns action reason confidence inference_ms detections',
     FoundObject: 'class score box',
     DemoSummary: 'source weights p frames read forecast dropped map50 latency_ms',
+    Adaptation: 'helps verdict judged_at recommended rows unmet_shares recordings skipped train_s '
+                'provenance',
+    AdaptedShare: 'read_share before after gain low high',
+    AdaptedTo: 'name sha256 frames seconds learnt aside',
     Diagnosis: 'classifier forecast_error cuts classes frames skipped provenance',
 }
 

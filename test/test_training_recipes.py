@@ -12,9 +12,11 @@ from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.data.base import Truth
 from forecast_detector.data.transforms import ClipTransform, CropAndTurn, Photometric
 from forecast_detector.model.network import ForecastNetwork
+from forecast_detector.model.yolox.config import YoloxConfig
 from forecast_detector.preprocess import FILL
 from forecast_detector.shipped import find
 from forecast_detector.training.config import load_train_config
+from forecast_detector.training.distillation.recipe import is_distillation, load_distill_config
 from forecast_detector.training.optim import delayed_cycles, moving_average, one_cycle
 from forecast_detector.training.pretrained import (
     imagenet_file,
@@ -33,7 +35,15 @@ def test_missing_imagenet_weights_say_where_to_get_them(monkeypatch):
         imagenet_file('efficientnet_lite0', '/nowhere.pth')
 
 
-RECIPES = sorted(p.stem for p in (Path(__file__).parent.parent / 'config/train').glob('*.yaml'))
+FILES = sorted((Path(__file__).parent.parent / 'config/train').glob('*.yaml'))
+RECIPES = [path.stem for path in FILES if not is_distillation(path)]
+
+
+@pytest.mark.parametrize('name', ['adapt', 'coco'])
+def test_shipped_recipes_without_labels_can_be_read(name):
+    config = load_distill_config(find('recipes', name), YoloxConfig(('cat', 'dog')))
+    assert config.name == name and name not in RECIPES
+    assert config.model.correction and config.model.scheduler
 
 
 @pytest.mark.parametrize('name', RECIPES)

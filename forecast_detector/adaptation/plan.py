@@ -46,7 +46,7 @@ def fitted(
     kept = _read(file)
     if not kept or {key: kept.get(key) for key in asked} != asked:
         estimate = estimated_minutes(network, readings, config)
-        share = 1.0 if minutes is None else min(1.0, minutes / estimate)
+        share = 1.0 if minutes is None or estimate <= minutes else minutes / estimate
         kept = {**asked, 'share': share, 'estimate': share * estimate}
         file.write_text(json.dumps(kept))
     return scaled(config, kept['share']), kept['estimate']

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-import json
 from pathlib import Path
-import shutil
-from typing import Any
 
 import torch
 from tqdm import tqdm
 
-from ..checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from ..checkpoint import Checkpoint, load_checkpoint
 from ..config import StreamConfig
 from ..data.base import Clip, ClipDataset
 from ..engine import StreamingDetector
@@ -25,12 +22,10 @@ from ..model.yolox.config import YoloxConfig
 from ..model.yolox.network import YoloxNetwork
 from ..records.adaptation import Adaptation, AdaptedShare, AdaptedTo
 from ..records.evaluation import Provenance
-from ..records.sweep import SweepPoint
 from ..scoring.judging import Judging
 from ..training.distillation.readings import Readings
 from ..training.distillation.recipe import DistillConfig
 from ..training.distillation.trainer import distill
-from ..training.run_facts import FILE as RUN_FILE
 from ..training.run_facts import hash_facts
 from . import plan
 from .compare import compare, Compared, Comparison, FINER, SHARES
@@ -66,7 +61,7 @@ class Adapted:
     """
     What came of it.
 
-    :ivar trained: the weights; :func:`keep` writes them, with what was found.
+    :ivar trained: the weights; :func:`~.files.keep` writes them, with what was found.
     """
 
     trained: Checkpoint
@@ -200,40 +195,3 @@ def _named(recordings: Sequence[Recording], hashes: Sequence[str]) -> list[Adapt
             learnt=len(one.learnt), aside=len(one.aside),
         ) for one, sha256 in zip(recordings, hashes)
     ]
-
-
-def keep(adapted: Adapted, out: Path) -> None:
-    """Write the weights, with what they were adapted to and what that brought."""
-    found = adapted.found
-    recommended = found.recommended
-    save_checkpoint(out, adapted.trained.network, {
-        **adapted.trained.info,
-        'adapted_to': json.dumps([vars(one) for one in found.recordings]),
-        'adapted_gain': json.dumps([_figures(row) for row in found.rows]),
-        'adapted_verdict': found.verdict,
-        'recommended_p': '' if recommended is None else str(recommended.p),
-    }, half=False)
-
-
-def _figures(row: AdaptedShare) -> dict[str, Any]:
-    """Take the figures of a row that a user would ask for."""
-    def of(point: SweepPoint) -> dict[str, Any]:
-        return {key: getattr(point, key)
-                for key in ('p', 'read_share', 'agreement50', 'recall50')}
-
-    return {'before': of(row.before), 'after': of(row.after), 'gain': row.gain, 'low': row.low,
-            'high': row.high}
-
-
-def forget(state: Path, name: str) -> None:
-    """
-    Remove what a run left in the folder of its states, and the folder if it is then empty.
-
-    :param name: of the recipe.
-    """
-    for file in (*state.glob('*.pt'), state / RUN_FILE, state / plan.FILE, state / 'log.jsonl',
-                 state / f'{name}.safetensors'):
-        file.unlink(missing_ok=True)
-    shutil.rmtree(state / 'tensorboard', ignore_errors=True)
-    if state.is_dir() and not any(state.iterdir()):
-        state.rmdir()

@@ -52,6 +52,9 @@ def _reading_all(full: Point, wish: Wish) -> str:
 
 def _better(row: Compared) -> str:
     text = f'at a READ share of {row.share:.3g} agreement is better by {row.gain:.4f}'
+    lost = (row.before.found.recall50 or 0.0) - (row.after.found.recall50 or 0.0)
+    if lost > 0:
+        text += f', though a user sees less (recall {-lost:+.4f})'
     if row.interval is None:
         return text + '; how sure that is cannot be told of so short a part'
     if row.interval.low <= 0:

@@ -96,7 +96,8 @@ class Adapt(JsonOptions, DeviceOptions):
         return self.state or self.out.with_name(self.out.name + '.state')
 
     def _adapt(self) -> int:
-        from ..adaptation.run import adapt, Asked, forget, keep, with_start
+        from ..adaptation.files import forget, keep
+        from ..adaptation.run import adapt, Asked, with_start
         from ..device import select_device
         from ..evaluation.trade_off import Wish
         from ..scoring.judging import Judging
@@ -117,7 +118,7 @@ class Adapt(JsonOptions, DeviceOptions):
         adapted = adapt(start, config, recordings, asked, self._states)
         adapted = replace(adapted, found=replace(adapted.found, skipped=skipped.rows))
         if adapted.found.helps:
-            keep(adapted, self.out)
+            keep(adapted.trained, adapted.found, self.out)
         if self.state is None:
             forget(self._states, config.name)
         return self._tell(adapted.found, skipped)
