@@ -100,6 +100,11 @@ def load_checkpoint(name: str | Path) -> Checkpoint:
         which and what to do.
     """
     path = find_weights(name)
+    if path.suffix.lower() in ('.onnx', '.pth', '.pt'):
+        raise WeightsError(
+            f'{path}: not a {SUFFIX} file; of YOLOX weights make one first: forecast-detector '
+            f'import {path.name} --out {path.stem}'
+        )
     try:
         with safe_open(str(path), framework='pt') as file:
             metadata = dict(file.metadata() or {})

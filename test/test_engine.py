@@ -283,3 +283,17 @@ def test_a_forecast_of_that_family_is_not_read(two_maps):
     assert len(two_maps.anticipate('a')) > 0
 
 
+
+
+def test_detections_follow_the_first_configuration_whatever_is_read(tiny_checkpoint):
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (64, 96, 3), np.uint8) for _ in range(2)]
+    detector = StreamingDetector(tiny_checkpoint, StreamConfig(), 'cpu')
+    few = StreamConfig(p=0.0, max_detections=1, score_threshold=0.0)
+    many = StreamConfig(policy=Policy.READ, max_detections=50, score_threshold=0.0)
+    for k, image in enumerate(images):
+        frame = Frame.from_array(image, k * 10)
+        found = detector.step({'a': frame, 'b': frame}, {'a': few, 'b': many})
+        # The READ of b runs first, the configuration of a is the first.
+        assert [len(found[name].detections) for name in 'ab'] == [1, 1]
+    assert found['a'].decision.action is Action.FORECAST

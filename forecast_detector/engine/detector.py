@@ -188,12 +188,13 @@ class StreamingDetector:
         turns = keep_good(turns, self._open, results)
         self._choose(turns)
         turns = keep_good(turns, self._settle, results)
+        shown = turns[0].config if turns else config
         # READs first: one batch through the reader. Last those that boxes are carried to.
         turns.sort(key=lambda turn: (turn.choice.action, turn.is_carried))
         if stepped := [turn for turn in turns if not turn.rests]:
             memory = self._advance(stepped)
             if detects:
-                self._answer(stepped, memory)
+                self._answer(stepped, memory, shown)
         for turn in turns:
             turn.carry(self.reader)
         for turn in turns:
@@ -279,12 +280,12 @@ class StreamingDetector:
             turn.after = row
         return memory
 
-    def _answer(self, turns: Sequence[Turn], memory: Memory) -> None:
+    def _answer(self, turns: Sequence[Turn], memory: Memory, config: StreamConfig) -> None:
         """Detect on Fm of every frame, but for the last ones, which boxes are carried to."""
         shown = [turn for turn in turns if not turn.is_carried]
         if shown:
             features = seen(self.network, rows_of.rows(memory, range(len(shown))))
-            for turn, found in zip(shown, self.detect(features, turns[0].config), strict=True):
+            for turn, found in zip(shown, self.detect(features, config), strict=True):
                 turn.detect(found)
 
     def detect(self, features: Maps, config: StreamConfig) -> list[Detections]:

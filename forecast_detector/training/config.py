@@ -118,7 +118,7 @@ def _section(kind: type[T], values: Any, where: str) -> T:
         raise ValueError(f'{where}: {error}') from error
 
 
-def _with_base(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+def with_base(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     """
     Read a recipe's settings; what it leaves out comes from the recipe named as ``base``.
 
@@ -136,7 +136,7 @@ def _with_base(path: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
             raise ValueError(f'base: there is no {base}, or it comes back; {error}') from error
     if base in (*seen, path):
         raise ValueError(f'base: {name!r} comes back to this recipe; name another')
-    merged = _with_base(base, (*seen, path))
+    merged = with_base(base, (*seen, path))
     if base.parent != path.parent:
         # Whose recipe it is, is not whose data it trains on.
         merged.pop('info', None)
@@ -156,7 +156,7 @@ def load_train_config(path: str | Path, labels: tuple[str, ...]) -> TrainConfig:
     """
     path = Path(path)
     try:
-        values = _with_base(path)
+        values = with_base(path)
         model = dict(_settings(values.pop('model', None), 'model'))
         preset = preset_config(model.pop('preset', 'default'), labels)
         base = {f.name: getattr(preset, f.name) for f in fields(ModelConfig)}

@@ -77,11 +77,14 @@ def train_scheduler(
 
 def run_loss(scheduler: nn.Module, lessons: Lessons, recipe: JudgeRecipe) -> Tensor:
     """Give the negative log likelihood of the errors of runs, up to a constant."""
-    shape = lessons.errors.shape
-    logits = scheduler(*(part.flatten(0, 1) for part in lessons[:3])).view(*shape, 2)
+    # Lessons wait on the CPU; there are many.
+    device = next(scheduler.parameters()).device
+    seen = (part.flatten(0, 1).to(device) for part in lessons[:3])
+    errors = lessons.errors.to(device)
+    logits = scheduler(*seen).view(*errors.shape, 2)
     # -log softmax of FORECAST.
     expected = F.softplus(logits[..., 0] - logits[..., 1]) + 1e-4
-    return (expected - lessons.errors / recipe.errors * expected.log()).mean()
+    return (expected - errors / recipe.errors * expected.log()).mean()
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ import yaml
 from ...checkpoint import check_info
 from ...model.yolox.config import YoloxConfig
 from ...settings import check_types
+from ..config import with_base
 from ..ranges import check_ranges
 
 T = TypeVar('T')
@@ -137,10 +138,10 @@ ADDED = ('towers', 'peek', 'correction', 'scheduler', 'trust')
 def is_distillation(path: Path) -> bool:
     """Say whether a recipe trains without labels: it says ``teacher: itself``."""
     try:
-        values = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, OSError, UnicodeDecodeError):
+        return 'teacher' in with_base(path)
+    except (yaml.YAMLError, OSError, ValueError):
+        # What is wrong with it is said where it is read.
         return False
-    return isinstance(values, dict) and 'teacher' in values
 
 
 def load_distill_config(path: Path, start: YoloxConfig) -> DistillConfig:
@@ -151,7 +152,7 @@ def load_distill_config(path: Path, start: YoloxConfig) -> DistillConfig:
     :raises ValueError: for unknown keys or values outside their range; names the file.
     """
     try:
-        values = dict(_settings(yaml.safe_load(path.read_text()), 'recipe'))
+        values = with_base(path)
         teacher = values.pop('teacher', None)
         if teacher != 'itself':
             raise ValueError(f"teacher: {teacher!r} is none of ['itself']")
@@ -160,11 +161,11 @@ def load_distill_config(path: Path, start: YoloxConfig) -> DistillConfig:
         if unknown:
             raise ValueError(f'model: unknown settings {unknown}; known are {sorted(ADDED)}')
         check_types(YoloxConfig, added)
-        made: dict[str, Any] = {'name': path.stem, 'model': replace(start, **_tuples(added))}
+        made: dict[str, Any] = {'model': replace(start, **_tuples(added))}
         for section, kind in SECTIONS.items():
             if section in values:
                 made[section] = _build(kind, values.pop(section), section)
-        return _build(DistillConfig, {**values, **made}, 'recipe')
+        return _build(DistillConfig, {'name': path.stem, **values, **made}, 'recipe')
     except (yaml.YAMLError, TypeError, ValueError) as error:
         raise ValueError(f'{path}: {error}') from error
 
