@@ -165,7 +165,8 @@ def test_right_types_are_taken() -> None:
     ('read_every', 0, 'read_every: 0 is not a whole number of at least 1'),
     ('max_gap_s', math.nan, 'max_gap_s: nan is not a number of at least 0'),
     ('cpu_threads', 5000, 'cpu_threads: 5000 is not a whole number in [0, 1024]'),
-    ('policy', 'sometimes', "policy: 'sometimes' is not one of scheduler, read, alternate"),
+    ('policy', 'sometimes', "policy: 'sometimes' is not one of scheduler, read, alternate, flow, "
+     'scheduled_flow'),
     ('resize', 'crop', "resize: 'crop' is not one of '', letterbox, stretch, corner"),
 ])
 def test_a_value_out_of_range_is_named_with_what_is_expected(
