@@ -32,7 +32,8 @@ KEYS = {
     DetectedClip: 'source weights sha256 policy p read_every labels read forecast skipped frames',
     DetectedFrame: 'index stamp_ns action reason confidence inference_ms detections',
     FoundObject: 'class score box',
-    DemoSummary: 'source weights p frames read forecast dropped map50 latency_ms',
+    DemoSummary: 'source weights p frames read forecast dropped map50 agreement50 '
+    'latency_ms',
     Adaptation: 'helps verdict judged_at recommended rows unmet_shares recordings skipped train_s '
                 'provenance',
     AdaptedShare: 'read_share before after gain low high',

@@ -191,7 +191,8 @@ print(run(Show(source, weights, out, 1.0, 10.0), print, print))
 
 
 def test_an_interrupt_ends_a_camera_and_loses_nothing(tiny_weights: Path, tmp_path: Path) -> None:
-    clip, out = film(tmp_path / 'clip.mp4', 600), tmp_path / 'out'
+    # Long enough that a busy machine does not come to its end.
+    clip, out = film(tmp_path / 'clip.mp4', 2400), tmp_path / 'out'
     out.mkdir()
     words = [sys.executable, '-c', CAMERA, str(clip), str(tiny_weights), str(out)]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
@@ -205,6 +206,6 @@ def test_an_interrupt_ends_a_camera_and_loses_nothing(tiny_weights: Path, tmp_pa
         process.kill()
     assert process.returncode == 0 and said.splitlines()[-1] == str(out / 'numbers.json')
     numbers = read_numbers(out / 'numbers.json')
-    assert 3 <= numbers['images'] < 600
+    assert 3 <= numbers['images'] < 2400
     video = cv2.VideoCapture(str(out / 'annotated.mp4'))
     assert int(video.get(cv2.CAP_PROP_FRAME_COUNT)) == len(numbers['answers'])
