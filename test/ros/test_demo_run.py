@@ -195,7 +195,11 @@ def test_an_interrupt_ends_a_camera_and_loses_nothing(tiny_weights: Path, tmp_pa
     clip, out = film(tmp_path / 'clip.mp4', 2400), tmp_path / 'out'
     out.mkdir()
     words = [sys.executable, '-c', CAMERA, str(clip), str(tiny_weights), str(out)]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        words, stdout=subprocess.PIPE, text=True,
+        # What a shell runs in the background, as these tests may be, ignores it otherwise.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     end_s = time.monotonic() + 120
     try:
         while read_live(out / 'live.json').get('answers', 0) < 3 and time.monotonic() < end_s:
