@@ -5,6 +5,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import torch
+from yolox_samples import take_norms_from
 
 from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.data.base import Clip, ClipDataset, Truth
@@ -26,13 +27,8 @@ def make_reader(config=SMALL):
     torch.manual_seed(0)
     network = YoloxNetwork(config)
     with torch.no_grad():
-        # Untrained norms let next to nothing of the image through.
-        network.train()
-        for module in network.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
-                module.momentum = None
         images = torch.from_numpy(np.stack([scene(k, seed=k) for k in range(6)]))
-        network.detect(network.read(images.permute(0, 3, 1, 2).float()))
+        take_norms_from(network, images.permute(0, 3, 1, 2).float())
         for layer in (*network.head.obj_preds, *network.head.cls_preds):
             layer.weight.normal_(0, 0.8)
             layer.bias.fill_(-1.0)

@@ -3,9 +3,12 @@
 import numpy as np
 
 from forecast_detector.config import StreamConfig
-from forecast_detector.types import (
-    Frame,
-)
+from forecast_detector.evaluation.rollout import run_settings, Setting
+from forecast_detector.evaluation.run import run_clips
+from forecast_detector.evaluation.store import FeatureStore
+from forecast_detector.policies.detector import evaluation_config
+from forecast_detector.policies.registry import make_runner
+from forecast_detector.types import Frame, Policy
 
 FRAME_NS = 100_000_000
 
@@ -30,3 +33,12 @@ def step_one(detector, frame, stream='camera'):
 
 def actions(results):
     return [result.decision.action for result in results]
+
+
+def live_and_stored(policy, detector, clips, p, read_every=3):
+    """Run clips frame by frame on their images, and again all at once on stored features."""
+    live = run_clips(make_runner(policy, detector, p, read_every), clips)
+    config = evaluation_config(
+        Policy.ALTERNATE if policy == 'copy' else Policy(policy), p, read_every=read_every)
+    stored = run_settings(FeatureStore(detector, clips), [Setting(config, copy=policy == 'copy')])
+    return live, stored[0]

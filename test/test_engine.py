@@ -6,6 +6,7 @@ from typing import NamedTuple
 from conftest import make_tiny_network
 import numpy as np
 import pytest
+from stream_samples import live_and_stored
 import torch
 
 from forecast_detector.config import StreamConfig
@@ -22,11 +23,7 @@ from forecast_detector.engine.recurrence import (
 )
 from forecast_detector.engine.rules import choose, FIRST, in_run, reset, serves
 from forecast_detector.evaluation.forecast_error import show_errors
-from forecast_detector.evaluation.rollout import run_settings, Setting
-from forecast_detector.evaluation.run import run_clips
-from forecast_detector.evaluation.store import FeatureStore
 from forecast_detector.policies.detector import evaluation_config
-from forecast_detector.policies.registry import make_runner
 from forecast_detector.types import Action, Frame, Policy, Reason
 
 
@@ -247,12 +244,8 @@ def two_maps(tiny_checkpoint):
 
 @pytest.mark.parametrize('policy', ['scheduler', 'alternate', 'copy', 'read'])
 def test_a_family_with_several_maps_runs_live_and_from_stored_features(two_maps, policy):
-    clips = [FlickeringClip('a', 9), FlickeringClip('b', 6)]
-    direct = run_clips(make_runner(policy, two_maps, 0.5, 3), clips)
-    config = evaluation_config(
-        Policy.ALTERNATE if policy == 'copy' else Policy(policy), 0.5, read_every=3)
-    together = run_settings(
-        FeatureStore(two_maps, clips), [Setting(config, copy=policy == 'copy')])[0]
+    direct, together = live_and_stored(
+        policy, two_maps, [FlickeringClip('a', 9), FlickeringClip('b', 6)], 0.5)
     for one, other in zip(direct, together):
         for a, b in zip(one.steps, other.steps):
             assert (a.action, a.reason) == (b.action, b.reason)

@@ -5,20 +5,17 @@ import math
 
 import numpy as np
 import pytest
+from stream_samples import live_and_stored
 import torch
 from yolox_samples import make_detector, make_yolox, MovingNoise, outputs, pictures, SMALL
 
 from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.config import StreamConfig
-from forecast_detector.evaluation.rollout import run_settings, Setting
-from forecast_detector.evaluation.run import run_clips
-from forecast_detector.evaluation.store import FeatureStore
 from forecast_detector.model.fuse import fuse_norms
 from forecast_detector.model.yolox.config import SIZES, YoloxConfig
 from forecast_detector.model.yolox.head import Raw
 from forecast_detector.model.yolox.network import YoloxNetwork
 from forecast_detector.policies.detector import evaluation_config
-from forecast_detector.policies.registry import make_runner
 from forecast_detector.types import Action, Frame, Policy
 
 EIGHTY = tuple(map(str, range(80)))
@@ -182,11 +179,7 @@ def test_streams_in_one_batch_are_as_alone(changes, tmp_path):
 def test_stored_features_answer_as_live_images(policy, tmp_path):
     clips = [MovingNoise('a', 7, (3, 1)), MovingNoise('b', 6, (0, 4), cut=3)]
     detector = make_detector(tmp_path, settings(), correction=8)
-    direct = run_clips(make_runner(policy, detector, 0.8, 3), clips)
-    config = evaluation_config(
-        Policy.ALTERNATE if policy == 'copy' else Policy(policy), 0.8, read_every=3)
-    stored = run_settings(
-        FeatureStore(detector, clips), [Setting(config, copy=policy == 'copy')])[0]
+    direct, stored = live_and_stored(policy, detector, clips, 0.8)
     for one, other in zip(direct, stored):
         assert len(one.steps) == len(other.steps) > 0
         for a, b in zip(one.steps, other.steps):

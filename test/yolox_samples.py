@@ -24,9 +24,7 @@ def make_yolox(**changes):
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.weight.uniform_(0.8, 1.6)
                 module.bias.normal_(0, 0.3)
-                module.momentum = None
-        network.train()
-        network.detect(network.read(pictures(4)))
+        take_norms_from(network, pictures(4))
         for module in network.modules():
             # A channel that hardly varied would make much of what is left to rounding.
             if isinstance(module, torch.nn.BatchNorm2d):
@@ -35,6 +33,15 @@ def make_yolox(**changes):
             if '_preds' in name:
                 value.normal_(0, 0.1)
     return network.eval()
+
+
+def take_norms_from(network, images):
+    """Let norms measure what images give: as they are drawn, they let next to nothing through."""
+    network.train()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = None
+    network.detect(network.read(images))
 
 
 def published(network):

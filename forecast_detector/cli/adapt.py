@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from ..records import write
 from . import common, options
 from .command import option, stream_option
-from .common import DeviceOptions, JsonOptions
+from .common import DeviceOptions, JsonOptions, stoppable
 from .data import SkippedBags, tell_unfinished
 
 if TYPE_CHECKING:
@@ -74,15 +74,8 @@ class Adapt(JsonOptions, DeviceOptions):
 
     def run(self) -> int:
         """Adapt, unless a signal comes."""
-        from ..training import interrupt
-
         self._check()
-        try:
-            with interrupt.graceful():
-                return self._adapt()
-        except interrupt.InterruptedTraining as stopped:
-            print(f'forecast-detector: {stopped}', file=sys.stderr)
-            return 128 + stopped.signum
+        return stoppable(self._adapt)
 
     def _check(self) -> None:
         if self.bag is None:

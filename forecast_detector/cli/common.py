@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 import re
@@ -145,6 +145,22 @@ def say(text: str) -> None:
 def note(text: str) -> None:
     """Say something that is worth knowing."""
     say(f'note: {text}')
+
+
+def stoppable(train: Callable[[], int]) -> int:
+    """
+    Run a training that SIGTERM and Ctrl-C stop between two steps, its state saved.
+
+    :returns: its exit status, or that of a process which the signal ended.
+    """
+    from ..training import interrupt
+
+    try:
+        with interrupt.graceful():
+            return train()
+    except interrupt.InterruptedTraining as stopped:
+        print(f'forecast-detector: {stopped}', file=sys.stderr)
+        return 128 + stopped.signum
 
 
 class PassedOver:

@@ -22,7 +22,7 @@ import sys
 from ..training.datasets import DATASETS, STILLS
 from . import options
 from .command import option
-from .common import DeviceOptions
+from .common import DeviceOptions, stoppable
 from .data import DataOptions, tell_unfinished
 
 SEQUENCES, CACHED = {'baseline', 'joint'}, {'temporal', 'scheduler'}  # phases
@@ -59,14 +59,7 @@ class Train(DataOptions, DeviceOptions):
 
     def run(self) -> int:
         """Train until the recipe is done, or a signal comes."""
-        from ..training import interrupt
-
-        try:
-            with interrupt.graceful():
-                return self._train()
-        except interrupt.InterruptedTraining as stopped:
-            print(f'forecast-detector: {stopped}', file=sys.stderr)
-            return 128 + stopped.signum
+        return stoppable(self._train)
 
     def _check(self, recipe: Path) -> None:
         """

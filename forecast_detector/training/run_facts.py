@@ -1,8 +1,10 @@
-"""What a run follows from beside its recipe: data and weights, by their hashes."""
+"""What a run follows from: its recipe, and data and weights by their hashes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from datetime import datetime, timezone
 import hashlib
 import json
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 
 from torch import nn
 
+from .. import __version__
 from ..data.base import ClipDataset
 from . import distributed
 
@@ -50,6 +53,21 @@ def weights_digest(modules: Iterable[nn.Module]) -> str:
             # A moving average makes 0 of -0, which are other bytes.
             digest.update((value.detach().cpu() + 0).contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+def provenance(config: Any, source: str) -> dict[str, str]:
+    """
+    Say how weights came about: version, date, the whole recipe, where it started.
+
+    :param config: the recipe, a dataclass; its ``info`` and ``model`` stand elsewhere.
+    """
+    recipe = {k: v for k, v in asdict(config).items() if k not in ('info', 'model')}
+    return {
+        'version': __version__,
+        'created': datetime.now(timezone.utc).date().isoformat(),
+        'recipe': json.dumps(recipe),
+        'started_from': source,
+    }
 
 
 def claim(out: Path, facts: Mapping[str, str]) -> None:

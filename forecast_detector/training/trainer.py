@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from datetime import datetime, timezone
-import json
 from pathlib import Path
 
 import torch
 
-from .. import __version__
 from ..checkpoint import save_checkpoint
 from ..data.base import ClipDataset
 from ..model.network import ForecastNetwork
@@ -25,7 +21,7 @@ from .logs import open_logs
 from .precision import MixedPrecision
 from .pretrained import start_from_imagenet, start_from_weights, TRAINED_KEY
 from .recipes import SchedulerRecipe
-from .run_facts import claim, data_facts
+from .run_facts import claim, data_facts, provenance
 from .scheduling import train_scheduler
 from .temporal import train_temporal
 
@@ -193,14 +189,3 @@ def check_start(
                 MixedPrecision(recipe.precision, device, config.model)
         except ValueError as error:
             raise ValueError(f'phase {name}: {error}') from error
-
-
-def provenance(config: TrainConfig, source: str) -> dict[str, str]:
-    """Say how weights came about: version, date, the whole recipe, where it started."""
-    recipe = {k: v for k, v in asdict(config).items() if k not in ('info', 'model')}
-    return {
-        'version': __version__,
-        'created': datetime.now(timezone.utc).date().isoformat(),
-        'recipe': json.dumps(recipe),
-        'started_from': source,
-    }

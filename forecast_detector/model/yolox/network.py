@@ -121,13 +121,7 @@ class YoloxNetwork(nn.Module):
         :returns: F of this frame, and the surprise, (B, 3, H/32, W/32): what motion leaves
             unexplained, its mean and its peak in a cell, and how far things moved.
         """
-        flow = backward_flow(preview.grey, previous.grey)
-        return self.follow(forecast, preview, previous, lay_grids(flow, self._cells))
-
-    def follow(
-        self, forecast: Features, preview: Preview, previous: Preview, grids: Grids
-    ) -> tuple[Features, Tensor]:
-        """Move and correct along motion that is known, see :meth:`correct`."""
+        grids = self._grids(preview, previous)
         now, before = (one.picture.to(self._dtype) / 255 for one in (preview, previous))
         unexplained = now - move(before, grids.picture)
         surprise = self._surprise(unexplained, grids)
@@ -141,6 +135,9 @@ class YoloxNetwork(nn.Module):
             maps = self.correction(maps, seen, staleness)
         return Features(maps, staleness), surprise
 
+    def _grids(self, preview: Preview, previous: Preview) -> Grids:
+        return lay_grids(backward_flow(preview.grey, previous.grey), self._cells)
+
     def _surprise(self, unexplained: Tensor, grids: Grids) -> Tensor:
         cell = self._cells[-1]
         error = unexplained.abs().mean(dim=1, keepdim=True)
@@ -151,7 +148,7 @@ class YoloxNetwork(nn.Module):
 
     def extrapolate(self, forecast: Features, preview: Preview, previous: Preview) -> Features:
         """Move F of a frame that has not come yet, as the picture last moved."""
-        grids = lay_grids(backward_flow(preview.grey, previous.grey), self._cells)
+        grids = self._grids(preview, previous)
         return Features(
             _move(forecast.maps, grids), move(forecast.staleness, grids.maps[-1])
         )

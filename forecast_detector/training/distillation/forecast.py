@@ -13,9 +13,8 @@ from ...engine.recurrence import advance, LearnedForecast
 from ...model.yolox.decoding import GridDecoding
 from ...model.yolox.network import YoloxNetwork
 from ..logs import Log
-from ..optim import adamw, one_cycle
-from ..phase import Phase
 from .losses import distillation_losses, map_loss
+from .part import phase_of
 from .readings import Readings
 from .recipe import DistillConfig, ForecastRecipe
 
@@ -32,12 +31,7 @@ def train_forecast(
     if network.correction is None:
         raise ValueError('model.correction: phase forecast trains it, and it is 0; set channels')
     recipe = config.forecast
-    network.eval().requires_grad_(False)
-    network.correction.requires_grad_(True)
-    optimizer = adamw([([network.correction], recipe.lr)], recipe.weight_decay)
-    phase = Phase(
-        network, optimizer, one_cycle(optimizer, max(1, recipe.steps)), recipe.ema, config, state
-    )
+    phase = phase_of(network, network.correction, recipe, config, state)
     decoding = network.decoding(config.model.input_size)
     for step in phase.steps('forecast', recipe.steps, recipe.batch_size):
         rng = np.random.default_rng([config.seed, step])

@@ -18,8 +18,7 @@ from ...model.yolox.temporal import MapScheduler
 from ...types import Detections
 from .. import interrupt
 from ..logs import Log
-from ..optim import adamw, one_cycle
-from ..phase import Phase
+from .part import phase_of
 from .readings import Readings
 from .recipe import DistillConfig, JudgeRecipe
 
@@ -58,12 +57,7 @@ def train_scheduler(
     if not isinstance(network.scheduler, MapScheduler):
         raise ValueError('model.scheduler: phase scheduler trains it, and it is 0; set channels')
     recipe = config.scheduler
-    network.eval().requires_grad_(False)
-    network.scheduler.requires_grad_(True)
-    optimizer = adamw([([network.scheduler], recipe.lr)], recipe.weight_decay)
-    phase = Phase(
-        network, optimizer, one_cycle(optimizer, max(1, recipe.steps)), recipe.ema, config, state
-    )
+    phase = phase_of(network, network.scheduler, recipe, config, state)
     if phase.first < recipe.steps:
         lessons = make_lessons(network, readings, recipe, config.seed)
     for step in phase.steps('scheduler', recipe.steps, recipe.batch_size * recipe.frames):

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-import re
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 
 from ...checkpoint import check_info
 from ...model.yolox.config import YoloxConfig
 from ...settings import check_types
-from ..config import with_base
 from ..ranges import check_ranges
+from ..recipe_file import check_name, check_phases, section, settings, tuples, with_base
 
-T = TypeVar('T')
 PHASES = ('forecast', 'scheduler')
 
 
@@ -120,13 +118,8 @@ class DistillConfig:
     def __post_init__(self) -> None:
         """:raises ValueError: for settings that do not go together; provenance must be text."""
         check_ranges(self, {'seed': 0, 'frames_a_clip': 0})
-        if not re.fullmatch(r'\w[\w.-]*', self.name):
-            raise ValueError(
-                f'name: {self.name!r} is to name a file; use letters, digits, _, - and .'
-            )
-        unknown = sorted(set(self.phases) - set(PHASES))
-        if unknown or not self.phases or len(set(self.phases)) < len(self.phases):
-            raise ValueError(f'phases: {self.phases}; expected some of {PHASES}, each once')
+        check_name(self.name)
+        check_phases(self.phases, PHASES)
         check_info(self.info)
 
 
@@ -156,35 +149,15 @@ def load_distill_config(path: Path, start: YoloxConfig) -> DistillConfig:
         teacher = values.pop('teacher', None)
         if teacher != 'itself':
             raise ValueError(f"teacher: {teacher!r} is none of ['itself']")
-        added = dict(_settings(values.pop('model', {}), 'model'))
+        added = dict(settings(values.pop('model', {}), 'model'))
         unknown = sorted(set(added) - set(ADDED))
         if unknown:
             raise ValueError(f'model: unknown settings {unknown}; known are {sorted(ADDED)}')
         check_types(YoloxConfig, added)
-        made: dict[str, Any] = {'model': replace(start, **_tuples(added))}
-        for section, kind in SECTIONS.items():
-            if section in values:
-                made[section] = _build(kind, values.pop(section), section)
-        return _build(DistillConfig, {'name': path.stem, **values, **made}, 'recipe')
+        made: dict[str, Any] = {'model': replace(start, **tuples(added))}
+        for name, kind in SECTIONS.items():
+            if name in values:
+                made[name] = section(kind, values.pop(name), name)
+        return section(DistillConfig, {'name': path.stem, **values, **made}, 'recipe')
     except (yaml.YAMLError, TypeError, ValueError) as error:
         raise ValueError(f'{path}: {error}') from error
-
-
-def _settings(values: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(values, Mapping):
-        raise ValueError(f'{where}: {values!r} is no set of settings, each with its value')
-    return values
-
-
-def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-
-
-def _build(kind: type[T], values: Any, where: str) -> T:
-    values = _settings(values, where)
-    known = {f.name for f in fields(kind)}  # type: ignore[arg-type]
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ValueError(f'{where}: unknown settings {unknown}; known are {sorted(known)}')
-    check_types(kind, values)
-    return kind(**_tuples(values))

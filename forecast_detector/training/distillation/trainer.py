@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
-from datetime import datetime, timezone
-import json
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
-from ... import __version__
 from ...checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from ...config import StreamConfig
 from ...data.base import Clip, ClipDataset
@@ -21,7 +18,7 @@ from ...evaluation.store import FeatureStore
 from ...model.yolox.config import YoloxConfig
 from ...model.yolox.network import YoloxNetwork
 from ..logs import Log, open_logs
-from ..run_facts import claim, data_facts, weights_digest
+from ..run_facts import claim, data_facts, provenance, weights_digest
 from .forecast import train_forecast
 from .judging import train_scheduler
 from .readings import Readings
@@ -111,7 +108,9 @@ def distill(
     for name in config.phases:
         PHASES[name](network, readings, config, out / f'{name}.pt', log)
     path = out / f'{config.name}.safetensors'
-    save_checkpoint(path, network, provenance(config, start, source), half=False)
+    # What the weights were before stays true of what is not trained.
+    info = {**start.info, **config.info, **provenance(config, source)}
+    save_checkpoint(path, network, info, half=False)
     return path
 
 
@@ -132,13 +131,3 @@ def read_all(
             f'none of {len(clips)} clips has two frames: there is no motion to learn from')
     with tqdm(total=sum(map(len, cut)), desc='reading', unit='frame') as bar:
         return Readings(FeatureStore(detector, cut, bar.update, 8 << 30, on_bad, half=True))
-
-
-def provenance(config: DistillConfig, start: Checkpoint, source: str) -> dict[str, str]:
-    """Say how weights came about: what they were before, version, date, the whole recipe."""
-    recipe = {k: v for k, v in asdict(config).items() if k not in ('info', 'model')}
-    return {
-        **start.info, **config.info, 'version': __version__,
-        'created': datetime.now(timezone.utc).date().isoformat(),
-        'recipe': json.dumps(recipe), 'started_from': source,
-    }
