@@ -43,8 +43,8 @@ def load_plain(
     The pictures of one folder are a clip, in the order of their names, at 30 frames a second.
 
     :param labels: class names of the weights; there are no others.
-    :param on_bad: called with each file that cannot be used, which is then left out; without it the
-        first one raises.
+    :param on_bad: called with each file that cannot be used, which is then left out; without it
+        the first one raises.
     :raises FileNotFoundError: if there is nothing of the kind.
     :raises BadFrameError: for a video that cannot be used.
     """
