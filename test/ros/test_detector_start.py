@@ -122,6 +122,13 @@ def test_large_images_arrive_where_the_publisher_is_reliable(
 ) -> None:
     camera = Camera(graph, live[0])
     camera.wait_for_detector()
+
+    def is_reliable() -> bool:
+        heard = graph.node.get_subscriptions_info_by_topic(live[0])
+        return any(one.qos_profile.reliability == ReliabilityPolicy.RELIABLE for one in heard)
+
+    # The first image may come before the subscription follows the publisher.
+    wait_until(is_reliable, 'a reliable subscription')
     for _ in range(5):  # best effort would lose some of these
         camera.ask(camera.next_image(size=(1280, 720)))
 
