@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+import os
 from pathlib import Path
+import socket
 from typing import Any, cast
 
 from bag_samples import write_bag
@@ -15,7 +18,7 @@ from forecast_detector.checkpoint import Checkpoint
 from forecast_detector.cli.command import parse
 from forecast_detector.cli.demo import Demo
 from forecast_detector.cli.live_line import LiveLine
-from forecast_detector.demo import agreement
+from forecast_detector.demo import agreement, processes
 from forecast_detector.demo.agreement import agreement50
 from forecast_detector.demo.processes import Children, parameter_arguments
 from forecast_detector.demo.show import check_answered, live_line
@@ -66,6 +69,33 @@ def test_parameters_come_through_the_command_line_unchanged() -> None:
     assert flag == '--ros-args'
     given = dict(argument.split(':=', 1) for argument in rest if argument != '-p')
     assert {name: yaml.safe_load(text) for name, text in given.items()} == values
+
+
+def test_a_domain_in_use_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Domains of its own: what else runs on this machine takes others.
+    domains = range(1000 * os.getpid(), 1000 * os.getpid() + 4)
+    monkeypatch.setattr(processes, 'DOMAINS', domains)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as used, ExitStack() as stack:
+        used.bind(('', 0))
+        busy = [0, used.getsockname()[1]]  # anybody can have port 0
+        monkeypatch.setattr(
+            processes, 'domain_ports', lambda domain: busy if domain == domains[1] else [0])
+        found = [processes.take_domain(number) for number in (8, 8, 7)]
+        for _, held in found:
+            stack.enter_context(held)
+        assert [domain for domain, _ in found] == [domains[k] for k in (0, 2, 3)]
+        with pytest.raises(RuntimeError, match='are in use on this machine'):
+            processes.take_domain(0)
+        found[1][1].close()
+        assert processes.take_domain(0)[0] == domains[2]
+
+
+def test_a_graph_holds_its_domain_until_it_ends(tmp_path: Path) -> None:
+    first, second = Children(tmp_path), Children(tmp_path)
+    domains = [int(one.environment['ROS_DOMAIN_ID']) for one in (first, second)]
+    assert domains[0] != domains[1] and all(1 <= domain <= 100 for domain in domains)
+    for one in (first, second):
+        one.__exit__(None, None, None)
 
 
 def test_a_process_that_dies_is_an_error_with_its_last_words(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 from pathlib import Path
 import signal
+import socket
 import subprocess
 import sys
 from types import TracebackType
@@ -17,14 +18,59 @@ import yaml
 STOP_S = 60.0
 HASTY_STOP_S = 10.0
 TAIL_LINES = 15
+# Domains that every system has ports for.
+DOMAINS = range(1, 101)
 
 
-def graph_environment(log_folder: Path) -> dict[str, str]:
-    """Copy the environment, with a domain of its own on this machine only."""
+def domain_ports(domain: int) -> list[int]:
+    """List the ports of a domain: the shared one, and those of its first participants."""
+    first = 7400 + 250 * domain  # DDSI-RTPS 9.6.1
+    return [first, *range(first + 10, first + 30, 2)]
+
+
+def take_domain(first: int) -> tuple[int, socket.socket]:
+    """
+    Take a domain that nobody on this machine is in.
+
+    Its processes use its ports only after a while, so what else asks is told by a name in the
+    system, which is held until the socket is closed or this process ends.
+
+    :param first: where to begin, any number; other processes begin elsewhere.
+    :returns: the domain, and what holds it.
+    :raises RuntimeError: if all are taken.
+    """
+    for number in range(first, first + len(DOMAINS)):
+        domain = DOMAINS[number % len(DOMAINS)]
+        held = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        # Linux's abstract names: no file is left behind.
+        if _binds(held, f'\0forecast_detector/domain/{domain}') and all(
+                map(_is_free, domain_ports(domain))):
+            return domain, held
+        held.close()
+    raise RuntimeError(
+        f'all ROS domains from {DOMAINS[0]} to {DOMAINS[-1]} are in use on this machine: '
+        'end what runs there')
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        return _binds(probe, ('', port))
+
+
+def _binds(probe: socket.socket, address: str | tuple[str, int]) -> bool:
+    try:
+        probe.bind(address)
+    except OSError:
+        return False
+    return True
+
+
+def graph_environment(log_folder: Path, domain: int) -> dict[str, str]:
+    """Copy the environment, with a domain on this machine only."""
     environment = dict(os.environ)
     for name in ('ROS_STATIC_PEERS', 'ROS_DISCOVERY_SERVER'):
         environment.pop(name, None)
-    environment['ROS_DOMAIN_ID'] = str(1 + os.getpid() % 100)
+    environment['ROS_DOMAIN_ID'] = str(domain)
     environment['ROS_LOG_DIR'] = str(log_folder)
     environment['PYTHONUNBUFFERED'] = '1'
     if environment.get('ROS_DISTRO') == 'humble':
@@ -131,7 +177,8 @@ class Children:
         """Choose a domain; logs go to this folder."""
         log_folder.mkdir(parents=True, exist_ok=True)
         self._log_folder = log_folder
-        self.environment = graph_environment(log_folder)
+        domain, self._held = take_domain(os.getpid())
+        self.environment = graph_environment(log_folder, domain)
         self._children: list[Child] = []
 
     def start(
@@ -163,6 +210,7 @@ class Children:
             child.ask_to_end()
         for child in self._children:
             child.stop(STOP_S if kind is None else HASTY_STOP_S)
+        self._held.close()
 
 
 def read_live(path: Path) -> dict[str, Any]:
