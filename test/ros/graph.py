@@ -14,11 +14,11 @@ import cv2
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 import numpy as np
-from rcl_interfaces.srv import SetParameters
+from rcl_interfaces.srv import GetParameters, SetParameters
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
-from rclpy.qos import HistoryPolicy, QoSProfile
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 from vision_msgs.msg import Detection2DArray
 
@@ -27,6 +27,8 @@ from forecast_detector.msg import ForecastDecision
 from forecast_detector.node import DETECTOR
 
 PATIENCE_S = 60.0
+# After so long a message is taken for lost, where another one may be sent.
+LOST_S = 1.0
 TRANSITIONS = {
     'configure': Transition.TRANSITION_CONFIGURE,
     'cleanup': Transition.TRANSITION_CLEANUP,
@@ -38,13 +40,17 @@ TRANSITIONS = {
 
 def wait_until(condition: Callable[[], Any], what: str, patience_s: float = PATIENCE_S) -> Any:
     """Return the condition's value as soon as it is true; fail after a long time."""
-    end_s = time.monotonic() + patience_s
-    while time.monotonic() < end_s:
-        value = condition()
-        if value:
-            return value
+    value = _within(patience_s, condition)
+    assert value, f'waited {patience_s:g} s in vain for {what}'
+    return value
+
+
+def _within(seconds: float, condition: Callable[[], Any]) -> Any:
+    """Return the condition's value as soon as it is true, or what it is after some time."""
+    end_s = time.monotonic() + seconds
+    while not (value := condition()) and time.monotonic() < end_s:
         time.sleep(0.01)
-    raise AssertionError(f'waited {patience_s:g} s in vain for {what}')
+    return value
 
 
 def make_image(stamp_ns: int, size: tuple[int, int] = (64, 48), frame_id: str = 'lens') -> Image:
@@ -84,6 +90,9 @@ class Camera:
         """
         Publish and listen.
 
+        A process hears of listeners in their order: a detector that has answered one camera
+        misses no listener of those that were made before it.
+
         :param kind: type of the images; by default as the topic's name says.
         :param publisher: made elsewhere: in one context a topic has one type.
         """
@@ -96,6 +105,7 @@ class Camera:
         self.stamp_ns = 1_000_000_000
         self._kind = kind
         self._graph = graph
+        self._topic = topic
         self._publisher = publisher or node.create_publisher(kind, topic, qos)
         many = QoSProfile(depth=1000)
         node.create_subscription(Detection2DArray, f'{base}/detections', self._on_detections, many)
@@ -109,16 +119,30 @@ class Camera:
         self.decisions[_ns(message)] = message
 
     def wait_for_detector(self) -> None:
-        """Send images until one is answered."""
-        wait_until(self._publisher.get_subscription_count, 'a subscriber')
-        wait_until(self._knock, 'the first answer')
+        """
+        Send images until one is answered and no more can be lost.
 
-    def _knock(self) -> bool:
-        stamp_ns = self.send()
-        end_s = time.monotonic() + 1.0
-        while time.monotonic() < end_s and not self._has(stamp_ns):
-            time.sleep(0.01)
-        return self._has(stamp_ns)
+        What listens to a reliable publisher is best effort at first, and follows in a moment.
+        """
+        wait_until(self._publisher.get_subscription_count, 'a subscriber')
+        self.knock()
+        if self._publisher.qos_profile.reliability == ReliabilityPolicy.RELIABLE:
+            wait_until(lambda: self.knock() and self._is_followed(), 'a reliable subscription')
+
+    def knock(self) -> int:
+        """Send images until one is answered, where some may be lost; return its stamp."""
+        sent: list[int] = []
+
+        def answered() -> int:
+            sent.append(self.send())
+            return int(_within(LOST_S, lambda: next(filter(self._has, sent), 0)))
+
+        return int(wait_until(answered, 'an answer'))
+
+    def _is_followed(self) -> bool:
+        """Say whether reliable subscriptions have taken over."""
+        heard = self._graph.node.get_subscriptions_info_by_topic(self._topic)
+        return {one.qos_profile.reliability for one in heard} == {ReliabilityPolicy.RELIABLE}
 
     def _has(self, stamp_ns: int) -> bool:
         return stamp_ns in self.decisions and stamp_ns in self.detections
@@ -152,6 +176,7 @@ class Graph:
     def __init__(self, folder: Path) -> None:
         self.children = Children(folder)
         os.environ.update(self.children.environment)
+        self._clients: dict[str, Any] = {}
         self._context = rclpy.Context()
         rclpy.init(context=self._context)
         self.node = rclpy.create_node('tester', context=self._context)
@@ -176,12 +201,30 @@ class Graph:
 
     def call(self, kind: type, service: str, request: Any) -> Any:
         """Call a service and wait for its answer."""
-        client = self.node.create_client(kind, service)
+        if service not in self._clients:
+            self._clients[service] = self.node.create_client(kind, service)
+            self._meet(service.rpartition('/')[0])
+        client = self._clients[service]
         wait_until(client.service_is_ready, f'the service {service}')
         future = client.call_async(request)
-        answer = wait_until(lambda: future.done() and future.result(), f'an answer of {service}')
+        return wait_until(lambda: future.done() and future.result(), f'an answer of {service}')
+
+    def _meet(self, node: str) -> None:
+        """
+        Wait until a node knows the clients that were made so far.
+
+        It drops its answer to one that it does not know yet. It hears of clients in their order:
+        when one is answered, all that were made before it are known.
+        """
+        client = self.node.create_client(GetParameters, f'{node}/get_parameters')
+
+        def is_answered() -> bool:
+            future = client.call_async(GetParameters.Request())
+            return bool(_within(LOST_S, future.done))
+
+        wait_until(client.service_is_ready, f'the node {node}')
+        wait_until(is_answered, f'an answer of {node}')
         self.node.destroy_client(client)
-        return answer
 
     def set(self, node: str = 'detector', **values: Any) -> list[Any]:
         """Set parameters by service; return a result for each."""
