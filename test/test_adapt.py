@@ -96,9 +96,10 @@ def test_it_helps_weights_whose_forecasts_are_spoilt(adapt, folder, tmp_path):
         assert row['low'] is None  # one stretch says nothing of chance
     adapted, start = (load_checkpoint(path) for path in (
         tmp_path / 'out.safetensors', folder / 'spoilt.safetensors'))
+    after = adapted.network.state_dict()
     changed = {
         key.split('.')[0] for key, value in start.network.state_dict().items()
-        if not torch.equal(value, adapted.network.state_dict()[key])
+        if not torch.equal(value, after[key])
     }
     assert changed == {'correction', 'scheduler'}
     info = adapted.info

@@ -8,6 +8,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from video_samples import write_video
 
 from forecast_detector.annotate import VideoWriter
 from forecast_detector.bags import BagWriter
@@ -195,9 +196,11 @@ def test_only_the_results_of_an_earlier_run_are_removed(tmp_path):
 
 
 def test_progress_hardly_shows_in_a_log(tmp_path):
+    # Seconds of work: a bar on a terminal is drawn ten times in each.
+    write_video(tmp_path / 'a.mp4', [20] * 80)
     done = subprocess.run(
-        [sys.executable, '-m', 'forecast_detector', 'evaluate', '--weights', 'synthetic',
-         '--dataset', 'synthetic', '--stride', '60', '--policy', 'hold', '--device', 'cpu'],
+        [sys.executable, '-m', 'forecast_detector', 'detect', 'a.mp4', '--weights', 'synthetic',
+         '--p', '1', '--device', 'cpu', '--json', 'a.json'],
         capture_output=True, text=True, cwd=tmp_path, check=True,
     )
     # Its beginning and its end.

@@ -42,8 +42,9 @@ def test_imagenet_weights_load_by_order_and_foreign_ones_are_refused(name, tenso
     assert len(published) == tensors
     published['classifier.weight'] = torch.zeros(1000, 1280)
     load_imagenet_weights(target, published)
+    loaded = target.state_dict()
     for key, value in source.state_dict().items():
-        assert torch.equal(value, target.state_dict()[key])
+        assert torch.equal(value, loaded[key])
     with pytest.raises(ValueError, match='tensors came'):
         load_imagenet_weights(target, dict(list(published.items())[:50]))
     other = 'mobilenet_v2' if name == 'efficientnet_lite0' else 'efficientnet_lite0'

@@ -250,7 +250,7 @@ def test_mistakes_are_one_line(tiny_weights, tmp_path, capsys):
 
 
 def test_at_most_two_images_are_held(tiny_checkpoint, tmp_path, monkeypatch):
-    recording = open_recording(write_bag(tmp_path / 'b', frames=30), LABELS)
+    recording = open_recording(write_bag(tmp_path / 'b', frames=8), LABELS)
     held, most = [], 0
 
     def wrap(message, *rest):
@@ -261,4 +261,4 @@ def test_at_most_two_images_are_held(tiny_checkpoint, tmp_path, monkeypatch):
     for _ in offline.answer_offline(recording, StreamingDetector(tiny_checkpoint)):
         gc.collect()
         most = max(most, sum(message() is not None for message in held))
-    assert len(held) == 30 and 1 <= most <= 2
+    assert len(held) == 8 and 1 <= most <= 2

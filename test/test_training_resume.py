@@ -71,8 +71,9 @@ def test_a_stopped_run_goes_on_to_the_same_weights(name, world, tmp_path, monkey
         run_phase(name, world, config, tmp_path / 'parts.pt')
     resumed = run_phase(name, world, config, tmp_path / 'parts.pt')
     assert updates == [0, 1, 2, 3]
+    weights = resumed.state_dict()
     for key, value in whole.state_dict().items():
-        assert torch.equal(value, resumed.state_dict()[key]), key
+        assert torch.equal(value, weights[key]), key
 
 
 def test_a_run_that_starts_between_phases_goes_on_to_the_same_weights(world, tmp_path):

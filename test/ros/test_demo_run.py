@@ -101,11 +101,13 @@ def test_a_bag_that_the_detector_refuses_is_a_failure(tiny_weights: Path, tmp_pa
 
 
 def film(path: Path, frames: int) -> Path:
-    """Write a video in which the weights of the synthetic world find something."""
-    world = SyntheticWorld(5, frames, (256, 192))
+    """Write a video in which the weights of the synthetic world find something; it may loop."""
+    drawn = min(frames, 24)
+    world = SyntheticWorld(5, drawn, (256, 192))
+    pictures = [world.read(index) for index in range(drawn)]
     with VideoWriter(path, 10.0) as writer:
         for index in range(frames):
-            writer.write(world.read(index))
+            writer.write(pictures[index % drawn])
     return path
 
 
