@@ -29,8 +29,8 @@ class NodeConfig:
         'cuda, cuda:0 and so on.', fixed='configure',
     )
     cpu_threads: int = parameter(
-        0, 'Threads of the network on the CPU; 0 leaves it to PyTorch.', least=0, most=1024,
-        fixed='configure',
+        0, 'Threads on the CPU, of PyTorch and of OpenCV each; 0 leaves it to them.', least=0,
+        most=1024, fixed='configure',
     )
     input_size: tuple[int, ...] = parameter(
         (0, 0), "Height and width of the network's input, pixels, multiples of 32; [0, 0] is what "

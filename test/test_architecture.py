@@ -23,6 +23,7 @@ ALLOWED = {
     'node': {'config', 'parameter'},
     'memory': set(),
     'shipped': set(),
+    'threads': set(),
     'topics': set(),
     # Results: what stands in the JSON of a measurement.
     'records': set(),
@@ -48,7 +49,7 @@ ALLOWED = {
     },
     'evaluation': {
         'boxes', 'carrying', 'checkpoint', 'config', 'data', 'engine', 'flow', 'memory',
-        'policies', 'postprocess', 'records', 'scoring', 'types',
+        'policies', 'postprocess', 'records', 'scoring', 'threads', 'types',
     },
     'training': {
         'boxes', 'checkpoint', 'config', 'data', 'engine', 'evaluation', 'model', 'postprocess',
@@ -73,8 +74,8 @@ ALLOWED = {
     },
     # The robot's node; and the nodes around it, for demos and replays.
     'ros': {
-        'checkpoint', 'config', 'engine', 'images', 'memory', 'msg', 'node', 'parameter', 'topics',
-        'types',
+        'checkpoint', 'config', 'engine', 'images', 'memory', 'msg', 'node', 'parameter',
+        'threads', 'topics', 'types',
     },
     'graph': {
         'annotate', 'bags', 'data', 'demo', 'images', 'msg', 'parameter', 'replay', 'ros',

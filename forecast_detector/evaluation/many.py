@@ -59,12 +59,12 @@ _worker: Worker | None = None
 
 
 def _start(job: bytes, threads: int) -> None:
-    import torch
+    from ..threads import use_threads
 
     global _job
     _job = job
     keep_freed_memory()
-    torch.set_num_threads(threads)
+    use_threads(threads)
 
 
 def _work(source: PendingClip) -> Outcome:

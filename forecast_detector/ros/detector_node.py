@@ -12,7 +12,6 @@ from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
-import torch
 from vision_msgs.msg import LabelInfo
 
 from ..checkpoint import find_weights, load_checkpoint
@@ -20,6 +19,7 @@ from ..config import StreamConfig
 from ..engine import StreamingDetector
 from ..memory import keep_freed_memory
 from ..node import DEVICE_MARK, NodeConfig, UNCONFIGURED_MARK
+from ..threads import use_threads
 from . import parameters
 from .conversions import label_info_message
 from .diagnostics import Diagnostics
@@ -144,7 +144,7 @@ class DetectorNode(LifecycleNode):
         config = parameters.read(self, NodeConfig)
         checkpoint = load_checkpoint(find_weights(config.weights))
         if config.cpu_threads:
-            torch.set_num_threads(config.cpu_threads)
+            use_threads(config.cpu_threads)
         detector = StreamingDetector(
             checkpoint,
             parameters.read(self, StreamConfig),

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
+import torch
 
 pytest.importorskip('rclpy', reason='needs ROS 2: run `make test`')
 pytest.importorskip('forecast_detector.msg', reason='messages not built: run `make test`')
@@ -57,6 +59,19 @@ def test_a_configure_that_fails_late_leaves_nothing(
     assert node.set_parameters([Parameter('cpu_threads', value=1)])[0].successful
     assert node.trigger_configure() == SUCCESS
     assert len(publishers(node)) == 2
+
+
+def test_threads_are_bounded_for_the_network_and_for_images(node: DetectorNode) -> None:
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    try:
+        for count in (2, 1):
+            assert node.set_parameters([Parameter('cpu_threads', value=count)])[0].successful
+            assert node.trigger_configure() == SUCCESS
+            assert (torch.get_num_threads(), cv2.getNumThreads()) == (count, count)
+            assert node.trigger_cleanup() == SUCCESS
+    finally:
+        torch.set_num_threads(before[0])
+        cv2.setNumThreads(before[1])
 
 
 def test_an_activate_that_fails_deactivates_the_publishers(
