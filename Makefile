@@ -36,8 +36,8 @@ demo: setup  ## Run the demo; [VIDEO=] [BAG= [TOPIC=]] [SOURCE=synthetic] [P=] [
 		$(call option,VIDEO,video) $(call option,BAG,bag) $(call option,TOPIC,topic) \
 		$(call option,P,p) $(call option,WEIGHTS,weights) $(call option,FRAMES,frames)
 
-test: lint types  ## Lint, check types, run the tests; [PYTEST_ARGS=]
-	@scripts/ros_env $(python) -m pytest $(PYTEST_ARGS)
+test: lint types  ## Lint, check types, run all tests; [PYTEST_ARGS=] runs some
+	@scripts/ros_env scripts/test $(PYTEST_ARGS)
 
 lint: setup  ## Check style with ruff
 	@$(python) -m ruff check $(sources)

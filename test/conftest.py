@@ -9,9 +9,10 @@ from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.config import ModelConfig
 from forecast_detector.engine import StreamingDetector
 from forecast_detector.model.network import ForecastNetwork
+from forecast_detector.threads import use_threads
 
 # Networks this small are fastest on one thread, and tests must not fight over cores.
-torch.set_num_threads(1)
+use_threads(1)
 
 TINY = ModelConfig(
     ('cat', 'dog'),
