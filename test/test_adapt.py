@@ -3,6 +3,7 @@
 from dataclasses import replace
 import json
 import signal
+from types import SimpleNamespace
 
 from conftest import make_tiny_network
 import cv2
@@ -19,6 +20,7 @@ from distillation_samples import (
     write_scenes,
 )
 import numpy as np
+from pretend_gpu import GPU, PretendGPU
 import pytest
 from recording_samples import STEP_NS
 import torch
@@ -33,6 +35,7 @@ from forecast_detector.adaptation.verdict import judge
 from forecast_detector.bags import BagWriter
 from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.cli.main import main
+from forecast_detector.engine import detector as detector_module
 from forecast_detector.evaluation.points import Point
 from forecast_detector.evaluation.trade_off import Wish
 from forecast_detector.model.yolox.network import YoloxNetwork
@@ -364,6 +367,24 @@ def test_minutes_shorten_a_recipe_once(tmp_path, monkeypatch):
     assert scaled(config, 1e-6).forecast.steps == 1
     assert scaled(replace(config, forecast=replace(config.forecast, steps=0)),
                   0.5).forecast.steps == 0
+
+
+def test_minutes_on_a_gpu_are_those_of_work_that_is_done(folder, monkeypatch):
+    start, config, told = load_checkpoint(folder / 'spoilt.safetensors'), tiny_recipe(), []
+
+    def clock():
+        told.append('clock')
+        return 0.0
+
+    monkeypatch.setattr(plan, 'time', SimpleNamespace(perf_counter=clock))
+    monkeypatch.setattr(torch.cuda, 'synchronize', lambda device: told.append(str(device)))
+    monkeypatch.setattr(detector_module, 'select_device', lambda name: (GPU, 'pretended'))
+    with PretendGPU():
+        network = start.network.to(GPU)
+        readings = trainer.read_all(network, start, world().clips, config, GPU)
+        estimated_minutes(network, readings, config)
+    # Three measurements.
+    assert told == ['cuda:0', 'clock'] * 6
 
 
 def test_minutes_are_estimated_from_steps_that_change_nothing(tmp_path, folder):
