@@ -316,6 +316,34 @@ def test_pictures_of_a_folder_are_a_recording(adapt, tmp_path):
     assert (one['name'], one['sha256']) == ('shots', digest(tmp_path / 'shots'))
 
 
+def test_a_bad_picture_costs_itself_only(adapt, tmp_path):
+    (tmp_path / 'shots').mkdir()
+    for k in range(60):
+        cv2.imwrite(str(tmp_path / 'shots' / f'{k:03}.png'), scene(k))
+    for k in (7, 52):  # one that is learnt from, one that is kept aside
+        (tmp_path / 'shots' / f'{k:03}.png').write_text('no picture')
+    status, out, err = adapt('--json', tmp_path / 'o.json', source=('--video', tmp_path / 'shots'),
+                             recipe=NOTHING)
+    assert status == 4 and 'skipped: ' not in err
+    found = json.loads((tmp_path / 'o.json').read_text())
+    assert (found['passed_over'], found['skipped']) == (2, [])
+    assert found['provenance']['aside_frames'] == 11
+    for k in (7, 52):
+        line, = [line for line in err.splitlines() if f'{k:03}.png' in line]
+        assert f'frame {k} is passed over' in line
+    assert '2 frames that cannot be used were passed over' in out
+
+
+def test_a_recording_without_a_frame_is_skipped(adapt, folder, tmp_path):
+    (tmp_path / 'shots').mkdir()
+    for k in range(60):
+        (tmp_path / 'shots' / f'{k:03}.png').write_text('no picture')
+    status, _, err = adapt(source=('--video', folder / 'a.mp4', tmp_path / 'shots'),
+                           recipe=NOTHING)
+    assert status == 4 and 'skipped: ' in err and 'shots' in err
+    assert 'more like these' in err
+
+
 def point(p, share, value, ms=10.0, recall=None):
     return Point('scheduler', p, None, share, Metrics(agreement50=value), Found(recall50=recall),
                  ms, None)

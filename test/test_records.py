@@ -34,8 +34,8 @@ KEYS = {
     FoundObject: 'class score box',
     DemoSummary: 'source weights p frames read forecast dropped map50 agreement50 '
     'latency_ms',
-    Adaptation: 'helps verdict judged_at recommended rows unmet_shares recordings skipped train_s '
-                'provenance',
+    Adaptation: 'helps verdict judged_at recommended rows unmet_shares recordings skipped '
+                'passed_over train_s provenance',
     AdaptedShare: 'read_share before after gain low high',
     AdaptedTo: 'name sha256 frames seconds learnt aside',
     Diagnosis: 'classifier forecast_error cuts classes frames skipped provenance',

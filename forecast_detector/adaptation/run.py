@@ -15,7 +15,7 @@ from ..data.base import Clip, ClipDataset
 from ..engine import StreamingDetector
 from ..evaluation.provenance import origin
 from ..evaluation.reference import judged_store
-from ..evaluation.store import FeatureStore
+from ..evaluation.store import FeatureStore, OnBadFrame
 from ..evaluation.timing import Stopwatch
 from ..evaluation.trade_off import Wish
 from ..model.yolox.config import YoloxConfig
@@ -46,6 +46,7 @@ class Asked:
 
     :ivar minutes: of training, at most; None: as the recipe says.
     :ivar judging: by reading.
+    :ivar on_bad: called with recordings that cannot be used; ``on_bad_frame`` with frames.
     """
 
     wish: Wish
@@ -54,6 +55,7 @@ class Asked:
     device: torch.device
     say: Callable[[str], None] = lambda text: None
     on_bad: OnBad | None = None
+    on_bad_frame: OnBadFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def _train(
 
     facts = {'recordings': hash_facts({'sha256': list(hashes)}), 'minutes': str(asked.minutes)}
     path = distill(config, ClipDataset((), learnt), start, state, asked.device, facts, fit,
-                   asked.on_bad)
+                   asked.on_bad, asked.on_bad_frame)
     trained = load_checkpoint(path)
     _check_reads(start, trained)
     return trained
@@ -165,7 +167,8 @@ def _compare(
     more = FINER if asked.wish.share is None else (asked.wish.share,)
     shares = sorted({*SHARES, *more}, reverse=True)
     with tqdm(unit='frame', desc='before and after') as bar:
-        store = FeatureStore(old, aside, bar.update, MEMORY_BYTES, asked.on_bad)
+        store = FeatureStore(old, aside, bar.update, MEMORY_BYTES, asked.on_bad,
+                             on_bad_frame=asked.on_bad_frame)
         store = judged_store(store, asked.judging.reading or 0.0, bar.update)
         found = compare(store, store.seen_by(new), shares, old.labels, asked.judging, bar.update)
     return found, {

@@ -28,6 +28,7 @@ from .data import SkippedBags, tell_unfinished
 
 if TYPE_CHECKING:
     from ..adaptation.recordings import Recording
+    from ..data.base import Clip
     from ..records.adaptation import Adaptation
 
 NO_HELP = 4  # exit status
@@ -91,6 +92,7 @@ class Adapt(JsonOptions, DeviceOptions):
     def _adapt(self) -> int:
         from ..adaptation.files import forget, keep
         from ..adaptation.run import adapt, Asked, with_start
+        from ..data.views import in_whole
         from ..device import select_device
         from ..evaluation.trade_off import Wish
         from ..scoring.judging import Judging
@@ -101,15 +103,18 @@ class Adapt(JsonOptions, DeviceOptions):
         config = with_start(configure(find('recipes', self.config), start, self.seed), start)
         device, note = select_device(self.device)
         print(note, file=sys.stderr)
-        skipped = SkippedBags()
+        skipped, bad = SkippedBags(), common.PassedOver()
         recordings = self._recordings(skipped)
         wished = {self.want_share, self.want_ms, self.want_loss} != {None}
         asked = Asked(
             Wish(self.want_share if wished else SHARE, self.want_ms, self.want_loss),
             Judging(self.score_threshold, self.reference_score), self.minutes, device,
-            common.note, lambda clip, error: skipped.add(clip.source, error))
+            common.note, lambda clip, error: skipped.add(clip.source, error),
+            lambda clip, index, error: bad.say(_passed_over(*in_whole(clip, index), error)))
         adapted = adapt(start, config, recordings, asked, self._states)
-        adapted = replace(adapted, found=replace(adapted.found, skipped=skipped.rows))
+        bad.finish()
+        adapted = replace(adapted, found=replace(
+            adapted.found, skipped=skipped.rows, passed_over=bad.count))
         if adapted.found.helps:
             keep(adapted.trained, adapted.found, self.out)
         if self.state is None:
@@ -146,3 +151,7 @@ class Adapt(JsonOptions, DeviceOptions):
             return NO_HELP
         common.say(f'{self.out} is written')
         return skipped.status
+
+
+def _passed_over(clip: Clip, index: int, error: Exception) -> str:
+    return f'{clip.source}: frame {index} is passed over: {options.one_line(error)}'

@@ -80,6 +80,13 @@ class ClipView(Clip):
         self.clip.release()
 
 
+def in_whole(clip: Clip, index: int) -> tuple[Clip, int]:
+    """Find the whole clip that a frame of a view is of, and its number there."""
+    while isinstance(clip, ClipView):
+        clip, index = clip.clip, clip.frames[index]
+    return clip, index
+
+
 def strided(clip: Clip, stride: int) -> Clip:
     """
     Take every ``stride``-th frame of a clip, from its first.

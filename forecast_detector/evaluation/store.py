@@ -20,6 +20,7 @@ from ..boxes import Geometry
 from ..carrying import Picture
 from ..config import StreamConfig
 from ..data.base import Clip, Truth
+from ..data.views import ClipView
 from ..engine import StreamingDetector
 from ..engine.memory import first_tensor, Maps, Memory, tree_map
 from ..engine.recurrence import Forecaster, seen
@@ -30,6 +31,8 @@ from .run import Done, ignore
 
 # On a CPU more are not faster.
 READ_BATCH = {'cpu': 16, 'cuda': 64}
+# Called with a clip, the number of a frame of it, and why that cannot be used.
+OnBadFrame = Callable[[Clip, int, Exception], None]
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class FeatureStore:
     def __init__(
         self, detector: StreamingDetector, clips: Sequence[Clip], done: Done = ignore,
         limit_bytes: int = 4 << 30, on_bad: Callable[[Clip, Exception], None] | None = None,
-        half: bool = False,
+        half: bool = False, on_bad_frame: OnBadFrame | None = None,
     ) -> None:
         """
         Read every frame of every clip.
@@ -85,11 +88,14 @@ class FeatureStore:
         :param on_bad: called with each clip that has a frame that cannot be used, which is then
             left out of ``clips``; without it the first one raises.
         :param half: whether features are kept in half precision, for training.
+        :param on_bad_frame: called with each frame that cannot be used, which is then left out of
+            its clip; a clip without any other goes to ``on_bad``.
         :raises BadFrameError: for a frame that cannot be used.
         :raises ValueError: if no clip can be used.
         :raises OSError: if the temporary file finds no room.
         """
         self.detector, self._on_bad, self._half = detector, on_bad, half
+        self._on_bad_frame = on_bad_frame
         self._frames, self._limit = sum(len(clip) for clip in clips), limit_bytes
         self.memory_bytes = 0
         self._features: Maps = None
@@ -110,11 +116,11 @@ class FeatureStore:
         for clip in clips:
             start = len(self._geometries) + len(waiting)
             try:
-                error = self._read(clip, waiting, done)
+                good, error = self._read(clip, waiting, done)
             finally:
                 clip.release()
             if error is None:
-                kept.append(clip)
+                kept.append(clip if len(good) == len(clip) else ClipView(clip, good))
                 continue
             if self._on_bad is None:
                 raise error
@@ -129,18 +135,30 @@ class FeatureStore:
 
     def _read(
         self, clip: Clip, waiting: list[tuple[Frame, Any]], done: Done
-    ) -> Exception | None:
-        """Read a clip up to its end or an error, which it gives; the last frames wait."""
+    ) -> tuple[list[int], Exception | None]:
+        """
+        Read a clip up to its end; the last frames wait.
+
+        :returns: the frames that can be used, and why the clip cannot be.
+        """
         batch = READ_BATCH.get(self.detector.device.type, 16)
+        good: list[int] = []
+        bad: Exception | None = None
         for index in range(len(clip)):
             try:
                 frame = clip.frame(index)
                 waiting.append((frame.header(), self.detector.reader.load(frame)))
             except (ValueError, OSError) as error:
-                return error
+                if self._on_bad_frame is None:
+                    return good, error
+                bad = error
+                self._on_bad_frame(clip, index, error)
+                done(1)
+                continue
+            good.append(index)
             if len(waiting) == batch:
                 done(self._take(waiting))
-        return None
+        return good, None if good else bad
 
     def _take(self, waiting: list[tuple[Frame, Any]]) -> int:
         """Compute on frames and put them behind those that are there; empties the list."""

@@ -49,6 +49,7 @@ class Adaptation:
     :ivar judged_at: that share; None where none keeps to what is wanted.
     :ivar recommended: the point to take p from; None where it does not help.
     :ivar unmet_shares: shares of READs where nothing can be compared.
+    :ivar passed_over: how many frames could not be used, and were left out.
     :ivar train_s: seconds that this run trained, reading the frames included.
     """
 
@@ -60,5 +61,6 @@ class Adaptation:
     unmet_shares: list[float] = field(default_factory=list)
     recordings: list[AdaptedTo]
     skipped: list[Skipped] = field(default_factory=list)
+    passed_over: Count = 0
     train_s: float | None = None
     provenance: Provenance = field(default_factory=dict)

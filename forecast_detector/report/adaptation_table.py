@@ -23,6 +23,8 @@ def _lines(found: Adaptation) -> Iterator[str]:
         yield f'{"wanted":>7}  ' + 2 * _heading() + f'{"gain":>9}  95 % interval'
     for row in found.rows:
         yield _row(row)
+    if found.passed_over:
+        yield f'{found.passed_over} frames that cannot be used were passed over'
     yield 'READs are as before: the same boxes and scores, on every frame'
     yield ('it helps: ' if found.helps else 'it does not help: ') + found.verdict
     best = found.recommended

@@ -14,7 +14,7 @@ from ...config import StreamConfig
 from ...data.base import Clip, ClipDataset
 from ...data.views import ClipView
 from ...engine import StreamingDetector
-from ...evaluation.store import FeatureStore
+from ...evaluation.store import FeatureStore, OnBadFrame
 from ...model.yolox.config import YoloxConfig
 from ...model.yolox.network import YoloxNetwork
 from ..logs import Log, open_logs
@@ -83,7 +83,7 @@ def grown(start: YoloxNetwork, config: YoloxConfig, seed: int) -> YoloxNetwork:
 def distill(
     config: DistillConfig, dataset: ClipDataset, start: Checkpoint, out: Path,
     device: torch.device, facts: Mapping[str, str] | None = None, plan: Plan = as_it_is,
-    on_bad: OnBad | None = None,
+    on_bad: OnBad | None = None, on_bad_frame: OnBadFrame | None = None,
 ) -> Path:
     """
     Train on videos without labels; goes on where an earlier run stopped.
@@ -92,7 +92,7 @@ def distill(
     :param facts: what else a run that goes on has to share with the one before.
     :param plan: given network, readings and recipe; returns the recipe to train by.
     :param on_bad: called with clips that cannot be used, which are left out; without it the
-        first one raises.
+        first one raises. Likewise ``on_bad_frame`` with single frames.
     :returns: the weights file, ``out/<name>.safetensors``.
     :raises ValueError: for data without frames, and for a folder that holds another run.
     """
@@ -102,7 +102,7 @@ def distill(
     log = open_logs(out)
     source = f'{start.path.name} ({weights_digest([start.network])[:16]})'
     claim(out, {'start': source, 'data set': data_facts(dataset), **(facts or {})})
-    readings = read_all(network, start, dataset.clips, config, device, on_bad)
+    readings = read_all(network, start, dataset.clips, config, device, on_bad, on_bad_frame)
     network.to(device)
     config = plan(network, readings, config)
     for name in config.phases:
@@ -116,7 +116,7 @@ def distill(
 
 def read_all(
     network: YoloxNetwork, start: Checkpoint, clips: Sequence[Clip], config: DistillConfig,
-    device: torch.device, on_bad: OnBad | None = None,
+    device: torch.device, on_bad: OnBad | None = None, on_bad_frame: OnBadFrame | None = None,
 ) -> Readings:
     """Read every frame once, see :func:`distill`."""
     checkpoint = Checkpoint(network, config.model, start.info, start.sha256, start.path)
@@ -130,4 +130,5 @@ def read_all(
         raise ValueError(
             f'none of {len(clips)} clips has two frames: there is no motion to learn from')
     with tqdm(total=sum(map(len, cut)), desc='reading', unit='frame') as bar:
-        return Readings(FeatureStore(detector, cut, bar.update, 8 << 30, on_bad, half=True))
+        return Readings(FeatureStore(
+            detector, cut, bar.update, 8 << 30, on_bad, half=True, on_bad_frame=on_bad_frame))
