@@ -357,12 +357,11 @@ def found(*rows, full=1.0):
 
 
 def test_the_verdict_is_that_of_the_wanted_share():
-    rows = found((0.5, 0.9, 0.95, None), (0.25, 0.8, 0.79, None),
+    rows = found((0.5, 0.9, 0.95, Interval(0.05, 0.01, 0.09)), (0.25, 0.8, 0.79, None),
                  (0.125, 0.6, 0.7, Interval(0.1, -0.05, 0.2)))
     assert judge(rows, Wish(share=0.5)).helps
     assert judge(rows, Wish(share=0.25)) == (
         False, 'at a READ share of 0.25 agreement is not better (-0.0100)', rows.rows[1])
-    assert 'may be chance' in judge(rows, Wish(share=0.125)).text
     missing = judge(rows, Wish(share=0.4))
     assert not missing.helps and 'no p gives a READ share of 0.4' in missing.text
     # The fewest READs within the loss, the best agreement within the time.
@@ -372,6 +371,21 @@ def test_the_verdict_is_that_of_the_wanted_share():
     assert 'no READ share below 1 loses at most 0.01' in judge(rows, Wish(loss=0.01)).text
     assert 'set p to 1' in judge(rows, Wish(ms=30.0)).text
     assert 'no READ share takes at most 1 ms' in judge(rows, Wish(ms=1.0)).text
+
+
+@pytest.mark.parametrize(('gain', 'interval', 'reason'), [
+    (0.1, Interval(0.1, 0.001, 0.2), ''),
+    (0.1, Interval(0.1, -0.05, 0.2), 'its 95 % interval, -0.0500 to +0.2000, holds 0'),
+    (0.1, Interval(0.1, 0.0, 0.2), 'holds 0'),
+    (0.021, None, ''),
+    (0.019, None, 'with fewer than 5 stretches to judge by, a gain counts from 0.02 on'),
+])
+def test_what_may_be_chance_is_no_help(gain, interval, reason):
+    rows = found((0.25, 0.5, 0.5 + gain, interval))
+    helps, text, row = judge(rows, Wish(share=0.25))
+    assert helps == (not reason) and row is rows.rows[0]
+    assert f'agreement is better by {gain:.4f}' in text
+    assert ('may be chance' in text) == bool(reason) and text.endswith(reason)
 
 
 def test_a_gain_that_costs_recall_says_so():

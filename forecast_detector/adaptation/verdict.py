@@ -6,7 +6,10 @@ from typing import NamedTuple
 
 from ..evaluation.points import Point, recommend, TOLERANCE
 from ..evaluation.trade_off import Wish
-from .compare import Compared, Comparison
+from .compare import Compared, Comparison, LEAST_STRETCHES
+
+# Where stretches are too few for an interval, nothing tells how sure a gain is: it has to be large.
+MARGIN = 0.02
 
 
 class Verdict(NamedTuple):
@@ -23,7 +26,7 @@ class Verdict(NamedTuple):
 
 
 def judge(found: Comparison, wish: Wish) -> Verdict:
-    """Compare agreement where the wish is met."""
+    """Compare agreement where the wish is met; what may be chance is no help."""
     if wish.share is not None:
         row = found.at(wish.share)
         if row is None:
@@ -37,10 +40,23 @@ def judge(found: Comparison, wish: Wish) -> Verdict:
         row = next((one for one in found.rows if one.after is best), None)
         if row is None:
             return Verdict(False, _reading_all(best, wish))
-    if row.gain > 0:
-        return Verdict(True, _better(row), row)
-    return Verdict(False, f'at a READ share of {row.share:.3g} agreement is not better '
-                          f'({row.gain:+.4f})', row)
+    if row.gain <= 0:
+        return Verdict(False, f'at a READ share of {row.share:.3g} agreement is not better '
+                              f'({row.gain:+.4f})', row)
+    chance = _chance(row)
+    return Verdict(not chance, _better(row) + chance, row)
+
+
+def _chance(row: Compared) -> str:
+    """Say why a gain may be chance; '' where it is not."""
+    if row.interval is None:
+        return '' if row.gain >= MARGIN else (
+            f', which may be chance: with fewer than {LEAST_STRETCHES} stretches to judge by, a '
+            f'gain counts from {MARGIN} on')
+    if row.interval.low > 0:
+        return ''
+    return (f', which may be chance: its 95 % interval, {row.interval.low:+.4f} to '
+            f'{row.interval.high:+.4f}, holds 0')
 
 
 def _reading_all(full: Point, wish: Wish) -> str:
@@ -55,8 +71,4 @@ def _better(row: Compared) -> str:
     lost = (row.before.found.recall50 or 0.0) - (row.after.found.recall50 or 0.0)
     if lost > 0:
         text += f', though a user sees less (recall {-lost:+.4f})'
-    if row.interval is None:
-        return text + '; how sure that is cannot be told of so short a part'
-    if row.interval.low <= 0:
-        return text + ', which may be chance: the interval holds 0'
     return text
