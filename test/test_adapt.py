@@ -28,7 +28,7 @@ import torch
 from forecast_detector.adaptation import plan, run
 from forecast_detector.adaptation.compare import Compared, Comparison
 from forecast_detector.adaptation.files import forget
-from forecast_detector.adaptation.plan import estimated_minutes, fitted, scaled
+from forecast_detector.adaptation.plan import estimated_minutes, fitted, Plan, scaled
 from forecast_detector.adaptation.recordings import cut, digest, first_aside, stretches
 from forecast_detector.adaptation.run import with_start
 from forecast_detector.adaptation.verdict import judge
@@ -125,7 +125,6 @@ def test_what_does_not_help_is_not_written(adapt, tmp_path):
     found = json.loads((tmp_path / 'out.json').read_text())
     assert (found['helps'], found['recommended']) == (False, None)
     assert found['rows'] and all(row['gain'] == 0 for row in found['rows'])
-    assert not (tmp_path / 'out.safetensors.state').exists()
 
 
 def test_a_stopped_run_goes_on(adapt, tmp_path, monkeypatch):
@@ -148,12 +147,49 @@ def test_a_stopped_run_goes_on(adapt, tmp_path, monkeypatch):
         status, _, err = adapt('--state', tmp_path / 'stopped', recipe=SHORT)
     assert status == 143 and 'the same command goes on from there' in err
     assert not (tmp_path / 'stopped' / 'tiny.safetensors').exists()
-    # Another time is another run.
-    status, _, err = adapt('--state', tmp_path / 'stopped', '--minutes', 5, recipe=SHORT)
-    assert status == 1 and 'states of a run with another minutes' in err
     assert adapt('--state', tmp_path / 'stopped', recipe=SHORT)[0] in (0, 4)
     whole, again = trained('whole'), trained('stopped')
     assert all(torch.equal(whole[key], again[key]) for key in whole)
+
+
+def test_a_longer_run_goes_on_where_one_has_ended_that_did_not_help(
+    adapt, tmp_path, monkeypatch
+):
+    state, gentle = tmp_path / 'out.safetensors.state', SHORT.replace('lr: 0.08', 'lr: 1.0e-7')
+    status, _, err = adapt('--steps', 1, recipe=gentle)
+    assert status == 4
+    said, = [line for line in err.splitlines() if 'nothing is written' in line]
+    assert str(state) in said and 'with more --steps (they were 1)' in said
+    assert (state / 'forecast.pt').is_file() and not (tmp_path / 'out.safetensors').exists()
+    before = load_checkpoint(state / 'tiny.safetensors').network.state_dict()
+
+    taken, kept = [], forecast.rollout_losses
+    monkeypatch.setattr(forecast, 'rollout_losses', lambda *rest: taken.append(1) or kept(*rest))
+    status, _, err = adapt('--steps', 6, recipe=SHORT.replace('lr: 0.08', 'lr: 1.0e-7'))
+    assert status == 4 and len(taken) == 5
+    assert 'training of 6 and 3 steps, of the first of which 1 are taken' in err
+    after = load_checkpoint(state / 'tiny.safetensors')
+    assert json.loads(after.info['recipe'])['forecast']['steps'] == 6
+    assert {key.split('.')[0] for key, value in after.network.state_dict().items()
+            if not torch.equal(value, before[key])} == {'correction', 'scheduler'}
+    # Less is no continuation; and what else differs is another run.
+    status, _, err = adapt('--steps', 2, recipe=gentle)
+    assert status == 1 and 'trained by 6 steps, and 2 are asked for; ask for more' in err
+    assert 'the training so far is kept in' in err and str(state) in err
+    status, _, err = adapt('--steps', 9, recipe=gentle.replace('thinning: 1', 'thinning: 0'))
+    assert status == 1 and 'another recipe' in err
+
+
+def test_a_run_that_failed_says_where_its_states_are(adapt, tmp_path, monkeypatch):
+    def fail(*arguments):
+        raise RuntimeError('out of memory')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, 'compare', fail)
+        status, _, err = adapt(recipe=SHORT)
+    assert status == 1 and 'out of memory' in err
+    said, = [line for line in err.splitlines() if 'the training so far is kept in' in line]
+    assert f'{tmp_path / "out.safetensors.state"}: the same command goes on' in said
 
 
 def test_states_beside_the_weights_stay_until_all_is_done(adapt, tmp_path, monkeypatch):
@@ -207,6 +243,7 @@ def test_where_nothing_is_found_there_is_nothing_to_learn(adapt, tmp_path):
     save_start(tmp_path / 'blind.safetensors', network=YoloxNetwork(SMALL))
     status, _, err = adapt('--weights', tmp_path / 'blind.safetensors')
     assert status == 1 and 'nothing to learn from' in err
+    assert not (tmp_path / 'out.safetensors.state').exists()
 
 
 def test_the_papers_family_cannot_be_adapted(adapt, tmp_path):
@@ -398,14 +435,15 @@ def test_a_gain_that_costs_recall_says_so():
 def test_minutes_shorten_a_recipe_once(tmp_path, monkeypatch):
     config = tiny_recipe()
     monkeypatch.setattr(plan, 'estimated_minutes', lambda *arguments: 10.0)
-    assert fitted(None, None, config, None, tmp_path) == (config, 10.0)
-    assert fitted(None, None, config, 20.0, tmp_path) == (config, 10.0)
-    half, minutes = fitted(None, None, config, 5.0, tmp_path)
-    assert (half.forecast.steps, half.scheduler.steps, half.scheduler.rollouts) == (2, 2, 3)
-    assert minutes == 5.0
+    assert fitted(None, None, config, None, tmp_path) == Plan(config, 10.0)
+    assert fitted(None, None, config, 20.0, tmp_path) == Plan(config, 10.0)
+    half = fitted(None, None, config, 5.0, tmp_path)
+    steps = half.config.forecast.steps, half.config.scheduler.steps
+    assert steps == (2, 2) and half.config.scheduler.rollouts == 3
+    assert half.minutes == 5.0
     # A machine that is slower when the run goes on takes as many steps.
     monkeypatch.setattr(plan, 'estimated_minutes', lambda *arguments: 100.0)
-    assert fitted(None, None, config, 5.0, tmp_path) == (half, 5.0)
+    assert fitted(None, None, config, 5.0, tmp_path) == half
     assert scaled(config, 1e-6).forecast.steps == 1
     assert scaled(replace(config, forecast=replace(config.forecast, steps=0)),
                   0.5).forecast.steps == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 import json
 from pathlib import Path
 import time
@@ -16,30 +16,49 @@ import torch
 from ..model.yolox.network import YoloxNetwork
 from ..training.distillation.forecast import rollout_losses
 from ..training.distillation.judging import follow_runs, Lessons, run_loss
+from ..training.distillation.part import lengthen
 from ..training.distillation.readings import Readings
 from ..training.distillation.recipe import DistillConfig
-from ..training.phase import fingerprint
+from ..training.phase import fingerprint, load_state
 
 T = TypeVar('T')
 FILE = 'plan.json'
+# States of the phases, as the trainer names them.
+FORECAST, SCHEDULER = 'forecast.pt', 'scheduler.pt'
 # Steps that are timed, behind one that is not.
 TIMED = 3
 # Averages and optimiser come on top of what is timed.
 OVERHEAD = 1.15
 
 
+@dataclass(frozen=True)
+class Plan:
+    """
+    What is trained.
+
+    :ivar config: the recipe, with as many steps as are taken.
+    :ivar minutes: that all of them take, about.
+    :ivar done: steps of phase ``forecast`` that an earlier run has taken.
+    """
+
+    config: DistillConfig
+    minutes: float
+    done: int = 0
+
+
 def fitted(
     network: YoloxNetwork, readings: Readings, config: DistillConfig, minutes: float | None,
     state: Path,
-) -> tuple[DistillConfig, float]:
+) -> Plan:
     """
     Shorten a recipe to what fits into a time, by the speed of this machine.
 
-    What was decided is kept beside the states: a run that goes on takes as many steps.
+    What was decided is kept beside the states: a run that goes on takes as many steps. A run of
+    the same recipe with more steps or minutes goes on from the states, too.
 
     :param minutes: of training; None leaves the recipe as it is.
     :param state: folder of the states.
-    :returns: the recipe, and about how many minutes it takes.
+    :raises ValueError: if the states have taken more steps.
     """
     file = state / FILE
     asked: dict[str, Any] = {'recipe': fingerprint(config), 'minutes': minutes}
@@ -47,9 +66,12 @@ def fitted(
     if not kept or {key: kept.get(key) for key in asked} != asked:
         estimate = estimated_minutes(network, readings, config)
         share = 1.0 if minutes is None or estimate <= minutes else minutes / estimate
-        kept = {**asked, 'share': share, 'estimate': share * estimate}
+        alike = fingerprint(_without_lengths(config))
+        if kept.get('alike') == alike:
+            _go_on(state, scaled(config, share))
+        kept = {**asked, 'alike': alike, 'share': share, 'estimate': share * estimate}
         file.write_text(json.dumps(kept))
-    return scaled(config, kept['share']), kept['estimate']
+    return Plan(scaled(config, kept['share']), kept['estimate'], _taken(state / FORECAST))
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -59,8 +81,31 @@ def _read(file: Path) -> dict[str, Any]:
         return {}
 
 
+def _without_lengths(config: DistillConfig) -> DistillConfig:
+    """Give what runs have in common of which one may go on where the other has ended."""
+    return replace(config, forecast=replace(config.forecast, steps=0),
+                   scheduler=replace(config.scheduler, steps=0, rollouts=1))
+
+
+def _taken(file: Path) -> int:
+    return int(load_state(file)['step']) if file.is_file() else 0
+
+
+def _go_on(state: Path, config: DistillConfig) -> None:
+    """Fit states of fewer steps to a recipe; the scheduler begins anew: forecasts will differ."""
+    forecast, scheduler = state / FORECAST, state / SCHEDULER
+    done, steps = _taken(forecast), config.forecast.steps
+    if done > steps:
+        raise ValueError(
+            f'{state}: its forecasts were trained by {done} steps, and {steps} are asked for; ask '
+            'for more (--steps, --minutes), or remove the folder to start anew')
+    scheduler.unlink(missing_ok=True)
+    if forecast.is_file():
+        lengthen(forecast, config.forecast, config)
+
+
 def scaled(config: DistillConfig, share: float) -> DistillConfig:
-    """Take a share of all steps and runs."""
+    """Take a share of all steps and runs, or a multiple."""
     def part(count: int) -> int:
         return max(1, int(share * count)) if count else 0
 

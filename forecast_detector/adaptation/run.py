@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+import json
 from pathlib import Path
 
 import torch
@@ -64,10 +65,12 @@ class Adapted:
     What came of it.
 
     :ivar trained: the weights; :func:`~.files.keep` writes them, with what was found.
+    :ivar steps: that the forecasts were trained by.
     """
 
     trained: Checkpoint
     found: Adaptation
+    steps: int
 
 
 def with_start(config: DistillConfig, checkpoint: Checkpoint) -> DistillConfig:
@@ -112,7 +115,7 @@ def adapt(
         recommended=verdict.row.after.record() if verdict.row and verdict.helps else None,
         rows=[_row(one) for one in comparison.rows], unmet_shares=list(comparison.unmet),
         recordings=_named(recordings, hashes), train_s=seconds, provenance=about,
-    ))
+    ), json.loads(trained.info['recipe'])['forecast']['steps'])
 
 
 def _train(
@@ -124,12 +127,14 @@ def _train(
 
     def fit(network: YoloxNetwork, readings: Readings, recipe: DistillConfig) -> DistillConfig:
         _check_readings(readings, asked.judging)
-        fitted, minutes = plan.fitted(network, readings, recipe, asked.minutes, state)
-        asked.say(f'training of {fitted.forecast.steps} and {fitted.scheduler.steps} steps: '
-                  f'about {minutes:.1f} min')
-        return fitted
+        planned = plan.fitted(network, readings, recipe, asked.minutes, state)
+        steps = planned.config.forecast.steps, planned.config.scheduler.steps
+        done = f', of the first of which {planned.done} are taken' if planned.done else ''
+        asked.say(f'training of {steps[0]} and {steps[1]} steps{done}: about '
+                  f'{planned.minutes:.1f} min in all')
+        return planned.config
 
-    facts = {'recordings': hash_facts({'sha256': list(hashes)}), 'minutes': str(asked.minutes)}
+    facts = {'recordings': hash_facts({'sha256': list(hashes)})}
     path = distill(config, ClipDataset((), learnt), start, state, asked.device, facts, fit,
                    asked.on_bad, asked.on_bad_frame)
     trained = load_checkpoint(path)

@@ -8,7 +8,7 @@ from ..evaluation.points import Point, recommend, TOLERANCE
 from ..evaluation.trade_off import Wish
 from .compare import Compared, Comparison, LEAST_STRETCHES
 
-# Where stretches are too few for an interval, nothing tells how sure a gain is: it has to be large.
+# With too few stretches for an interval nothing tells how sure a gain is: it has to be large.
 MARGIN = 0.02
 
 

@@ -4,8 +4,8 @@ Adapt weights to your own recordings, which need no labels.
 What the weights read in the first four fifths of every recording teaches their forecasts and their
 scheduler; READs stay as they are. The last fifth is kept aside: there the agreement with reading
 every frame is measured, before and after, at the same shares of READs, and p is recommended for
-what is wanted. If agreement is not better at that share, nothing is written, and the exit status
-is 4.
+what is wanted. If agreement is not better at that share, by more than chance, nothing is written,
+and the exit status is 4. The training is kept then: with more --steps or --minutes it goes on.
 
 Only YOLOX weights can be adapted. A run that is stopped (Ctrl-C, SIGTERM) goes on when the same
 command is given again. Recordings that cannot be used, or are too short, are named and skipped,
@@ -28,8 +28,8 @@ from .data import SkippedBags, tell_unfinished
 
 if TYPE_CHECKING:
     from ..adaptation.recordings import Recording
+    from ..adaptation.run import Adapted
     from ..data.base import Clip
-    from ..records.adaptation import Adaptation
 
 NO_HELP = 4  # exit status
 SHARE = 0.25
@@ -62,12 +62,16 @@ class Adapt(JsonOptions, DeviceOptions):
         options.unit, one_of='wish', metavar='L')
     minutes: float | None = option(
         'train by fewer steps where the recipe would take longer, by the speed of this machine; '
-        'reading and measuring come on top', None, options.above_zero, metavar='M')
+        'reading and measuring come on top', None, options.above_zero, one_of='length',
+        metavar='M')
+    steps: int | None = option(
+        "train the forecasts by N steps and the scheduler in proportion; default: the recipe's",
+        None, options.whole(1), one_of='length', metavar='N')
     config: str = option('recipe: a file, or a shipped one by name', 'adapt')
     seed: int | None = option("instead of the recipe's", None, options.whole(0))
     state: Path | None = option(
         'folder for the states of the training and its log, which is kept; without it FILE.state '
-        'beside the weights, which goes when all is done', None, Path, metavar='DIR')
+        'beside the weights, which goes when the weights are written', None, Path, metavar='DIR')
     reference_score: float = option(
         'what reading gives counts from this score on', 0.4, options.unit, metavar='S')
     score_threshold: float = stream_option(
@@ -91,6 +95,7 @@ class Adapt(JsonOptions, DeviceOptions):
 
     def _adapt(self) -> int:
         from ..adaptation.files import forget, keep
+        from ..adaptation.plan import scaled
         from ..adaptation.run import adapt, Asked, with_start
         from ..data.views import in_whole
         from ..device import select_device
@@ -101,6 +106,8 @@ class Adapt(JsonOptions, DeviceOptions):
 
         start = load_start(self.weights)
         config = with_start(configure(find('recipes', self.config), start, self.seed), start)
+        if self.steps:
+            config = scaled(config, self.steps / max(1, config.forecast.steps))
         device, note = select_device(self.device)
         print(note, file=sys.stderr)
         skipped, bad = SkippedBags(), common.PassedOver()
@@ -111,15 +118,29 @@ class Adapt(JsonOptions, DeviceOptions):
             Judging(self.score_threshold, self.reference_score), self.minutes, device,
             common.note, lambda clip, error: skipped.add(clip.source, error),
             lambda clip, index, error: bad.say(_passed_over(*in_whole(clip, index), error)))
-        adapted = adapt(start, config, recordings, asked, self._states)
+        try:
+            adapted = adapt(start, config, recordings, asked, self._states)
+        except Exception:
+            self._tell_states(config.name)
+            raise
         bad.finish()
         adapted = replace(adapted, found=replace(
             adapted.found, skipped=skipped.rows, passed_over=bad.count))
         if adapted.found.helps:
             keep(adapted.trained, adapted.found, self.out)
-        if self.state is None:
-            forget(self._states, config.name)
-        return self._tell(adapted.found, skipped)
+            if self.state is None:
+                forget(self._states, config.name)
+        return self._tell(adapted, skipped)
+
+    def _tell_states(self, name: str) -> None:
+        """Say where the states of a training are that failed; remove a folder without any."""
+        from ..adaptation.files import forget
+
+        if any(self._states.glob('*.pt')):
+            common.say(f'the training so far is kept in {self._states}: the same command goes on '
+                       'from there; or remove the folder')
+        elif self.state is None:
+            forget(self._states, name)
 
     def _recordings(self, skipped: SkippedBags) -> list[Recording]:
         """
@@ -139,15 +160,18 @@ class Adapt(JsonOptions, DeviceOptions):
             raise ValueError('none of the recordings can be used; see above')
         return recordings
 
-    def _tell(self, found: Adaptation, skipped: SkippedBags) -> int:
+    def _tell(self, adapted: Adapted, skipped: SkippedBags) -> int:
         from ..report.adaptation_table import adaptation_table
 
+        found = adapted.found
         if self.json:
             write(self.json, found)
         if self.json != '-':
             print(adaptation_table(found))
         if not found.helps:
-            common.say(f'nothing is written to {self.out}')
+            common.say(f'nothing is written to {self.out}; the training is kept in '
+                       f'{self._states}: with more --steps (they were {adapted.steps}) or '
+                       '--minutes the same command goes on from there; or remove the folder')
             return NO_HELP
         common.say(f'{self.out} is written')
         return skipped.status

@@ -32,7 +32,12 @@ def fingerprint(config: Any) -> str:
     return hash_facts(values)
 
 
-def _load(path: Path) -> dict[str, Any]:
+def load_state(path: Path) -> dict[str, Any]:
+    """
+    Read a state that a phase has saved.
+
+    :raises ValueError: if it is damaged.
+    """
     try:
         return dict(torch.load(path, weights_only=True, map_location='cpu'))
     except Exception as error:  # whatever a damaged file raises
@@ -40,6 +45,13 @@ def _load(path: Path) -> dict[str, Any]:
             f'{path}: damaged, or no state of a training ({type(error).__name__}); remove it to '
             'start this phase anew'
         ) from error
+
+
+def save_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Write a state, whole or not at all."""
+    scratch = path.with_suffix('.tmp')
+    torch.save(dict(state), scratch)
+    scratch.replace(path)
 
 
 class Phase:
@@ -181,9 +193,7 @@ class Phase:
         if distributed.rank() > 0:
             return
         state = {name: part.state_dict() for name, part in self._parts.items()}
-        scratch = self._file.with_suffix('.tmp')
-        torch.save({'step': next_step, 'recipe': self._fingerprint, **state}, scratch)
-        scratch.replace(self._file)
+        save_state(self._file, {'step': next_step, 'recipe': self._fingerprint, **state})
 
     def _interrupted(self, signum: int | None, when: str) -> interrupt.InterruptedTraining:
         signum = signum or signal.SIGTERM
@@ -222,7 +232,7 @@ class Phase:
     def _restore(self) -> int:
         state = None
         if distributed.rank() == 0 and self._file.exists():
-            state = _load(self._file)
+            state = load_state(self._file)
         state = distributed.from_first(state)
         if state is None:
             return 0

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from ...model.yolox.network import YoloxNetwork
 from ..optim import adamw, one_cycle
-from ..phase import Phase
+from ..phase import fingerprint, load_state, Phase, save_state
 from .recipe import DistillConfig, ForecastRecipe, JudgeRecipe
 
 
@@ -27,3 +28,26 @@ def phase_of(
     optimizer = adamw([([part], recipe.lr)], recipe.weight_decay)
     schedule = one_cycle(optimizer, max(1, recipe.steps))
     return Phase(network, optimizer, schedule, recipe.ema, config, state)
+
+
+def lengthen(state: Path, recipe: ForecastRecipe | JudgeRecipe, config: DistillConfig) -> None:
+    """
+    Let a phase that was trained by fewer steps go on to those of another recipe.
+
+    Its learning rates go on as if it had been meant to be that long: at the end of the shorter run
+    they were zero.
+
+    :param state: file to resume from, ``recipe``: of the phase, ``config``: the whole one.
+    """
+    kept = load_state(state)
+    groups = kept['optimizer']['param_groups']
+    optimizer = torch.optim.AdamW(
+        [{'params': [nn.Parameter(torch.zeros(1))], 'lr': recipe.lr} for _ in groups])
+    schedule = one_cycle(optimizer, max(1, recipe.steps))
+    for _ in range(int(kept['step'])):
+        optimizer.step()
+        schedule.step()
+    for group, own in zip(groups, optimizer.param_groups):
+        group.update({key: own[key] for key in own.keys() - group.keys() | {'lr'}})
+    save_state(state, {
+        **kept, 'recipe': fingerprint(config), 'lr_schedule': schedule.state_dict()})
