@@ -84,6 +84,18 @@ def test_an_interval_surrounds_its_value():
     assert 0 <= one.low <= one.value <= one.high <= 1
 
 
+def test_one_clip_with_objects_has_no_interval():
+    good, bad = (ScoredClip('a', [found((*BOX, 0.9, 0))] * 2, [there((*BOX, 0, 0)), truth])
+                 for truth in (there((*BOX, 0, 0)), there()))
+    empty = ScoredClip('b', [found((*BOX, 0.5, 0))], [there()])
+    for clips in ([good], [good, empty]):
+        one = interval(judged(clips, 1))
+        assert one.value > 0 and (one.low, one.high) == (None, None)
+        gap = paired_difference(judged(clips, 1), judged(clips, 1))
+        assert (gap.value, gap.low, gap.high) == (0, None, None)
+    assert interval(judged([good, bad], 1)).low is not None
+
+
 def test_runs_on_different_data_cannot_be_paired():
     with pytest.raises(ValueError, match='different objects'):
         paired_difference(judged(random_clips(1, 0.5)), judged(random_clips(1, 0.5, frames=11)))

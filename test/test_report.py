@@ -18,10 +18,13 @@ from report_samples import (
 
 from forecast_detector.cli.main import main
 from forecast_detector.records import read, RecordError
+from forecast_detector.records.sweep import Difference, Sweep, SweepPoint
 from forecast_detector.records.trace import TracedClip, TracedFrame
 from forecast_detector.report.axes import padded, Plot, Scale, ticks
+from forecast_detector.report.intervals import compared
 from forecast_detector.report.page import build_from
 from forecast_detector.report.svg import element
+from forecast_detector.report.tables import sweep_table
 from forecast_detector.report.timeline import COLUMNS, columns, strip
 from forecast_detector.report.tradeoff import lines
 
@@ -278,3 +281,15 @@ def test_a_report_of_many_long_clips_stays_small(tmp_path):
     text = build_from(write(tmp_path, run=run))
     assert '50 more clips are in the JSON' in Page(text).text
     assert len(text) < 4_000_000
+
+
+def test_a_sweep_over_one_clip_draws_and_writes_no_interval():
+    sweep = Sweep(points=[SweepPoint(policy='scheduler', p=0.5, read_share=0.5, map50=0.6,
+                                     ms_per_frame=2.0)], differences=[
+        Difference(read_share=0.5, p=0.5, versus=other, difference=0.01, low=None, high=None)
+        for other in ('hold', 'flow')])
+    text = sweep_table(sweep)
+    assert 'less hold: +0.0100\n' in text and '[' not in text
+    assert text.count('no intervals: they take two clips with objects') == 1
+    chart, = compared(sweep)
+    assert 'hold: +1.0 points' in chart and '95' not in chart and 'gap open' in chart

@@ -49,7 +49,7 @@ def judge(found: Comparison, wish: Wish) -> Verdict:
 
 def _chance(row: Compared) -> str:
     """Say why a gain may be chance; '' where it is not."""
-    if row.interval is None:
+    if row.interval is None or row.interval.low is None or row.interval.high is None:
         return '' if row.gain >= MARGIN else (
             f', which may be chance: with fewer than {LEAST_STRETCHES} stretches to judge by, a '
             f'gain counts from {MARGIN} on')

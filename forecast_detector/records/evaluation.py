@@ -74,21 +74,22 @@ class Interval:
     """
     A value on the data at hand, and the range that the resamples give.
 
-    :ivar low: lower end; all below 0 or all above means that the sign is settled.
+    :ivar low: lower end; all below 0 or all above means that the sign is settled. None, as
+        ``high``, where there is no range: one clip gives every resample the same.
     """
 
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 @dataclass(frozen=True)
 class Gap:
-    """A difference of mAP, in [-1, 1], with its 95 % interval."""
+    """A difference of mAP, in [-1, 1], with its 95 % interval, see :class:`Interval`."""
 
     difference: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,8 @@ class Difference:
     """
     mAP (or agreement) of the scheduler less that of another policy, with its 95 % interval.
 
+    One clip has none: ``low`` and ``high`` are None.
+
     :ivar read_share: where both were measured.
     :ivar versus: the other policy, or ``p=1``.
     """
@@ -47,8 +49,8 @@ class Difference:
     p: float | None = None
     versus: str
     difference: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,8 @@ def _plot_cuts(axes: Any, cuts: Sequence[Cuts] | None) -> None:
     names = [cut_name(cut) for cut in cuts]
     means = [cut.mean for cut in cuts]
     axes.barh(names, [m.value for m in means], color='0.6', capsize=3, xerr=[
-        [m.value - m.low for m in means], [m.high - m.value for m in means],
+        [0.0 if m.low is None else m.value - m.low for m in means],
+        [0.0 if m.high is None else m.high - m.value for m in means],
     ])
     axes.invert_yaxis()
     axes.set(xlabel='frames from a cut until the new object is found')

@@ -78,4 +78,7 @@ def interval(value: Interval | None, digits: int = 3) -> str:
     """Write a value with its interval."""
     if value is None:
         return '–'
-    return f'{value.value:.{digits}f} [{value.low:.{digits}f}, {value.high:.{digits}f}]'
+    text = f'{value.value:.{digits}f}'
+    if value.low is None or value.high is None:
+        return text
+    return f'{text} [{value.low:.{digits}f}, {value.high:.{digits}f}]'

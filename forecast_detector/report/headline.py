@@ -141,11 +141,14 @@ def _versus(versus: Versus | None, measured: str) -> str | None:
     if versus is None or versus.ap50 is None:
         return None
     gap = versus.ap50
-    values = (f'{100 * value:+.1f}'.replace('-', '−')
-              for value in (gap.difference, gap.low, gap.high))
-    return '{} points of {} against {}, 95\u00a0% in [{}, {}]'.format(
-        next(values), measured, short(versus.file), *values
-    )
+    text = f'{_points(gap.difference)} points of {measured} against {short(versus.file)}'
+    if gap.low is None or gap.high is None:
+        return text
+    return f'{text}, 95\u00a0% in [{_points(gap.low)}, {_points(gap.high)}]'
+
+
+def _points(value: float) -> str:
+    return f'{100 * value:+.1f}'.replace('-', '−')
 
 
 def _percent(name: str, run: Run, first: Run | None, key: str) -> Figure | None:

@@ -18,7 +18,7 @@ def compared(sweep: Sweep) -> list[Markup]:
     """Draw a chart for each share of READs that was compared, on one scale."""
     # Reading every frame is no baseline at the same share.
     rows = [one for one in sweep.differences if one.versus != 'p=1']
-    ends = [100 * end for one in rows for end in (one.low, one.high)]
+    ends = [100 * end for one in rows for end in _ends(one)]
     if not ends:
         return []
     room = 0.06 * (max(*ends, 0.0) - min(*ends, 0.0)) or 1.0
@@ -49,8 +49,10 @@ def _chart(share: float, rows: Sequence[Difference], x: Scale, measured: str) ->
 
 
 def _row(one: Difference, y: float, x: Scale) -> Markup:
-    sure = 'better' if one.low > 0 else 'worse' if one.high < 0 else 'open'
-    low, high = x(100 * one.low), x(100 * one.high)
+    least, most = _ends(one)
+    settled = one.low is not None
+    sure = 'better' if settled and least > 0 else 'worse' if settled and most < 0 else 'open'
+    low, high = x(100 * least), x(100 * most)
     return element(
         'g', title(_text(one)),
         element('text', one.versus.replace('_', ' '), x=NAME_WIDTH - 12, y=y, class_='tick y'),
@@ -60,7 +62,15 @@ def _row(one: Difference, y: float, x: Scale) -> Markup:
     )
 
 
+def _ends(one: Difference) -> tuple[float, float]:
+    """Give the ends of an interval; the difference itself where there is none."""
+    if one.low is None or one.high is None:
+        return one.difference, one.difference
+    return one.low, one.high
+
+
 def _text(one: Difference) -> str:
-    values = (f'{100 * value:+.1f}'.replace('-', '−')
-              for value in (one.difference, one.low, one.high))
-    return '{}: {} points, 95\u00a0% in [{}, {}]'.format(one.versus.replace('_', ' '), *values)
+    value, low, high = (
+        f'{100 * value:+.1f}'.replace('-', '−') for value in (one.difference, *_ends(one)))
+    text = f'{one.versus.replace("_", " ")}: {value} points'
+    return text if one.low is None else f'{text}, 95\u00a0% in [{low}, {high}]'

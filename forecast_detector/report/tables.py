@@ -90,7 +90,7 @@ def _evaluation(result: Evaluation) -> Iterator[str]:
     yield from _found(result, result.provenance)
     if result.interval is not None:
         yield (f'{"agreement50" if agrees else "map50"}: '
-               f'95 % in [{result.interval.low:.4f}, {result.interval.high:.4f}]')
+               f'{_range(result.interval.low, result.interval.high, ".4f")}')
     if result.versus is not None:
         yield from _versus(result.versus)
     if agrees:
@@ -123,7 +123,14 @@ def _versus(versus: Versus) -> Iterator[str]:
                       ('agreement50', versus.agreement50)):
         if gap is not None:
             yield (f'{name} less that of {versus.file}: {gap.difference:+.4f}, '
-                   f'95 % in [{gap.low:+.4f}, {gap.high:+.4f}]')
+                   + _range(gap.low, gap.high, '+.4f'))
+
+
+def _range(low: float | None, high: float | None, form: str) -> str:
+    """Write a 95 % interval, or that there is none."""
+    if low is None or high is None:
+        return 'without an interval: that takes two clips with objects'
+    return f'95 % in [{low:{form}}, {high:{form}}]'
 
 
 def _row(name: str, *values: float | None) -> str:
@@ -171,8 +178,10 @@ def _sweep(result: Sweep) -> Iterator[str]:
     if name != 'mAP':
         yield f'agreement with {reference(result.provenance)}, not with a truth'
     for d in result.differences:
-        yield (f'scheduler at share {d.read_share:.2f} less {d.versus}: '
-               f'{d.difference:+.4f} [{d.low:+.4f}, {d.high:+.4f}]')
+        ends = '' if d.low is None or d.high is None else f' [{d.low:+.4f}, {d.high:+.4f}]'
+        yield f'scheduler at share {d.read_share:.2f} less {d.versus}: {d.difference:+.4f}{ends}'
+    if any(d.low is None for d in result.differences):
+        yield 'no intervals: they take two clips with objects, or more'
     for whole, one, what in ((result.sweep_s, result.pass_s, 'seconds'),
                              (result.sweep_cpu_s, result.pass_cpu_s, 'seconds of processors')):
         if whole and one:

@@ -64,12 +64,20 @@ def interval(
     outcomes: Outcomes, resamples: int = 2000, confidence: float = 0.95, seed: int = 0
 ) -> Interval:
     """
-    Percentile interval of a mean average precision.
+    Percentile interval of a mean average precision; without ends where one clip has all objects.
 
     :raises ValueError: if there is no object to find.
     """
+    value = _whole(outcomes)
+    if not _varies(outcomes):
+        return Interval(value, None, None)
     weights = clip_weights(len(outcomes.positives), resamples, seed)
-    return _interval(_whole(outcomes), resampled_map(outcomes, weights), confidence)
+    return _interval(value, resampled_map(outcomes, weights), confidence)
+
+
+def _varies(outcomes: Outcomes) -> bool:
+    """Say whether resamples differ: for that it takes two clips with objects."""
+    return bool((outcomes.positives.sum(axis=1) > 0).sum() > 1)
 
 
 def paired_difference(
@@ -78,7 +86,8 @@ def paired_difference(
     """
     Percentile interval of the mean average precision of ``a`` less that of ``b``.
 
-    Both are measured on the same resamples, so that what is hard for both cancels.
+    Both are measured on the same resamples, so that what is hard for both cancels. It has no ends
+    where one clip has all objects.
 
     :raises ValueError: if they are of different data, or without an object to find.
     """
@@ -87,8 +96,11 @@ def paired_difference(
             'the two runs have different objects in their clips: a paired comparison needs the '
             'same data set, split and stride'
         )
+    value = _whole(a) - _whole(b)
+    if not _varies(a):
+        return Interval(value, None, None)
     differences = _resampled(a, resamples, seed) - _resampled(b, resamples, seed)
-    return _interval(_whole(a) - _whole(b), differences, confidence)
+    return _interval(value, differences, confidence)
 
 
 @lru_cache(maxsize=2)
