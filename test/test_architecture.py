@@ -13,14 +13,15 @@ ROOT = Path(forecast_detector.__file__).parent
 ALLOWED = {
     # What everything speaks.
     'types': set(),
+    'limits': set(),
     'settings': set(),
     'parameter': set(),
     'boxes': set(),
-    'config': {'parameter', 'settings', 'types'},
+    'config': {'limits', 'parameter', 'settings', 'types'},
     'device': set(),
     'flow': set(),
     'carrying': {'flow', 'types'},
-    'node': {'config', 'parameter'},
+    'node': {'config', 'limits', 'parameter'},
     'memory': set(),
     'shipped': set(),
     'topics': set(),
@@ -30,16 +31,17 @@ ALLOWED = {
     'preprocess': {'boxes'},
     'postprocess': {'boxes', 'types'},
     'model': {'config', 'flow', 'preprocess', 'settings'},
-    'checkpoint': {'model', 'shipped', 'types'},
+    'weights_file': {'limits', 'types'},
+    'checkpoint': {'model', 'shipped', 'types', 'weights_file'},
     'importing': {'model', 'types'},
     'engine': {
         'boxes', 'carrying', 'checkpoint', 'config', 'device', 'model', 'postprocess',
         'preprocess', 'types',
     },
     # Frames from elsewhere.
-    'images': {'types'},
-    'bags': {'images', 'types'},
-    'data': {'bags', 'boxes', 'images', 'types'},
+    'images': {'limits', 'types'},
+    'bags': {'images', 'limits', 'types'},
+    'data': {'bags', 'boxes', 'images', 'limits', 'types'},
     # Loops over the engine.
     'scoring': {'boxes', 'data', 'records', 'types'},
     'policies': {
@@ -73,8 +75,8 @@ ALLOWED = {
     },
     # The robot's node; and the nodes around it, for demos and replays.
     'ros': {
-        'checkpoint', 'config', 'engine', 'images', 'memory', 'msg', 'node', 'parameter', 'topics',
-        'types',
+        'checkpoint', 'config', 'engine', 'images', 'limits', 'memory', 'msg', 'node', 'parameter',
+        'topics', 'types',
     },
     'graph': {
         'annotate', 'bags', 'data', 'demo', 'images', 'msg', 'parameter', 'replay', 'ros',
@@ -84,7 +86,7 @@ ALLOWED = {
     'executables': {'node'},
     'cli': {
         'adaptation', 'annotate', 'bags', 'checkpoint', 'config', 'data', 'demo', 'device',
-        'diagnosis', 'engine', 'evaluation', 'importing', 'memory', 'node', 'parameter',
+        'diagnosis', 'engine', 'evaluation', 'importing', 'limits', 'memory', 'node', 'parameter',
         'policies', 'records', 'replay', 'report', 'scoring', 'shipped', 'topics', 'training',
         'types',
     },

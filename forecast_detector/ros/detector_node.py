@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+import os
 import sys
 from typing import Any
 
@@ -143,8 +144,7 @@ class DetectorNode(LifecycleNode):
     def _configure(self, _state: LifecycleState) -> TransitionCallbackReturn:
         config = parameters.read(self, NodeConfig)
         checkpoint = load_checkpoint(find_weights(config.weights))
-        if config.cpu_threads:
-            torch.set_num_threads(config.cpu_threads)
+        self._set_threads(config.cpu_threads)
         detector = StreamingDetector(
             checkpoint,
             parameters.read(self, StreamConfig),
@@ -162,6 +162,17 @@ class DetectorNode(LifecycleNode):
         )
         self.get_logger().info(f'{DEVICE_MARK}{detector.device_note}')
         return TransitionCallbackReturn.SUCCESS
+
+    def _set_threads(self, wanted: int) -> None:
+        if not wanted:
+            return
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else wanted
+        if wanted > cores:
+            self.get_logger().warning(
+                f'cpu_threads: {wanted} is more than the {cores} cores that this process has; '
+                f'{cores} threads are used'
+            )
+        torch.set_num_threads(min(wanted, cores))
 
     def _activate(self, _state: LifecycleState) -> TransitionCallbackReturn:
         assert self._pipeline
