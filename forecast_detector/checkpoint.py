@@ -107,7 +107,7 @@ def load_checkpoint(name: str | Path, sha256: str = '') -> Checkpoint:
 
     What the file claims is compared with the network before memory is taken for either.
 
-    :param sha256: of the file, or its first digits, where only that one will do.
+    :param sha256: of the file, where only that one will do; '' takes any.
     :raises WeightsError: for a file that is missing, truncated, foreign, damaged or does not fit;
         says which and what to do.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.util import find_spec
+import re
 from typing import cast, get_args
 
 from .config import Resize
@@ -24,6 +25,11 @@ class NodeConfig:
     weights: str = parameter(
         'coco', "Shipped weights by name (coco: COCO's 80 classes, such as person, car and dog; "
         'foda: debris on airfields), or the path of a .safetensors file.', fixed='configure',
+    )
+    weights_sha256: str = parameter(
+        '', 'SHA-256 of the weights file, as `forecast-detector info` and sha256sum print it: the '
+        'node starts with no other. Empty takes any; a file that carries its own digest is '
+        'checked anyway.', fixed='configure',
     )
     device: str = parameter(
         'auto', 'Where the network runs: auto (CUDA where it works, otherwise the CPU), cpu, '
@@ -74,6 +80,11 @@ class NodeConfig:
     def __post_init__(self) -> None:
         """:raises ValueError: for a value outside its range."""
         check(self)
+        if not re.fullmatch(r'([0-9a-fA-F]{64})?', self.weights_sha256):
+            raise ValueError(
+                f'weights_sha256: {self.weights_sha256[:80]!r} is no SHA-256; expected 64 '
+                'hexadecimal digits, or an empty text'
+            )
         if len(self.image_topics) > MAX_LISTED:
             raise ValueError(
                 f'image_topics: {len(self.image_topics)} topics; at most {MAX_LISTED} cameras '

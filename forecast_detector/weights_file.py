@@ -122,7 +122,7 @@ def check_digest(path: Path, wanted: str = '') -> Digests:
     """
     See that a file is what it says, and what is wanted.
 
-    :param wanted: SHA-256 of the file, or its first digits (eight or more); '' takes any.
+    :param wanted: SHA-256 of the file; '' takes any.
     :raises WeightsError: if not.
     """
     found = digests(path)
@@ -131,9 +131,9 @@ def check_digest(path: Path, wanted: str = '') -> Digests:
             f'{path}: damaged: its digest is {found.found[:12]}, and {found.stated[:12]} when it '
             'was written; fetch it again'
         )
-    if wanted and not found.file.startswith(wanted.strip().lower()):
+    if wanted and found.file != wanted.lower():
         raise WeightsError(
-            f'{path}: weights_sha256 demands {wanted[:12]}, and its SHA-256 is '
-            f'{found.file[:12]}: other weights; name the right file, or correct weights_sha256'
+            f'{path}: weights_sha256 demands {wanted[:12]}..., and its SHA-256 is '
+            f'{found.file[:12]}...: other weights; name the right file, or correct weights_sha256'
         )
     return found

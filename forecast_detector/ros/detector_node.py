@@ -16,7 +16,7 @@ from std_srvs.srv import Trigger
 import torch
 from vision_msgs.msg import LabelInfo
 
-from ..checkpoint import find_weights, load_checkpoint
+from ..checkpoint import load_checkpoint
 from ..config import StreamConfig
 from ..engine import StreamingDetector
 from ..memory import keep_freed_memory
@@ -143,7 +143,7 @@ class DetectorNode(LifecycleNode):
 
     def _configure(self, _state: LifecycleState) -> TransitionCallbackReturn:
         config = parameters.read(self, NodeConfig)
-        checkpoint = load_checkpoint(find_weights(config.weights))
+        checkpoint = load_checkpoint(config.weights, config.weights_sha256)
         self._set_threads(config.cpu_threads)
         detector = StreamingDetector(
             checkpoint,
@@ -156,6 +156,9 @@ class DetectorNode(LifecycleNode):
         self._pipeline = Pipeline(self, detector, config)
         self._label_info = self.create_publisher(LabelInfo, 'label_info', LATCHED)
         self._publish_label_info()
+        self._diagnostics.facts = {
+            'weights': str(checkpoint.path), 'weights_sha256': checkpoint.sha256,
+        }
         self._diagnostics.watch('inactive')
         self.get_logger().info(
             f'{checkpoint.path} ({checkpoint.sha256[:12]}), {len(detector.labels)} classes'
@@ -197,6 +200,7 @@ class DetectorNode(LifecycleNode):
         if self._label_info:
             self.destroy_publisher(self._label_info)
             self._label_info = None
+        self._diagnostics.facts = {}
         self._diagnostics.watch('unconfigured')
         return TransitionCallbackReturn.SUCCESS
 
