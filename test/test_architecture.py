@@ -13,6 +13,7 @@ ROOT = Path(forecast_detector.__file__).parent
 ALLOWED = {
     # What everything speaks.
     'types': set(),
+    'ends': set(),
     'limits': set(),
     'settings': set(),
     'parameter': set(),
@@ -75,22 +76,22 @@ ALLOWED = {
     },
     # The robot's node; and the nodes around it, for demos and replays.
     'ros': {
-        'checkpoint', 'config', 'engine', 'images', 'limits', 'memory', 'msg', 'node', 'parameter',
-        'topics', 'types',
+        'checkpoint', 'config', 'ends', 'engine', 'images', 'limits', 'memory', 'msg', 'node',
+        'parameter', 'topics', 'types',
     },
     'graph': {
         'annotate', 'bags', 'data', 'demo', 'images', 'msg', 'parameter', 'replay', 'ros',
         'topics', 'types',
     },
     # Above all: nothing imports these.
-    'executables': {'node'},
+    'executables': {'ends'},
     'cli': {
         'adaptation', 'annotate', 'bags', 'checkpoint', 'config', 'data', 'demo', 'device',
-        'diagnosis', 'engine', 'evaluation', 'importing', 'limits', 'memory', 'node', 'parameter',
-        'policies', 'records', 'replay', 'report', 'scoring', 'shipped', 'topics', 'training',
+        'diagnosis', 'ends', 'engine', 'evaluation', 'importing', 'limits', 'memory', 'node',
+        'parameter', 'policies', 'records', 'replay', 'report', 'scoring', 'shipped', 'topics', 'training',
         'types',
     },
-    '__main__': {'cli'},
+    '__main__': {'executables'},
     '__init__': {'checkpoint', 'config', 'engine', 'types'},
 }
 WITH_ROS = {'ros', 'graph'}

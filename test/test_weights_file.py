@@ -70,7 +70,9 @@ def test_a_file_without_a_digest_loads_with_a_note(tiny_weights, tmp_path, caplo
 def test_sealing_leaves_the_tensors_as_they_are(tiny_weights, tmp_path):
     older, sealed = tmp_path / 'older.safetensors', tmp_path / 'sealed.safetensors'
     metadata = {'note': 'ä "quoted"', 'z': '', 'a': '\n'}
-    tensors = {'b': torch.arange(5, dtype=torch.float16), 'a': torch.rand(3, 2), 'c': torch.ones(0)}
+    tensors = {
+        'b': torch.arange(5, dtype=torch.float16), 'a': torch.rand(3, 2), 'c': torch.ones(0),
+    }
     save_file(tensors, str(older), metadata)
     seal(older, sealed)
     found = load_file(sealed)

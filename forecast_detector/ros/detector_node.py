@@ -28,6 +28,8 @@ from .pipeline import Pipeline, warm_up
 from .qos import LATCHED
 from .spin import spin
 
+# A step in progress ends before that; what is left then has nothing to lose.
+PATIENCE_S = 3.0
 TransitionPart = Callable[[LifecycleState], TransitionCallbackReturn]
 
 
@@ -211,6 +213,8 @@ class DetectorNode(LifecycleNode):
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
             return
+        if not self.context.ok():
+            return  # it was told to end meanwhile
         self.get_logger().warning(
             f'{UNCONFIGURED_MARK}: correct the parameter (`ros2 param set '
             f'{self.get_fully_qualified_name()} ...`), then `ros2 lifecycle set '
@@ -236,7 +240,7 @@ class DetectorNode(LifecycleNode):
 def main(args: Sequence[str] | None = None) -> int:
     """Run the detector node."""
     keep_freed_memory()
-    return spin(DetectorNode, args)
+    return spin(DetectorNode, args, lasts=True, patience_s=PATIENCE_S)
 
 
 if __name__ == '__main__':
