@@ -88,8 +88,8 @@ ALLOWED = {
     'cli': {
         'adaptation', 'annotate', 'bags', 'checkpoint', 'config', 'data', 'demo', 'device',
         'diagnosis', 'ends', 'engine', 'evaluation', 'importing', 'limits', 'memory', 'node',
-        'parameter', 'policies', 'records', 'replay', 'report', 'scoring', 'shipped', 'topics', 'training',
-        'types',
+        'parameter', 'policies', 'records', 'replay', 'report', 'scoring', 'shipped', 'topics',
+        'training', 'types',
     },
     '__main__': {'executables'},
     '__init__': {'checkpoint', 'config', 'engine', 'types'},
