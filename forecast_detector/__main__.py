@@ -2,6 +2,6 @@
 
 import sys
 
-from .cli.main import main
+from .executables import forecast_detector
 
-sys.exit(main())
+sys.exit(forecast_detector())

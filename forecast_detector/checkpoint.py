@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-import hashlib
 import json
+import logging
 from pathlib import Path
+import tempfile
 
 from safetensors import safe_open, SafetensorError
 from safetensors.torch import save_file
@@ -20,11 +22,16 @@ from .model.families import (
     config_to_dict,
     count_classes,
     make_network,
+    outline,
 )
 from .types import WeightsError
+from .weights_file import check_digest, DIGEST_KEY, Header, read_header, seal
 
+_logger = logging.getLogger(__name__)
 CONFIG_KEY = 'forecast_detector.config'
 SUFFIX = '.safetensors'
+# Of norms; only training counts.
+COUNTER = 'num_batches_tracked'
 
 
 @dataclass(frozen=True)
@@ -72,13 +79,15 @@ def save_checkpoint(
             torch.float16 if half and value.ndim > 1 else value.dtype
         ).contiguous()
         for key, value in network.state_dict().items()
-        if not key.endswith('num_batches_tracked')
+        if not key.endswith(COUNTER)
     }
     metadata = {CONFIG_KEY: json.dumps(config_to_dict(network.config)), **(info or {})}
-    scratch = Path(path).with_suffix('.tmp')
-    save_file(tensors, str(scratch), metadata)
-    scratch.chmod(0o644)  # safetensors leaves it to the owner alone; weights are to be shared
-    scratch.replace(path)
+    path = Path(path)
+    with tempfile.TemporaryDirectory(prefix=f'.{path.name}.', dir=path.parent) as folder:
+        plain, sealed = Path(folder) / 'plain', Path(folder) / 'sealed'
+        save_file(tensors, str(plain), metadata)
+        seal(plain, sealed)
+        sealed.replace(path)
 
 
 def check_info(info: Mapping[str, object]) -> None:
@@ -92,12 +101,15 @@ def check_info(info: Mapping[str, object]) -> None:
             raise ValueError(f'info: {key!r}: {value!r} is not text; put it in quotes')
 
 
-def load_checkpoint(name: str | Path) -> Checkpoint:
+def load_checkpoint(name: str | Path, sha256: str = '') -> Checkpoint:
     """
     Load weights by path or shipped name, in single precision on the CPU, ready to run.
 
-    :raises WeightsError: for a file that is missing, truncated, foreign or does not fit; says
-        which and what to do.
+    What the file claims is compared with the network before memory is taken for either.
+
+    :param sha256: of the file, where only that one will do; '' takes any.
+    :raises WeightsError: for a file that is missing, truncated, foreign, damaged or does not fit;
+        says which and what to do.
     """
     path = find_weights(name)
     if path.suffix.lower() in ('.onnx', '.pth', '.pt'):
@@ -105,55 +117,93 @@ def load_checkpoint(name: str | Path) -> Checkpoint:
             f'{path}: not a {SUFFIX} file; of YOLOX weights make one first: forecast-detector '
             f'import {path.name} --out {path.stem}'
         )
-    try:
-        with safe_open(str(path), framework='pt') as file:
-            metadata = dict(file.metadata() or {})
-            tensors = {key: file.get_tensor(key).float() for key in list(file.keys())}
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(
-            f'{path}: not a readable {SUFFIX} file ({error}); it may be truncated or another '
-            'format: fetch it again, or convert it'
-        ) from error
+    header = _header(path)
+    metadata = dict(header.metadata)
     if CONFIG_KEY not in metadata:
         raise WeightsError(
             f'{path}: a {SUFFIX} file without a forecast_detector configuration: the weights '
             'of another program; use weights made by forecast-detector train'
         )
-    try:
+    with _fitting(path):
         config = config_from_dict(json.loads(metadata.pop(CONFIG_KEY)))
+        _compare(config, header.shapes)
+    found = check_digest(path, sha256)
+    if metadata.pop(DIGEST_KEY, None) is None:
+        _logger.warning(
+            '%s: has no digest, so flipped bits would not show; weights written by this version '
+            'have one', path)
+    with _fitting(path):
         network = make_network(config)
-        _load(network, tensors)
-    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+        _load(network, _tensors(path))
+    return Checkpoint(network.eval(), config, metadata, found.file, path)
+
+
+@contextmanager
+def _fitting(path: Path) -> Iterator[None]:
+    """:raises WeightsError: for whatever does not fit."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, RuntimeError, ArithmeticError) as error:
         raise WeightsError(
             f'{path}: weights and configuration do not fit this version: {error}'
         ) from error
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Checkpoint(network.eval(), config, metadata, digest, path)
+
+
+def _unreadable(path: Path, error: Exception) -> WeightsError:
+    return WeightsError(
+        f'{path}: not a readable {SUFFIX} file ({error}); it may be truncated or another '
+        'format: fetch it again, or convert it'
+    )
+
+
+def _header(path: Path) -> Header:
+    try:
+        header = read_header(path)
+        with safe_open(str(path), framework='pt'):  # whose bounds are those of the file
+            return header
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _tensors(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        with safe_open(str(path), framework='pt') as file:
+            return {key: file.get_tensor(key).float() for key in list(file.keys())}
+    except (SafetensorError, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _compare(config: AnyConfig, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """
+    Compare tensors with those of the network: the same, but for counters that are not saved.
+
+    :raises ValueError: names the first that differs.
+    """
+    own = outline(config)
+    classes = count_classes(config, shapes)
+    if classes is not None and classes != len(config.labels):
+        raise ValueError(
+            f'the weights were made for {classes:g} classes, the file lists '
+            f'{len(config.labels)} labels; use the labels that they were trained with'
+        )
+    wrong = next((k for k, shape in shapes.items() if k in own and own[k] != shape), None)
+    if wrong:
+        raise ValueError(
+            f'{wrong} is {shapes[wrong]} in the file and {own[wrong]} in the network; use weights '
+            'trained by this version'
+        )
+    missing = [key for key in own if key not in shapes and not key.endswith(COUNTER)]
+    unknown = [key for key in shapes if key not in own]
+    if missing or unknown:
+        raise ValueError(
+            f'{len(missing)} tensors are missing (first: {missing[:1]}), '
+            f'{len(unknown)} are unknown (first: {unknown[:1]})'
+        )
 
 
 def _load(network: AnyNetwork, tensors: dict[str, torch.Tensor]) -> None:
-    """Load strictly, but for the counters that are not saved."""
-    own = network.state_dict()
-    wrong = [k for k, value in tensors.items() if k in own and own[k].shape != value.shape]
-    shapes = {key: tuple(value.shape) for key, value in tensors.items()}
-    classes = count_classes(network.config, shapes)
-    if classes is not None and classes != len(network.config.labels):
-        raise ValueError(
-            f'the weights were made for {classes:g} classes, the file lists '
-            f'{len(network.config.labels)} labels; use the labels that they were trained with'
-        )
-    if wrong:
-        raise ValueError(
-            f'{wrong[0]} is {tuple(tensors[wrong[0]].shape)} in the file and '
-            f'{tuple(own[wrong[0]].shape)} in the network; use weights trained by this version'
-        )
-    result = network.load_state_dict(tensors, strict=False)
-    missing = [key for key in result.missing_keys if not key.endswith('num_batches_tracked')]
-    if missing or result.unexpected_keys:
-        raise ValueError(
-            f'{len(missing)} tensors are missing (first: {missing[:1]}), '
-            f'{len(result.unexpected_keys)} are unknown (first: {result.unexpected_keys[:1]})'
-        )
+    """Load tensors that fit; :raises ValueError: for one that is not finite."""
+    network.load_state_dict(tensors, strict=False)
     bad = [key for key, value in tensors.items() if not torch.isfinite(value).all()]
     if bad:
         raise ValueError(f'{len(bad)} tensors hold NaN or infinity (first: {bad[0]})')

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, get_args, Literal, TypeVar
 
+from .limits import (
+    MAX_CHANNELS,
+    MAX_CLASSES,
+    MAX_INPUT_SIDE,
+    MAX_LABEL_LETTERS,
+    MAX_LISTED,
+)
 from .parameter import check, parameter
 from .settings import check_types
 from .types import Policy
@@ -19,6 +26,40 @@ T = TypeVar('T')
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise ValueError(message)
+
+
+def check_labels(labels: Sequence[str]) -> None:
+    """
+    Check class names, as a file lists them.
+
+    :raises ValueError: for none, too many or too long ones, one twice, or one that is no line.
+    """
+    _require(len(labels) > 0, 'labels: at least one class name is needed')
+    _require(
+        len(labels) <= MAX_CLASSES,
+        f'labels: {len(labels)} class names; at most {MAX_CLASSES} are taken',
+    )
+    for label in labels:
+        _require(
+            len(label) <= MAX_LABEL_LETTERS and label.isprintable(),
+            f'labels: {label[:MAX_LABEL_LETTERS]!r} is no class name; expected one line of at '
+            f'most {MAX_LABEL_LETTERS} letters',
+        )
+    _require(len(set(labels)) == len(labels), f'labels must be distinct, got {labels}')
+
+
+def check_input_size(size: Sequence[int]) -> None:
+    """
+    Check the size of a network's input.
+
+    :param size: (height, width) in pixels.
+    :raises ValueError: for a side off the grid of 32, or one that is too large.
+    """
+    _require(
+        all(32 <= side <= MAX_INPUT_SIDE and side % 32 == 0 for side in size),
+        f'input_size: {tuple(size)} must be multiples of 32, at most {MAX_INPUT_SIDE} '
+        '(height, width)',
+    )
 
 
 Shapes = tuple[tuple[float, float], ...]
@@ -49,6 +90,11 @@ class AnchorConfig:
             all(value > 0 for level in self.shapes for shape in level for value in shape)
             and all(n >= 1 for n in self.subdivisions),
             'anchors: scales, ratios and subdivisions must be positive',
+        )
+        most = max((len(self.shapes), *self.subdivisions, *map(len, self.shapes)), default=0)
+        _require(
+            most <= MAX_LISTED,
+            f'anchors: at most {MAX_LISTED} levels, shapes and subdivisions, got {most}',
         )
 
     def per_cell(self, level: int) -> int:
@@ -125,19 +171,13 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         """:raises ValueError: for a value outside its range."""
-        _require(len(self.labels) > 0, 'labels: at least one class name is needed')
-        _require(
-            len(set(self.labels)) == len(self.labels),
-            f'labels must be distinct, got {self.labels}',
-        )
+        check_labels(self.labels)
         for name, kind in (('backbone', Backbone), ('combination', Combination),
                            ('resize', Resize)):
             value = getattr(self, name)
             _require(value in get_args(kind), f'{name}: {value!r} is none of {get_args(kind)}')
-        _require(
-            all(side >= 32 and side % 32 == 0 for side in self.input_size),
-            f'input_size: {self.input_size} must be multiples of 32 (height, width)',
-        )
+        check_input_size(self.input_size)
+        self._check_sizes()
         _require(
             self.feature_channels > 0 and self.lstm_channels > 0 and self.fine_channels >= 0,
             'feature_channels and lstm_channels must be positive, fine_channels not negative',
@@ -152,6 +192,21 @@ class ModelConfig:
             f'anchors has {len(self.anchors.shapes)} levels; the head has '
             f'{len(self.head_channels) + len(self.extra_channels)}: '
             f'{len(self.head_channels)} of F and those of extra_channels',
+        )
+
+    def _check_sizes(self) -> None:
+        """See that nothing is so large that making it takes all memory, or all day."""
+        widths = (
+            self.feature_channels, self.fine_channels, self.lstm_channels,
+            self.scheduler_context, *self.scheduler_channels, *self.extra_channels,
+        )
+        _require(
+            min(widths) >= 0 and max(widths) <= MAX_CHANNELS,
+            f'channels: at most {MAX_CHANNELS} a layer are taken, got {max(widths)}',
+        )
+        _require(
+            len(self.extra_channels) <= MAX_LISTED and 0 <= self.displacement <= 16,
+            f'extra_channels: at most {MAX_LISTED} layers; displacement: 0 to 16 cells',
         )
 
     @property
@@ -219,9 +274,11 @@ class StreamConfig:
     )
     read_every: int = parameter(
         2, 'With policies alternate and flow, every read_every-th frame is a READ.', least=1,
+        most=1_000_000,
     )
     max_consecutive_forecasts: int = parameter(
         0, 'A READ is forced after so many forecasts in a row; 0 is no limit.', least=0,
+        most=1_000_000,
     )
     commit_on_forecast: bool = parameter(
         True, 'Whether a FORECAST keeps the LSTM state that it computed.',
@@ -232,13 +289,16 @@ class StreamConfig:
     nms_iou: float = parameter(
         0.5, 'Overlap (IoU) above which the weaker box of a class is dropped.', least=0, most=1,
     )
-    max_detections: int = parameter(100, 'At most so many detections a frame.', least=1)
+    max_detections: int = parameter(
+        100, 'At most so many detections a frame.', least=1, most=10_000,
+    )
     reset_on_time_jump: bool = parameter(
         True, 'A stamp earlier than the last one resets the stream, as when a bag loops; '
         'otherwise that frame is refused.',
     )
     max_gap_s: float = parameter(
         2.0, 'A longer gap between stamps resets the stream, seconds; 0 is no limit.', least=0,
+        most=1e6,
     )
 
     def __post_init__(self) -> None:

@@ -1,5 +1,5 @@
 """
-The nodes' executables: they start where there is no ROS, too, to say so in one line.
+The executables: commands and nodes. These start where there is no ROS, too, to say so in one line.
 
 ``python -m forecast_detector.ros.detector_node`` and so on are the nodes themselves.
 """
@@ -9,16 +9,23 @@ from __future__ import annotations
 from importlib import import_module
 import sys
 
-from .node import require_ros
+from .ends import begin, done, leave
+
+
+def forecast_detector() -> int:
+    """Run a command."""
+    begin('forecast-detector')
+    return done(int(import_module('.cli.main', __package__).main()))
 
 
 def _start(room: str, name: str) -> int:
+    begin(name)
     try:
-        require_ros()
+        import_module('.node', __package__).require_ros()
     except RuntimeError as error:
         print(f'{name}: error: {error}', file=sys.stderr)
         return 1
-    return int(import_module(f'.{room}.{name}', __package__).main())
+    leave(int(import_module(f'.{room}.{name}', __package__).main()))
 
 
 def detector_node() -> int:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.util import find_spec
+import re
 from typing import cast, get_args
 
 from .config import Resize
+from .limits import MAX_INPUT_SIDE, MAX_LISTED, MAX_PIXELS
 from .parameter import check, parameter
 
 DETECTOR = 'forecast_detector.ros.detector_node'
@@ -24,17 +26,23 @@ class NodeConfig:
         'coco', "Shipped weights by name (coco: COCO's 80 classes, such as person, car and dog; "
         'foda: debris on airfields), or the path of a .safetensors file.', fixed='configure',
     )
+    weights_sha256: str = parameter(
+        '', 'SHA-256 of the weights file, as `forecast-detector info` and sha256sum print it: the '
+        'node starts with no other. Empty takes any; a file that carries its own digest is '
+        'checked anyway.', fixed='configure',
+    )
     device: str = parameter(
         'auto', 'Where the network runs: auto (CUDA where it works, otherwise the CPU), cpu, '
         'cuda, cuda:0 and so on.', fixed='configure',
     )
     cpu_threads: int = parameter(
-        0, 'Threads on the CPU, of PyTorch and of OpenCV each; 0 leaves it to them.', least=0,
-        most=1024, fixed='configure',
+        0, 'Threads on the CPU, of PyTorch and of OpenCV each, at most as many as there are cores; '
+        '0 leaves it to them.', least=0, most=1024, fixed='configure',
     )
     input_size: tuple[int, ...] = parameter(
-        (0, 0), "Height and width of the network's input, pixels, multiples of 32; [0, 0] is what "
-        'the weights were trained with. A smaller input is faster and loses small objects.',
+        (0, 0), "Height and width of the network's input, pixels, multiples of 32, at most "
+        f'{MAX_INPUT_SIDE}; [0, 0] is what the weights were trained with. A smaller input is '
+        'faster and loses small objects.',
         fixed='configure', example=(320, 320),
     )
     resize: str = parameter(
@@ -53,12 +61,16 @@ class NodeConfig:
         False, 'Process every image, in order, instead of the newest only (replay). Publishers '
         'have to be reliable and to wait for the detector.', fixed='start',
     )
+    max_pixels: int = parameter(
+        MAX_PIXELS, 'Images that have more pixels, or claim so in their header, are refused '
+        'before memory is taken for them, and counted as bad.', least=1, most=1_000_000_000,
+    )
     max_age_s: float = parameter(
         0.0, 'Images older than this when their turn comes are dropped, seconds; 0 is no limit. '
-        "Their stamps have to be of the node's clock.", least=0,
+        "Their stamps have to be of the node's clock.", least=0, most=1e6,
     )
     image_timeout_s: float = parameter(
-        2.0, 'A camera that is silent for longer is warned about, seconds.', least=0,
+        2.0, 'A camera that is silent for longer is warned about, seconds.', least=0, most=1e6,
     )
     autostart: bool = parameter(
         True, 'Configure and activate at start; false leaves that to `ros2 lifecycle set`.',
@@ -68,10 +80,25 @@ class NodeConfig:
     def __post_init__(self) -> None:
         """:raises ValueError: for a value outside its range."""
         check(self)
+        if not re.fullmatch(r'([0-9a-fA-F]{64})?', self.weights_sha256):
+            raise ValueError(
+                f'weights_sha256: {self.weights_sha256[:80]!r} is no SHA-256; expected 64 '
+                'hexadecimal digits, or an empty text'
+            )
+        if len(self.image_topics) > MAX_LISTED:
+            raise ValueError(
+                f'image_topics: {len(self.image_topics)} topics; at most {MAX_LISTED} cameras '
+                'share a node: start another one for the others'
+            )
         size = self.input_size
+        if max(size, default=0) > MAX_INPUT_SIDE:
+            raise ValueError(
+                f'input_size: {list(size[:4])}: a side has at most {MAX_INPUT_SIDE} pixels '
+                '([0, 0] is the trained size)'
+            )
         if len(size) != 2 or any(side < 0 or side % 32 for side in size) or any(size) != all(size):
             raise ValueError(
-                f'input_size: {list(size)} is not [height, width] in multiples of 32 '
+                f'input_size: {list(size[:4])} is not [height, width] in multiples of 32 '
                 '([0, 0] is the trained size)'
             )
 

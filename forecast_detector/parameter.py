@@ -71,8 +71,8 @@ class Parameter:
         if self.choices:
             return 'one of ' + ', '.join(str(choice) or "''" for choice in self.choices)
         if self.least is not None and self.most is not None:
-            return f'in [{self.least:g}, {self.most:g}]'
-        return '' if self.least is None else f'of at least {self.least:g}'
+            return f'in [{self.least:.12g}, {self.most:.12g}]'
+        return '' if self.least is None else f'of at least {self.least:.12g}'
 
     @property
     def expected(self) -> str:

@@ -50,8 +50,8 @@ class Mcap:
 
     def __init__(self, path, profile='ros2', **options):
         self._file = path.open('wb')
-        self.writer = Writer(self._file, chunk_size=options.pop('chunk_size', 2000),
-                             compression=CompressionType.NONE, **options)
+        options = {'chunk_size': 2000, 'compression': CompressionType.NONE, **options}
+        self.writer = Writer(self._file, **options)
         self.writer.start(profile)
 
     def __enter__(self):

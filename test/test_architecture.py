@@ -13,14 +13,16 @@ ROOT = Path(forecast_detector.__file__).parent
 ALLOWED = {
     # What everything speaks.
     'types': set(),
+    'ends': set(),
+    'limits': set(),
     'settings': set(),
     'parameter': set(),
     'boxes': set(),
-    'config': {'parameter', 'settings', 'types'},
+    'config': {'limits', 'parameter', 'settings', 'types'},
     'device': set(),
     'flow': set(),
     'carrying': {'flow', 'types'},
-    'node': {'config', 'parameter'},
+    'node': {'config', 'limits', 'parameter'},
     'memory': set(),
     'shipped': set(),
     'threads': set(),
@@ -31,16 +33,17 @@ ALLOWED = {
     'preprocess': {'boxes'},
     'postprocess': {'boxes', 'types'},
     'model': {'config', 'flow', 'preprocess', 'settings'},
-    'checkpoint': {'model', 'shipped', 'types'},
+    'weights_file': {'limits', 'types'},
+    'checkpoint': {'model', 'shipped', 'types', 'weights_file'},
     'importing': {'model', 'types'},
     'engine': {
         'boxes', 'carrying', 'checkpoint', 'config', 'device', 'model', 'postprocess',
         'preprocess', 'types',
     },
     # Frames from elsewhere.
-    'images': {'types'},
-    'bags': {'images', 'types'},
-    'data': {'bags', 'boxes', 'images', 'types'},
+    'images': {'limits', 'types'},
+    'bags': {'images', 'limits', 'types'},
+    'data': {'bags', 'boxes', 'images', 'limits', 'types'},
     # Loops over the engine.
     'scoring': {'boxes', 'data', 'records', 'types'},
     'policies': {
@@ -74,22 +77,22 @@ ALLOWED = {
     },
     # The robot's node; and the nodes around it, for demos and replays.
     'ros': {
-        'checkpoint', 'config', 'engine', 'images', 'memory', 'msg', 'node', 'parameter',
-        'threads', 'topics', 'types',
+        'checkpoint', 'config', 'ends', 'engine', 'images', 'limits', 'memory', 'msg', 'node',
+        'parameter', 'threads', 'topics', 'types',
     },
     'graph': {
         'annotate', 'bags', 'data', 'demo', 'images', 'msg', 'parameter', 'replay', 'ros',
         'topics', 'types',
     },
     # Above all: nothing imports these.
-    'executables': {'node'},
+    'executables': {'ends'},
     'cli': {
         'adaptation', 'annotate', 'bags', 'checkpoint', 'config', 'data', 'demo', 'device',
-        'diagnosis', 'engine', 'evaluation', 'importing', 'memory', 'node', 'parameter',
-        'policies', 'records', 'replay', 'report', 'scoring', 'shipped', 'topics', 'training',
-        'types',
+        'diagnosis', 'ends', 'engine', 'evaluation', 'importing', 'limits', 'memory', 'node',
+        'parameter', 'policies', 'records', 'replay', 'report', 'scoring', 'shipped', 'topics',
+        'training', 'types',
     },
-    '__main__': {'cli'},
+    '__main__': {'executables'},
     '__init__': {'checkpoint', 'config', 'engine', 'types'},
 }
 WITH_ROS = {'ros', 'graph'}

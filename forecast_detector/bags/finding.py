@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .folders import METADATA, recording_files
-from .kinds import is_recording
+from .kinds import is_recording, no_file
 
 
 def is_bag_folder(folder: Path) -> bool:
@@ -27,6 +27,8 @@ def not_a_bag(path: Path) -> str | None:
         return f'a link to {path.readlink()}, which is not there; mend or remove it'
     if not path.exists():
         return 'no such bag; check the path'
+    if special := no_file(path):
+        return special
     if not path.is_dir() or is_bag_folder(path):
         return None
     if not any(path.iterdir()):
@@ -48,6 +50,8 @@ def find_bags(path: str | Path) -> list[Path]:
     :raises FileNotFoundError: if there is no bag.
     """
     path = Path(path)
+    if special := no_file(path):
+        raise FileNotFoundError(f'{path}: {special}')
     if path.is_file() or (path.is_dir() and is_bag_folder(path)):
         return [path]
     found = [

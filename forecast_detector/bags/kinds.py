@@ -6,6 +6,7 @@ from contextlib import closing
 from enum import Enum
 from pathlib import Path
 import sqlite3
+import stat
 
 from .unpacking import first_bytes, ZSTD
 
@@ -61,12 +62,33 @@ def kind_of_bytes(head: bytes) -> Kind:
     return next((kind for magic, kind in MAGICS.items() if head.startswith(magic)), Kind.OTHER)
 
 
+def no_file(path: Path) -> str | None:
+    """
+    Say what stands at a place that is neither a file nor a folder; None where one is.
+
+    To open a pipe that nobody writes to is to wait for ever.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return None
+    special = (
+        (stat.S_ISFIFO, 'a named pipe'), (stat.S_ISSOCK, 'a socket'),
+        (stat.S_ISCHR, 'a device'), (stat.S_ISBLK, 'a device'),
+    )
+    found = next((name for is_one, name in special if is_one(mode)), None)
+    return found and f'{found}, not a file; name the file that a recorder wrote'
+
+
 def kind_of(path: Path) -> Kind:
     """
     Tell what a file is.
 
     :raises OSError: if it cannot be read.
     """
+    special = no_file(path)
+    if special:
+        raise OSError(special)
     with path.open('rb') as file:
         return kind_of_bytes(file.read(HEAD_BYTES))
 

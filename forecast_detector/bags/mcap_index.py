@@ -11,6 +11,7 @@ from mcap.reader import SeekingReader
 from mcap.records import ChunkIndex
 from mcap.summary import Summary
 
+from ..limits import MAX_MESSAGE_BYTES, MAX_RECORD_BYTES
 from .kinds import MCAP_MAGIC
 from .mcap_records import Contents, HEAD, MESSAGE, read_chunk, records_at, Stretch
 
@@ -32,7 +33,7 @@ def read_summary(file: BinaryIO, size: int) -> Contents | None:
     :raises Exception: of any kind, if it is damaged.
     """
     file.seek(0)
-    summary = SeekingReader(file, record_size_limit=size).get_summary()
+    summary = SeekingReader(file, record_size_limit=min(size, MAX_RECORD_BYTES)).get_summary()
     if summary is None or not _is_complete(summary):
         return None
     assert summary.statistics is not None
@@ -133,9 +134,13 @@ def _note(
     if opcode == Opcode.CHUNK and opens_chunks:
         contents.take_chunk(read_chunk(file, at, until, validate=True), at, until)
     elif opcode == Opcode.MESSAGE:
+        if until - at > MAX_MESSAGE_BYTES:
+            raise ValueError(f'a message of {until - at} bytes')
         file.seek(at)
         channel, _, time_ns, _ = MESSAGE.unpack(file.read(MESSAGE.size))
         contents.take_message(channel, time_ns, at - HEAD.size, until)
     elif opcode in (Opcode.SCHEMA, Opcode.CHANNEL):
+        if until - at > MAX_RECORD_BYTES:
+            raise ValueError(f'a definition of {until - at} bytes')
         file.seek(at)
         contents.take_definition(opcode, file.read(until - at))

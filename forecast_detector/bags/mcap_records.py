@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from io import BytesIO
 import struct
 from typing import BinaryIO, cast
+import zlib
 
 from mcap.data_stream import ReadDataStream
 from mcap.opcode import Opcode
 from mcap.records import Channel, Chunk, Schema
-from mcap.stream_reader import get_chunk_data_stream
+from mcap.stream_reader import CRCValidationError
+
+from ..limits import MAX_CHUNK_BYTES, MAX_RECORD_BYTES
+from .unpacking import unpack_lz4, unpack_zstd
 
 HEAD = struct.Struct('<BQ')
 # Channel, sequence, times of recording and of publishing: what stands before a message.
@@ -53,6 +57,7 @@ class Contents:
 
     def take_definition(self, opcode: int, data: bytes) -> None:
         """Take a schema or channel down; other records are none of our concern."""
+        _check_size('definition', len(data), MAX_RECORD_BYTES)
         stream = ReadDataStream(BytesIO(data))
         if opcode == Opcode.SCHEMA:
             schema = Schema.read(stream)
@@ -141,6 +146,28 @@ def read_chunk(file: BinaryIO, start: int, end: int, validate: bool = False) -> 
     :param start: of its content; ``end`` is behind it.
     :raises Exception: of any kind, if it is damaged.
     """
+    _check_size('chunk', end - start, MAX_CHUNK_BYTES)
     chunk = Chunk.read(ReadDataStream(cast(BinaryIO, _Bounded(file, start, end))))
-    stream, length = get_chunk_data_stream(chunk, validate_crc=validate)
-    return stream.read(length)
+    data = _unpacked(chunk)
+    if validate and chunk.uncompressed_crc:
+        found = zlib.crc32(data)
+        if found != chunk.uncompressed_crc:
+            raise CRCValidationError(chunk.uncompressed_crc, found, chunk)
+    return data
+
+
+def _unpacked(chunk: Chunk) -> bytes:
+    size = chunk.uncompressed_size
+    _check_size('unpacked chunk', size, MAX_CHUNK_BYTES)
+    unpack = {'zstd': unpack_zstd, 'lz4': unpack_lz4}.get(chunk.compression)
+    if unpack is not None:
+        return unpack(chunk.data, size)
+    if chunk.compression:
+        raise ValueError(f'compressed with {chunk.compression[:20]!r}, which is not known')
+    return chunk.data
+
+
+def _check_size(what: str, size: int, most: int) -> None:
+    """:raises ValueError: for more bytes than such a record ever has."""
+    if size > most:
+        raise ValueError(f'a {what} of {size} bytes; at most {most} are read')

@@ -8,12 +8,15 @@ from pathlib import Path
 import sqlite3
 from typing import Any
 
+from ..limits import MAX_MESSAGE_BYTES
 from .channels import Channel, type_name, wanted_of
 
 # Begin a rollback journal that is in force, and a write-ahead log.
 JOURNAL = b'\xd9\xd5\x05\xf9\x20\xa1\x63\xd7'
 LOGS = (b'\x37\x7f\x06\x82', b'\x37\x7f\x06\x83')
 
+# SQLITE_LIMIT_LENGTH: the most that one value may have.
+LIMIT_LENGTH = 0
 LAST_NS = 2 ** 63 - 2
 
 
@@ -39,6 +42,8 @@ class SqliteFile:
         self.missing, self._name = _log_beside(path), name
         # Immutable: nothing is locked, and no file is made beside it.
         self._file = sqlite3.connect(f'{path.resolve().as_uri()}?immutable=1', uri=True)
+        if hasattr(self._file, 'setlimit'):  # Python 3.11 and later
+            self._file.setlimit(LIMIT_LENGTH, MAX_MESSAGE_BYTES)
         self._file.text_factory = lambda text: text.decode(errors='replace')
         try:
             tables = {row[0] for row in self._file.execute('SELECT name FROM sqlite_master')}

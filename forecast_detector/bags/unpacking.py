@@ -1,4 +1,8 @@
-"""What is compressed with zstd: whole files, which are unpacked to disk, and single messages."""
+"""
+What is compressed: whole files, which are unpacked to disk, chunks, and single messages.
+
+What data claim to unpack to is bounded, and so is what comes, whatever was claimed.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +13,16 @@ import shutil
 import tempfile
 from typing import BinaryIO
 
-# It comes with rosbags and mcap.
+# They come with rosbags and mcap.
+import lz4.frame
 import zstandard
+
+from ..limits import MAX_CHUNK_BYTES, MAX_MESSAGE_BYTES, MAX_PACKING
 
 ZSTD = b'\x28\xb5\x2f\xfd'
 BLOCK_BYTES = 2 ** 20
 # Left free on the disk that is unpacked to; it is asked again after so many blocks.
 SPARE_BYTES, ASK_BLOCKS = 2 ** 28, 64
-# The most that one message may become.
-MESSAGE_BYTES = 2 ** 30
 
 
 def first_bytes(path: Path, count: int) -> bytes:
@@ -43,24 +48,48 @@ def unpack_message(data: bytes) -> bytes:
 
     :raises ValueError: if it is damaged, or larger than any message is.
     """
+    return unpack_zstd(data, MAX_MESSAGE_BYTES)
+
+
+def unpack_zstd(data: bytes, most: int) -> bytes:
+    """
+    Unpack a frame of zstd.
+
+    :param most: bytes that it may become.
+    :raises ValueError: if it is damaged, or becomes more.
+    """
     try:
         size = zstandard.frame_content_size(data)
-        if size > MESSAGE_BYTES:
+        if size > most:
             raise ValueError(f'compressed with zstd, and said to have {size} bytes')
-        if size >= 0:
-            return zstandard.ZstdDecompressor().decompress(data)
-        return _unpack_unsized(data)
+        reader, parts = zstandard.ZstdDecompressor().stream_reader(data), bytearray()
+        while block := reader.read(BLOCK_BYTES):
+            parts += block
+            if len(parts) > most:
+                raise ValueError(f'compressed with zstd, and of more than {most} bytes')
     except zstandard.ZstdError as error:
         raise ValueError(f'compressed with zstd, and damaged: {error}') from error
-
-
-def _unpack_unsized(data: bytes) -> bytes:
-    reader, parts = zstandard.ZstdDecompressor().stream_reader(data), bytearray()
-    while block := reader.read(BLOCK_BYTES):
-        parts += block
-        if len(parts) > MESSAGE_BYTES:
-            raise ValueError(f'compressed with zstd, and of more than {MESSAGE_BYTES} bytes')
+    if len(parts) < size:
+        raise ValueError(f'compressed with zstd, and cut: {len(parts)} of {size} bytes')
     return bytes(parts)
+
+
+def unpack_lz4(data: bytes, most: int) -> bytes:
+    """
+    Unpack a frame of LZ4, see :func:`unpack_zstd`.
+
+    :raises ValueError: if it is damaged, or becomes more.
+    """
+    reader = lz4.frame.LZ4FrameDecompressor()
+    try:
+        unpacked = reader.decompress(data, max_length=most + 1)
+    except RuntimeError as error:
+        raise ValueError(f'compressed with LZ4, and damaged: {error}') from error
+    if len(unpacked) > most:
+        raise ValueError(f'compressed with LZ4, and of more than {most} bytes')
+    if not reader.eof:
+        raise ValueError('compressed with LZ4, and cut')
+    return unpacked
 
 
 def unpack_file(path: Path) -> tuple[Path, str | None]:
@@ -76,11 +105,13 @@ def unpack_file(path: Path) -> tuple[Path, str | None]:
         except zstandard.ZstdError as error:
             raise ValueError(f'compressed with zstd, and damaged: {error}') from error
         source.seek(0)
+        most = max(MAX_CHUNK_BYTES, MAX_PACKING * os.fstat(source.fileno()).st_size)
+        _check_packing(size, most)
         _check_room(path, max(size, 0))
         handle, name = tempfile.mkstemp(prefix='forecast-detector-')
         try:
             with open(handle, 'wb') as target:
-                is_whole = _copy(path, source, target)
+                is_whole = _copy(path, source, target, most)
                 count = target.tell()
             if not count:
                 raise ValueError('compressed with zstd, and cut or damaged before its first block')
@@ -92,7 +123,7 @@ def unpack_file(path: Path) -> tuple[Path, str | None]:
     return Path(name), f'{path.name} is cut or damaged: its first {count} bytes are unpacked'
 
 
-def _copy(path: Path, source: BinaryIO, target: BinaryIO) -> bool:
+def _copy(path: Path, source: BinaryIO, target: BinaryIO, most: int) -> bool:
     """Unpack block by block; returns False if damage ended it."""
     reader, blocks = _reader(source), 0
     try:
@@ -100,10 +131,19 @@ def _copy(path: Path, source: BinaryIO, target: BinaryIO) -> bool:
             if blocks % ASK_BLOCKS == 0:
                 _check_room(path, ASK_BLOCKS * BLOCK_BYTES)
             blocks += 1
+            _check_packing(blocks * BLOCK_BYTES, most)
             target.write(block)
     except zstandard.ZstdError:
         return False
     return True
+
+
+def _check_packing(size: int, most: int) -> None:
+    if size > most:
+        raise ValueError(
+            f'compressed with zstd, and it unpacks to {MAX_PACKING} times its size or more, which '
+            'no recording does: damaged, or made to fill the disk'
+        )
 
 
 def _check_room(path: Path, size: int) -> None:

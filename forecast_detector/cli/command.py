@@ -59,7 +59,7 @@ def stream_option(name: str, help: str = '', default: Any = None, **more: Any) -
     most = math.inf if found.most is None else found.most
     parse: Callable[[str], Any] | None = options.number(least, most)
     if found.kind is int:
-        parse = options.whole(int(least))
+        parse = options.whole(int(least), most=most)
     elif found.choices:
         parse = None
     return option(

@@ -14,6 +14,7 @@ from typing import Any, get_args, TYPE_CHECKING, TypeVar
 from tqdm import tqdm
 
 from ..config import Resize, StreamConfig
+from ..limits import MAX_INPUT_SIDE
 from ..policies.table import decisions
 from ..types import Policy
 from . import options
@@ -48,7 +49,7 @@ class DetectorOptions(DeviceOptions):
     weights: str = option('file or shipped name, such as coco')
     input_size: Sequence[int] | None = option(
         "of the network's input, multiples of 32; default: as trained", None,
-        options.whole(32, 32), nargs=2, metavar=('HEIGHT', 'WIDTH'))
+        options.whole(32, 32, MAX_INPUT_SIDE), nargs=2, metavar=('HEIGHT', 'WIDTH'))
     resize: Resize | None = option(
         'how an image is laid into the input; default: as trained', None,
         choices=get_args(Resize))

@@ -14,6 +14,7 @@ from pathlib import Path
 import shlex
 from typing import TYPE_CHECKING
 
+from ..limits import MAX_INPUT_SIDE
 from . import options
 from .command import Command, option
 
@@ -41,7 +42,7 @@ class Import(Command):
     input_size: Sequence[int] | None = option(
         "of the network's input, multiples of 32; default: that of the ONNX file, else 416 for "
         'nano and tiny, 640 for the others', None,
-        options.whole(32, 32), nargs=2, metavar=('HEIGHT', 'WIDTH'))
+        options.whole(32, 32, MAX_INPUT_SIDE), nargs=2, metavar=('HEIGHT', 'WIDTH'))
     licence: str | None = option('licence of the weights, kept with them', None, metavar='TEXT')
     info: Sequence[tuple[str, str]] = option(
         'what else to keep with the weights, such as data=... for what they were trained on', (),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 import os
+from signal import SIGINT
 import sys
 
 from .. import __version__
+from ..ends import signalled, work
 from ..memory import keep_freed_memory
 from .command import add_options, made
 from .options import one_line, OptionError
@@ -63,6 +65,7 @@ def main(argv: list[str] | None = None) -> int:
     adapting weights did not help. An error that a user can mend is one line on stderr, without a
     traceback.
     """
+    work(signals=(SIGINT,))
     keep_freed_memory()
     if not sys.stderr.isatty():
         # In a log, progress bars (tqdm from 4.66 on, not imported yet) are drawn twice a minute.
@@ -75,12 +78,18 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return int(made(kind, given).run())
     except (ValueError, RuntimeError, OSError, ImportError) as error:
+        if signalled():  # some libraries make errors of their own of an interrupt
+            return _interrupted()
         text = one_line(error) or type(error).__name__
         print(f'forecast-detector: error: {text}', file=sys.stderr)
         return 2 if isinstance(error, OptionError) else 1
     except KeyboardInterrupt:
-        print('forecast-detector: interrupted', file=sys.stderr)
-        return 130
+        return _interrupted()
+
+
+def _interrupted() -> int:
+    print('forecast-detector: interrupted', file=sys.stderr)
+    return 128 + SIGINT
 
 
 if __name__ == '__main__':

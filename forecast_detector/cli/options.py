@@ -45,13 +45,16 @@ def above_zero(text: str) -> float:
 unit = number(0.0, 1.0)
 
 
-def whole(least: int, multiple: int = 1) -> Callable[[str], int]:
-    """Make a type of option: a whole number from ``least`` on, of some multiple."""
+def whole(least: int, multiple: int = 1, most: float = math.inf) -> Callable[[str], int]:
+    """Make a type of option: a whole number within bounds, of some multiple."""
     def parse(text: str) -> int:
-        if re.fullmatch(r'[+-]?\d+', text) and int(text) >= least and int(text) % multiple == 0:
-            return int(text)
+        if re.fullmatch(r'[+-]?\d{1,18}', text):
+            value = int(text)
+            if least <= value <= most and value % multiple == 0:
+                return value
         kind = 'whole number' if multiple == 1 else f'multiple of {multiple}'
-        raise argparse.ArgumentTypeError(f'{text!r}: a {kind} of at least {least} is expected')
+        bounds = f'of at least {least}' if most == math.inf else f'in [{least}, {most:.12g}]'
+        raise argparse.ArgumentTypeError(f'{text!r}: a {kind} {bounds} is expected')
     return parse
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 
 from ..images import quiet
+from ..limits import MAX_PIXELS
 from ..types import BadFrameError
 from .container import why_not_opened
 from .stamps import Stamps
@@ -51,8 +52,18 @@ def open_capture(path: Path, upright: bool) -> cv2.VideoCapture:
         if capture.isOpened():
             # Not left to the default, which is not that of every OpenCV.
             capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, int(upright))
+            _check_size(path, capture)
             return capture
     raise VideoFaultError(f'{path}: {why_not_opened(path)}', path)
+
+
+def _check_size(path: Path, capture: cv2.VideoCapture) -> None:
+    width, height = picture_size(capture)
+    if width * height > MAX_PIXELS:
+        capture.release()
+        raise VideoFaultError(
+            f'{path}: claims pictures of {width}x{height} pixels, more than the {MAX_PIXELS} that '
+            'are taken; scale it down', path)
 
 
 def grab(capture: cv2.VideoCapture) -> bool:

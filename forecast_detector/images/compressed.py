@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..limits import MAX_PIXELS
 from ..types import BadFrameError
 from .format_field import CompressedFormat
 from .kinds import picture_kind, video_kind
@@ -43,10 +44,12 @@ def _is_grey_picture(image: NDArray[np.uint8]) -> bool:
     return bool(near < 0.9 * far)
 
 
-def _decode_bayer(said: CompressedFormat, data: memoryview) -> NDArray[np.uint8]:
-    mosaic = decode_mosaic(data, repeated=said.target[:3] not in ('rgb', 'bgr'))
+def _decode_bayer(
+    said: CompressedFormat, data: memoryview, max_pixels: int
+) -> NDArray[np.uint8]:
+    mosaic = decode_mosaic(data, said.target[:3] not in ('rgb', 'bgr'), max_pixels)
     if mosaic is None:  # the publisher made colours of it
-        return decode_picture(data, said.is_swapped)
+        return decode_picture(data, said.is_swapped, max_pixels)
     # Some publishers make grey of the mosaic, and some only say so.
     if said.target == 'mono8' and _is_grey_picture(mosaic):
         return np.repeat(mosaic[..., None], 3, axis=2)
@@ -54,7 +57,9 @@ def _decode_bayer(said: CompressedFormat, data: memoryview) -> NDArray[np.uint8]
     return decode_image(said.source.replace('16', '8'), width, height, width, False, mosaic)
 
 
-def decode_compressed(image_format: str, data: Buffer) -> NDArray[np.uint8]:
+def decode_compressed(
+    image_format: str, data: Buffer, max_pixels: int = MAX_PIXELS
+) -> NDArray[np.uint8]:
     """
     Decode a compressed image (JPEG, PNG, whatever OpenCV reads), its pixels as they are stored.
 
@@ -62,6 +67,7 @@ def decode_compressed(image_format: str, data: Buffer) -> NDArray[np.uint8]:
     mosaic is turned into colours as a raw one is.
 
     :param image_format: field ``format`` of the message, such as ``rgb8; jpeg compressed bgr8``.
+    :param max_pixels: a picture that claims more is refused before anything is allocated.
     :returns: (H, W, 3), uint8, RGB; 16 bits keep their upper byte.
     :raises BadFrameError: says what came, what was expected, and the remedy.
     """
@@ -80,8 +86,8 @@ def decode_compressed(image_format: str, data: Buffer) -> NDArray[np.uint8]:
     _refuse_video(image_format, bytes(flat[:HEAD]))
     try:
         if said.is_bayer:
-            return _decode_bayer(said, flat)
-        return decode_picture(flat, said.is_swapped)
+            return _decode_bayer(said, flat, max_pixels)
+        return decode_picture(flat, said.is_swapped, max_pixels)
     except BadFrameError as error:
         raise BadFrameError(
             f"compressed image '{image_format}' of {len(flat)} bytes {error}; check the "

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..types import BadFrameError
+from .claimed import frame_header, is_progressive
 from .markers import check_markers, segments, SOS
 
 try:
@@ -51,22 +52,10 @@ def decode_jpeg(data: memoryview, order: str = 'RGB') -> NDArray[np.uint8]:
         return _with_a_warning(data, order, str(error))
 
 
-def _frame_header(data: memoryview) -> tuple[int, int]:
-    """Find the frame header: its marker, which says how it is coded, and where it begins."""
-    for marker, begin, _ in segments(data):
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return marker, begin
-    return 0, 0
-
-
 def is_grey(data: memoryview) -> bool:
     """Say whether a JPEG has one channel (its frame header counts them)."""
-    marker, begin = _frame_header(data)
+    marker, begin = frame_header(data)
     return marker > 0 and data[begin + 5:begin + 6] == b'\1'
-
-
-def _is_progressive(data: memoryview) -> bool:
-    return _frame_header(data)[0] in (0xC2, 0xC6, 0xCA, 0xCE)
 
 
 def _refuse_damage(warning: str, data: memoryview) -> None:
@@ -75,7 +64,7 @@ def _refuse_damage(warning: str, data: memoryview) -> None:
         return
     # Between the scans of a progressive JPEG nothing is spare.
     is_spare = found['extra'] and int(found['extra']) <= _SPARE_BYTES
-    if is_spare and not (found['scan'] and _is_progressive(data)):
+    if is_spare and not (found['scan'] and is_progressive(data)):
         return
     if 'premature end of jpeg file' in warning.lower():
         raise BadFrameError('is a JPEG without end: truncated')

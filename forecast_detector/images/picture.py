@@ -8,7 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..limits import MAX_PIXELS
 from ..types import BadFrameError
+from .claimed import check_claim
 from .jpeg import decode_jpeg, is_grey
 from .kinds import picture_kind
 from .png import check_png
@@ -28,7 +30,7 @@ def _by_opencv(data: memoryview, kind: str | None, flags: int) -> NDArray[Any]:
         image = None
     if image is not None:
         return np.asarray(image)
-    if kind in (None, 'JPEG', 'PNG'):
+    if kind in ('JPEG', 'PNG'):
         raise BadFrameError(
             'cannot be decoded; expected JPEG or PNG: truncated in transport or recording, or '
             'another format'
@@ -39,23 +41,29 @@ def _by_opencv(data: memoryview, kind: str | None, flags: int) -> NDArray[Any]:
     )
 
 
-def decode_picture(data: memoryview, swapped: bool = False) -> NDArray[np.uint8]:
+def decode_picture(
+    data: memoryview, swapped: bool = False, max_pixels: int = MAX_PIXELS
+) -> NDArray[np.uint8]:
     """
     Decode a picture, its pixels as they are stored: an orientation (Exif) is left alone.
 
     :param swapped: whether red and blue are exchanged in it.
+    :param max_pixels: one that claims more is refused before anything is allocated.
     :returns: (H, W, 3), uint8, RGB; alpha is left out, 16 bits keep their upper byte.
     :raises BadFrameError: if it is cut, damaged or of an unknown kind; the message is what the
         picture's name is put before.
     """
     kind = picture_kind(bytes(data[:HEAD]))
+    check_claim(data, kind, max_pixels)
     if kind == 'JPEG':
         return decode_jpeg(data, 'BGR' if swapped else 'RGB')
     image = _by_opencv(data, kind, cv2.IMREAD_COLOR)
     return np.asarray(image if swapped else cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def decode_mosaic(data: memoryview, repeated: bool) -> NDArray[np.uint8] | None:
+def decode_mosaic(
+    data: memoryview, repeated: bool, max_pixels: int = MAX_PIXELS
+) -> NDArray[np.uint8] | None:
     """
     Decode a picture of one channel, as a Bayer mosaic has, see :func:`decode_picture`.
 
@@ -63,6 +71,7 @@ def decode_mosaic(data: memoryview, repeated: bool) -> NDArray[np.uint8] | None:
     :returns: (H, W), uint8; None where it has colours.
     """
     kind = picture_kind(bytes(data[:HEAD]))
+    check_claim(data, kind, max_pixels)
     if kind == 'JPEG':
         image: NDArray[Any] = decode_jpeg(data, 'GRAY' if is_grey(data) else 'RGB')
     else:

@@ -8,7 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..limits import MAX_PIXELS
 from ..types import BadFrameError, CutImageError
+from .claimed import check_pixels
 
 Buffer = bytes | bytearray | memoryview | NDArray[np.uint8]
 
@@ -71,12 +73,15 @@ def _rows(name: str, height: int) -> int:
     return height * 3 // 2 if name == 'nv12' else height
 
 
-def check_image_layout(encoding: str, width: int, height: int, step: int, size: int) -> None:
+def check_image_layout(
+    encoding: str, width: int, height: int, step: int, size: int, max_pixels: int = MAX_PIXELS
+) -> None:
     """
     Check an image's fields against each other, without touching its pixels.
 
     :param step: bytes of a row, padding included.
     :param size: bytes of the data.
+    :param max_pixels: a larger image is refused.
     :raises BadFrameError: says what came, what was expected, and the remedy.
     :raises CutImageError: which is one, if the fields fit each other, and data are missing.
     """
@@ -85,6 +90,10 @@ def check_image_layout(encoding: str, width: int, height: int, step: int, size: 
         raise BadFrameError(
             f'image of {width}x{height} pixels: both must be positive; check the camera driver'
         )
+    try:
+        check_pixels(width, height, max_pixels)
+    except BadFrameError as error:
+        raise BadFrameError(f"'{encoding}' image {error}") from error
     if encoding in _PAIRS and (width % 2 or (encoding == 'nv12' and height % 2)):
         raise BadFrameError(
             f"'{encoding}' image of {width}x{height} pixels: pixels share colours in pairs, so "
@@ -113,7 +122,8 @@ def as_bytes(data: Buffer) -> NDArray[np.uint8]:
 
 
 def decode_image(
-    encoding: str, width: int, height: int, step: int, is_bigendian: bool | int, data: Buffer
+    encoding: str, width: int, height: int, step: int, is_bigendian: bool | int, data: Buffer,
+    max_pixels: int = MAX_PIXELS,
 ) -> NDArray[np.uint8]:
     """
     Decode a raw image; padding at the end of rows is skipped.
@@ -125,7 +135,7 @@ def decode_image(
     :raises BadFrameError: see :func:`check_image_layout`.
     """
     flat = as_bytes(data)
-    check_image_layout(encoding, width, height, step, flat.size)
+    check_image_layout(encoding, width, height, step, flat.size, max_pixels)
     kind, rows = _ENCODINGS[encoding], _rows(encoding, height)
     row = width * kind.bits // 8
     pixels = np.lib.stride_tricks.as_strided(flat, (rows, row), (step * flat.itemsize, 1))

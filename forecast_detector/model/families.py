@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+from torch.overrides import TorchFunctionMode
+
 from ..config import model_config_from_dict, ModelConfig, to_dict
 from .network import ForecastNetwork
 from .yolox.config import yolox_config_from_dict, YoloxConfig
@@ -43,6 +46,25 @@ def make_network(config: AnyConfig) -> AnyNetwork:
     if isinstance(config, YoloxConfig):
         return YoloxNetwork(config)
     return ForecastNetwork(config)
+
+
+class _Unfilled(TorchFunctionMode):
+    """Leaves tensors as they are where a layer would fill them with its first values."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        name, values = getattr(func, '__name__', ''), kwargs or {}
+        if name.endswith('_') and not name.endswith('__'):  # in place
+            return args[0] if args else values['tensor']  # as torch.nn.init names it
+        return func(*args, **values)
+
+
+def outline(config: AnyConfig) -> dict[str, tuple[int, ...]]:
+    """List the shapes of a network's tensors by name; no memory is taken for them."""
+    with torch.device('meta'), _Unfilled():
+        tensors = make_network(config).state_dict()
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
 def count_classes(config: AnyConfig, shapes: Mapping[str, tuple[int, ...]]) -> float | None:

@@ -6,13 +6,19 @@ from collections.abc import Sequence
 import re
 
 import rclpy
-from rclpy.logging import get_logger_effective_level, LoggingSeverity, set_logger_level
+from rclpy.logging import (
+    get_logger,
+    get_logger_effective_level,
+    LoggingSeverity,
+    set_logger_level,
+)
 from rclpy.node import Node
 
 from .overrides import overrides
 from .parameter_faults import fault_of
 from .parameter_files import files_of, why_unused
 
+NO_LOG = ('--ros-args', '--disable-external-lib-logs')
 # What rcl says of an argument that it does not take, and what it takes.
 REMEDIES = {
     'Sequence should be of same type': 'write all values of the list alike, all in quotes, say',
@@ -36,12 +42,26 @@ def init(arguments: Sequence[str]) -> None:
     # rcl logs a line that says nothing ("Failed to parse global arguments"); its error says all.
     set_logger_level('rcl', LoggingSeverity.FATAL)
     try:
-        rclpy.init(args=list(arguments))
+        _init_logged(list(arguments))
     except RuntimeError as error:  # all errors of rcl are
         raise ArgumentsError(explain(str(error), arguments)) from error
     finally:
         if get_logger_effective_level('rcl') == LoggingSeverity.FATAL:
             set_logger_level('rcl', LoggingSeverity.UNSET)
+
+
+def _init_logged(arguments: list[str]) -> None:
+    """Start ROS; without log files where there is no place for them (no HOME, a full disk)."""
+    try:
+        rclpy.init(args=arguments)
+    except RuntimeError as error:
+        if 'failed to initialize logging' not in str(error):
+            raise
+        rclpy.try_shutdown()
+        rclpy.init(args=[*arguments, *NO_LOG])
+        why = ' '.join(str(error).partition(', at /')[0].split()).rpartition(': Failed ')[2]
+        get_logger('forecast_detector').warning(
+            f'no log file is written (failed {why}); set ROS_LOG_DIR to a folder for logs')
 
 
 def explain(words: str, arguments: Sequence[str]) -> str:

@@ -117,7 +117,7 @@ class Camera:
     def _on_image(self, message: Image | CompressedImage) -> None:
         self.health.saw_image()
         try:
-            frame = frame_from_message(message)
+            frame = frame_from_message(message, self._node.get_parameter('max_pixels').value)
         except BadFrameError as error:
             self.refuse(error)
             return

@@ -21,6 +21,7 @@ from vision_msgs.msg import (
 from forecast_detector.msg import ForecastDecision
 
 from ..images import check_image_layout, decode_compressed, decode_image
+from ..limits import MAX_PIXELS
 from ..types import BadFrameError, Decision, Detections, Frame
 
 NS = 1_000_000_000
@@ -36,13 +37,16 @@ def from_ns(stamp_ns: int) -> Time:
     return Time(sec=stamp_ns // NS, nanosec=stamp_ns % NS)
 
 
-def frame_from_message(message: Image | CompressedImage) -> Frame:
+def frame_from_message(
+    message: Image | CompressedImage, max_pixels: int = MAX_PIXELS
+) -> Frame:
     """
     Wrap an image message; its pixels are decoded if and when it is READ.
 
     The package's own decoder is used: it minds ``step``, which cv_bridge ignores in releases in
     use, and replaying a bag without ROS decodes to the same pixels. A test compares both.
 
+    :param max_pixels: an image that claims more is refused before anything is allocated.
     :raises BadFrameError: if the message's fields contradict each other.
     """
     header, data = message.header, memoryview(message.data)
@@ -54,15 +58,15 @@ def frame_from_message(message: Image | CompressedImage) -> Frame:
             )
         return Frame(
             stamp_ns,
-            partial(decode_compressed, message.format, data),
+            partial(decode_compressed, message.format, data, max_pixels),
             frame_id=header.frame_id,
             encoding=message.format,
         )
     layout = (message.encoding, message.width, message.height, message.step)
-    check_image_layout(*layout, len(data))
+    check_image_layout(*layout, len(data), max_pixels)
     return Frame(
         stamp_ns,
-        partial(decode_image, *layout, message.is_bigendian, data),
+        partial(decode_image, *layout, message.is_bigendian, data, max_pixels),
         (message.width, message.height),
         header.frame_id,
         message.encoding,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+import os
 import sys
 from typing import Any
 
@@ -14,7 +15,7 @@ from rclpy.parameter import Parameter
 from std_srvs.srv import Trigger
 from vision_msgs.msg import LabelInfo
 
-from ..checkpoint import find_weights, load_checkpoint
+from ..checkpoint import load_checkpoint
 from ..config import StreamConfig
 from ..engine import StreamingDetector
 from ..memory import keep_freed_memory
@@ -27,6 +28,8 @@ from .pipeline import Pipeline, warm_up
 from .qos import LATCHED
 from .spin import spin
 
+# A step in progress ends before that; what is left then has nothing to lose.
+PATIENCE_S = 3.0
 TransitionPart = Callable[[LifecycleState], TransitionCallbackReturn]
 
 
@@ -142,9 +145,8 @@ class DetectorNode(LifecycleNode):
 
     def _configure(self, _state: LifecycleState) -> TransitionCallbackReturn:
         config = parameters.read(self, NodeConfig)
-        checkpoint = load_checkpoint(find_weights(config.weights))
-        if config.cpu_threads:
-            use_threads(config.cpu_threads)
+        checkpoint = load_checkpoint(config.weights, config.weights_sha256)
+        self._set_threads(config.cpu_threads)
         detector = StreamingDetector(
             checkpoint,
             parameters.read(self, StreamConfig),
@@ -156,12 +158,26 @@ class DetectorNode(LifecycleNode):
         self._pipeline = Pipeline(self, detector, config)
         self._label_info = self.create_publisher(LabelInfo, 'label_info', LATCHED)
         self._publish_label_info()
+        self._diagnostics.facts = {
+            'weights': str(checkpoint.path), 'weights_sha256': checkpoint.sha256,
+        }
         self._diagnostics.watch('inactive')
         self.get_logger().info(
             f'{checkpoint.path} ({checkpoint.sha256[:12]}), {len(detector.labels)} classes'
         )
         self.get_logger().info(f'{DEVICE_MARK}{detector.device_note}')
         return TransitionCallbackReturn.SUCCESS
+
+    def _set_threads(self, wanted: int) -> None:
+        if not wanted:
+            return
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else wanted
+        if wanted > cores:
+            self.get_logger().warning(
+                f'cpu_threads: {wanted} is more than the {cores} cores that this process has; '
+                f'{cores} threads are used'
+            )
+        use_threads(min(wanted, cores))
 
     def _activate(self, _state: LifecycleState) -> TransitionCallbackReturn:
         assert self._pipeline
@@ -186,6 +202,7 @@ class DetectorNode(LifecycleNode):
         if self._label_info:
             self.destroy_publisher(self._label_info)
             self._label_info = None
+        self._diagnostics.facts = {}
         self._diagnostics.watch('unconfigured')
         return TransitionCallbackReturn.SUCCESS
 
@@ -196,6 +213,8 @@ class DetectorNode(LifecycleNode):
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
             return
+        if not self.context.ok():
+            return  # it was told to end meanwhile
         self.get_logger().warning(
             f'{UNCONFIGURED_MARK}: correct the parameter (`ros2 param set '
             f'{self.get_fully_qualified_name()} ...`), then `ros2 lifecycle set '
@@ -221,7 +240,7 @@ class DetectorNode(LifecycleNode):
 def main(args: Sequence[str] | None = None) -> int:
     """Run the detector node."""
     keep_freed_memory()
-    return spin(DetectorNode, args)
+    return spin(DetectorNode, args, lasts=True, patience_s=PATIENCE_S)
 
 
 if __name__ == '__main__':

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock
@@ -22,6 +22,7 @@ class Diagnostics:
         """Create publisher and timer."""
         self.cameras: Sequence[Camera] = ()
         self.state = 'unconfigured'
+        self.facts: Mapping[str, str] = {}  # of the node, while it is configured
         self._node = node
         self._known: dict[str, str] = {}
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
@@ -41,7 +42,9 @@ class Diagnostics:
         array = DiagnosticArray()
         array.header.stamp = self._node.get_clock().now().to_msg()
         name = self._node.get_fully_qualified_name()
-        array.status = [DiagnosticStatus(level=DiagnosticStatus.OK, name=name, message=self.state)]
+        array.status = [DiagnosticStatus(
+            level=DiagnosticStatus.OK, name=name, message=self.state, values=_values(self.facts),
+        )]
         array.status += [self._status(name, camera) for camera in self.cameras]
         self._publisher.publish(array)
 
@@ -59,7 +62,7 @@ class Diagnostics:
             name=f'{name}: {camera.topics.image}',
             hardware_id=camera.topics.image,
             message=finding.text,
-            values=[KeyValue(key=k, value=v) for k, v in camera.health.figures().items()],
+            values=_values(camera.health.figures()),
         )
 
     def _log_change(self, topic: str, finding: Finding) -> None:
@@ -73,3 +76,7 @@ class Diagnostics:
             logger.warning(finding.text)
         else:
             logger.info(finding.text)
+
+
+def _values(figures: Mapping[str, str]) -> list[KeyValue]:
+    return [KeyValue(key=key, value=value) for key, value in figures.items()]

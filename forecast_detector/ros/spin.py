@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 import sys
+import traceback
 from typing import Protocol
 
 import rclpy
@@ -13,7 +14,10 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.logging import get_logger
 from rclpy.node import Node
 
+from ..ends import signalled, work
 from .arguments import init, warn_of_unused_files
+from .guard import guard_services
+from .throttle import Throttle
 
 
 class Closable(Protocol):
@@ -47,16 +51,22 @@ def ending_on_errors() -> Iterator[None]:
         raise Failed(str(error)) from error
 
 
-def spin(create: Callable[[], Closable], args: Sequence[str] | None = None) -> int:
+def spin(
+    create: Callable[[], Closable], args: Sequence[str] | None = None, lasts: bool = False,
+    patience_s: float | None = None,
+) -> int:
     """
     Run one node until it is done, interrupted or shut down.
 
     :param create: makes the node; a ValueError, OSError or parameter error in it ends the process
         with one line, as :class:`Failed` does later. So does a command line, or a parameter file
         on it, that ROS does not take.
+    :param lasts: whether a fault in a callback is logged, and the node goes on.
+    :param patience_s: how long it may take to finish after a signal; None is as long as it does.
     :returns: exit status.
     """
     arguments = sys.argv if args is None else args
+    work(patience_s)
     try:
         try:
             init(arguments)
@@ -64,24 +74,28 @@ def spin(create: Callable[[], Closable], args: Sequence[str] | None = None) -> i
         except (ParameterException, ValueError, OSError) as error:
             return _fatal(error)
         if isinstance(node, Node):
+            guard_services(node)
             warn_of_unused_files(node, arguments)
-        return _run(node)
+        return _run(node, lasts)
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
     except Exception:
         # A signal takes the context down at once, and what a callback was publishing then fails.
-        if rclpy.ok():
+        if rclpy.ok() and not signalled():
             raise
         return 0
     finally:
         rclpy.try_shutdown()
 
 
-def _run(node: Closable) -> int:
+def _run(node: Closable, lasts: bool) -> int:
     """Spin a node to its end and destroy it; an error of another kind is not caught."""
     status = 0
     try:
-        rclpy.spin(node)
+        if lasts and isinstance(node, Node):
+            _spin_on(node)
+        else:
+            rclpy.spin(node)
     except (KeyboardInterrupt, ExternalShutdownException, Done):
         pass
     except Failed as error:
@@ -94,6 +108,25 @@ def _run(node: Closable) -> int:
         finally:
             node.destroy_node()
     return status
+
+
+def _spin_on(node: Node) -> None:
+    """Spin whatever callbacks raise: what others send must not end a node."""
+    executor, throttle = rclpy.get_global_executor(), Throttle()
+    executor.add_node(node)
+    try:
+        while rclpy.ok():
+            try:
+                executor.spin_once()
+            except (Done, Failed, ExternalShutdownException):
+                raise
+            except Exception as error:
+                more = throttle.due()
+                if rclpy.ok() and more is not None:
+                    trace = ''.join(traceback.format_exception(error))
+                    node.get_logger().error(f'a callback failed{more}, the node goes on:\n{trace}')
+    finally:
+        executor.remove_node(node)
 
 
 def _fatal(error: Exception) -> int:

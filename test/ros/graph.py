@@ -159,6 +159,10 @@ class Camera:
         self._publisher.publish(image)
         return _ns(image)
 
+    def send_bytes(self, data: bytes) -> None:
+        """Publish a message as it is on the wire, be it none."""
+        self._publisher.publish(data)
+
     def ask(self, image: Any = None) -> tuple[Detection2DArray, ForecastDecision]:
         """Publish an image (default: the next one) and wait for its answers."""
         stamp_ns = self.send(image)

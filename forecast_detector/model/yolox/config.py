@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import math
 from typing import Any, get_args
 
-from ...config import Resize
+from ...config import check_input_size, check_labels, Resize
 from ...settings import check_types
 
 # (depth, width, depthwise) of the sizes that were published.
@@ -56,12 +56,9 @@ class YoloxConfig:
 
     def __post_init__(self) -> None:
         """:raises ValueError: for a value outside its range."""
+        check_labels(self.labels)
+        check_input_size(self.input_size)
         for holds, message in (
-            (len(self.labels) > 0, 'labels: at least one class name is needed'),
-            (
-                len(set(self.labels)) == len(self.labels),
-                f'labels must be distinct, got {self.labels}',
-            ),
             (
                 all(math.isfinite(one) and 0 < one <= 4 for one in (self.depth, self.width)),
                 f'depth and width must be above 0 and at most 4, got {self.depth}, {self.width}',
@@ -69,10 +66,6 @@ class YoloxConfig:
             (self.resize in get_args(Resize), f'resize: {self.resize!r} is none of '
              f'{get_args(Resize)}'),
             (len(self.towers) == 3, f'towers: {self.towers}; expected three of true and false'),
-            (
-                all(side >= 32 and side % 32 == 0 for side in self.input_size),
-                f'input_size: {self.input_size} must be multiples of 32 (height, width)',
-            ),
             (self.peek in (2, 4), f'peek: {self.peek} is none of 2 and 4'),
             (
                 0 <= self.correction <= 512 and 0 <= self.scheduler <= 512,

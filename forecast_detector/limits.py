@@ -1,0 +1,29 @@
+"""
+The most that pictures, weights, recordings and parameters may claim, compared before memory is.
+
+Whoever sends them is not trusted: a header of a few bytes may name any size.
+"""
+
+from __future__ import annotations
+
+# Pixels of one picture. Eight bits of three colours are then 192 MB.
+MAX_PIXELS = 64_000_000
+# Scans of a progressive JPEG, each of which goes over all of its pixels; encoders write ten.
+MAX_SCANS = 32
+
+# Of the network's input, pixels a side.
+MAX_INPUT_SIDE = 2048
+# Of a network's layers, and how many layers, anchors or classes a configuration may list.
+MAX_CHANNELS = 4096
+MAX_LISTED = 64
+MAX_CLASSES = 10_000
+MAX_LABEL_LETTERS = 200
+
+# One message of a recording, unpacked: what a raw image of MAX_PIXELS has in four channels.
+MAX_MESSAGE_BYTES = 4 * MAX_PIXELS
+# One chunk of a recording, unpacked. Its messages are read at once.
+MAX_CHUNK_BYTES = 2 * MAX_MESSAGE_BYTES
+# A compressed recording may unpack to so many times its size, or to MAX_CHUNK_BYTES.
+MAX_PACKING = 200
+# A definition of a type, or another record of a recording that is not a message.
+MAX_RECORD_BYTES = 16_000_000
