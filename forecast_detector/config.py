@@ -233,6 +233,10 @@ class StreamConfig:
         0.5, 'Overlap (IoU) above which the weaker box of a class is dropped.', least=0, most=1,
     )
     max_detections: int = parameter(100, 'At most so many detections a frame.', least=1)
+    track: bool = parameter(
+        True, 'Whether an object keeps its number (Detection2D.id) from frame to frame, also over '
+        'some in which it is not detected. A reset gives new numbers.',
+    )
     reset_on_time_jump: bool = parameter(
         True, 'A stamp earlier than the last one resets the stream, as when a bag loops; '
         'otherwise that frame is refused.',

@@ -20,6 +20,7 @@ ALLOWED = {
     'device': set(),
     'flow': set(),
     'carrying': {'flow', 'types'},
+    'tracking': {'boxes', 'types'},
     'node': {'config', 'parameter'},
     'memory': set(),
     'shipped': set(),
@@ -34,7 +35,7 @@ ALLOWED = {
     'importing': {'model', 'types'},
     'engine': {
         'boxes', 'carrying', 'checkpoint', 'config', 'device', 'model', 'postprocess',
-        'preprocess', 'types',
+        'preprocess', 'tracking', 'types',
     },
     # Frames from elsewhere.
     'images': {'types'},
@@ -43,8 +44,8 @@ ALLOWED = {
     # Loops over the engine.
     'scoring': {'boxes', 'data', 'records', 'types'},
     'policies': {
-        'boxes', 'carrying', 'config', 'data', 'engine', 'flow', 'model', 'preprocess', 'scoring',
-        'types',
+        'carrying', 'config', 'data', 'engine', 'flow', 'model', 'preprocess', 'scoring',
+        'tracking', 'types',
     },
     'evaluation': {
         'boxes', 'carrying', 'checkpoint', 'config', 'data', 'engine', 'flow', 'memory',

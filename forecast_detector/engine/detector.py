@@ -16,6 +16,7 @@ from ..config import Resize, StreamConfig
 from ..device import select_device
 from ..model.fuse import fuse_norms
 from ..postprocess import to_detections, to_image
+from ..tracking import Tracker
 from ..types import Detections, Frame, StepFailure, StepResult
 from . import memory as rows_of
 from .memory import Maps, Memory
@@ -28,10 +29,15 @@ from .turn import keep_good, Past, Turn
 
 @dataclass
 class _Stream:
-    """A stream: what it remembers, and the resets asked for since the last good frame."""
+    """
+    A stream: what it remembers, and the resets asked for since the last good frame.
+
+    :ivar tracker: numbers its objects, where that is asked for; it outlives resets.
+    """
 
     past: Past | None = None
     requests: list[str] = field(default_factory=list)
+    tracker: Tracker = field(default_factory=Tracker)
 
 
 class StreamingDetector:
@@ -198,7 +204,10 @@ class StreamingDetector:
         for turn in turns:
             turn.carry(self.reader)
         for turn in turns:
-            self._streams[turn.name].past = turn.remember()
+            stream = self._streams[turn.name]
+            if detects:
+                turn.follow(stream.tracker)
+            stream.past = turn.remember()
         elapsed_ms = (time.perf_counter() - started) * 1e3
         results.update((turn.name, turn.result(elapsed_ms)) for turn in turns)
         return {name: results[name] for name in frames}

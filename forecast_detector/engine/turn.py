@@ -10,6 +10,7 @@ from ..boxes import Geometry
 from ..carrying import CarriedBoxes, within
 from ..config import StreamConfig
 from ..postprocess import to_image
+from ..tracking import Tracker
 from ..types import (
     Action,
     BadFrameError,
@@ -163,6 +164,13 @@ class Turn:
             here = within(self.carried.detections, picture.size)
             # It may have been raised since the READ.
             self.found = here.above(self.config.score_threshold)
+
+    def follow(self, tracker: Tracker) -> None:
+        """Where objects are followed, number those of the answer."""
+        if self.choice.starts or not self.config.track:
+            tracker.start()
+        if self.config.track:
+            self.found = tracker.follow(self.found)
 
     def remember(self) -> Past:
         """Keep what the next frame of the stream needs."""
