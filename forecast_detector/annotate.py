@@ -90,6 +90,8 @@ def annotate(
         first, second = _corners(detections.boxes[k] * np.float32(scale))
         label = int(detections.labels[k])
         name = labels[label] if 0 <= label < len(labels) else f'class {label}'
+        if detections.ids is not None:
+            name += f' #{detections.ids[k]}'
         cv2.rectangle(image, first, second, class_colour(label), thick)
         _tag(image, f'{name} {detections.scores[k]:.2f}', first, class_colour(label))
     if decision is not None and decision.action == Action.FORECAST:

@@ -44,8 +44,7 @@ ALLOWED = {
     # Loops over the engine.
     'scoring': {'boxes', 'data', 'records', 'types'},
     'policies': {
-        'carrying', 'config', 'data', 'engine', 'flow', 'model', 'preprocess', 'scoring',
-        'tracking', 'types',
+        'carrying', 'config', 'data', 'engine', 'flow', 'model', 'preprocess', 'tracking', 'types',
     },
     'evaluation': {
         'boxes', 'carrying', 'checkpoint', 'config', 'data', 'engine', 'flow', 'memory',

@@ -10,7 +10,7 @@ from .filters import KalmanConfig
 
 # Detections come with every frame here, not with READs alone. Only those that are shown come, so
 # all are strong.
-EVERY_FRAME = KalmanConfig(strong=0.0, max_missed=15)
+EVERY_FRAME = KalmanConfig(strong=0.0, buffer=0.3, max_missed=15)
 
 
 class Tracker:
