@@ -26,6 +26,7 @@ class Reason(IntEnum):
     LIMIT = 2
     RESET = 3
     POLICY = 4
+    REQUEST = 5
 
 
 class Policy(str, Enum):

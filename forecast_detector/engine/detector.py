@@ -23,7 +23,8 @@ from .memory import Maps, Memory
 from .network import Network
 from .reading import FrameReader, Reader
 from .recurrence import advance, Expected, Forecaster, LearnedForecast, seen
-from .rules import choose
+from .rules import choose, forced
+from .surprise import FloatMap, over_image
 from .turn import keep_good, Past, Turn
 
 
@@ -32,11 +33,13 @@ class _Stream:
     """
     A stream: what it remembers, and the resets asked for since the last good frame.
 
+    :ivar read: who asked for a READ since the last good frame; None where nobody did.
     :ivar tracker: numbers its objects, where that is asked for; it outlives resets.
     """
 
     past: Past | None = None
     requests: list[str] = field(default_factory=list)
+    read: str | None = None
     tracker: Tracker = field(default_factory=Tracker)
 
 
@@ -115,11 +118,25 @@ class StreamingDetector:
 
         :param detail: carried by the next decision.
         """
-        streams: Iterable[_Stream] = list(self._streams.values())
-        if stream is not None:
-            streams = [self._streams[stream]] if stream in self._streams else []
-        for entry in streams:
+        for entry in self._named(stream):
             entry.requests.append(detail)
+
+    def force_read(self, stream: str | None = None, detail: str = 'READ requested') -> None:
+        """
+        READ the next frame of a stream (of all streams: None), which goes on otherwise.
+
+        May be called from any thread; it takes effect when the next step starts.
+
+        :param detail: carried by the next decision, where that would have been a FORECAST.
+        """
+        for entry in self._named(stream):
+            entry.read = detail
+
+    def _named(self, stream: str | None) -> Iterable[_Stream]:
+        streams = self._streams
+        if stream is None:
+            return list(streams.values())
+        return [streams[stream]] if stream in streams else []
 
     def forget(self, stream: str) -> None:
         """Drop a stream that will not come back."""
@@ -168,6 +185,19 @@ class StreamingDetector:
         features = self.forecaster.anticipate(past.memory)
         return to_image(self.detect(features, self.config)[0], past.geometry)
 
+    def surprise(self, stream: str) -> FloatMap | None:
+        """
+        Say what of a stream's last frame the forecast does not explain, cell by cell.
+
+        :returns: (h, w) over the image, in shares of the range of grey values; None where
+            nothing was forecast, or the network does not peek.
+        """
+        past = self._past(stream)
+        if past is None or past.surprise is None:
+            return None
+        scale = self.network.grey_range
+        return over_image(past.surprise, past.geometry, self.input_size, scale)
+
     @torch.inference_mode()
     def step(
         self, frames: Mapping[str, Frame], configs: Mapping[str, StreamConfig] | None = None,
@@ -179,8 +209,8 @@ class StreamingDetector:
         A frame that cannot be used fails alone: its stream stays as it was, the others go on.
 
         :param frames: stream name to its next frame.
-        :param configs: stream name to its configuration, instead of ``config``. What detections
-            are given is the same for all: that of the first.
+        :param configs: stream name to its configuration, instead of ``config``. NMS is the same
+            for all: that of the first.
         :param detects: False only decides; there are no detections then.
         :returns: stream name to its result, for every frame given.
         """
@@ -234,7 +264,8 @@ class StreamingDetector:
         for turn in turns:
             if turn.past is not None:
                 confidence = confidences.get(turn.name, math.nan)
-                turn.choice = choose(turn.past.run, confidence, turn.config)
+                choice = choose(turn.past.run, confidence, turn.config)
+                turn.choice = forced(choice, self._streams[turn.name].read)
 
     def _preview(self, turns: Sequence[Turn]) -> None:
         """Where the network peeks, make features of thumbnails that there are none of yet."""
@@ -251,6 +282,9 @@ class StreamingDetector:
         expected = self.forecaster.expect(memory, rows_of.cat([turn.preview for turn in turns]))
         for turn, features in zip(turns, rows_of.split(expected.features), strict=True):
             turn.expected = features
+        if expected.surprise is not None:
+            for turn, surprise in zip(turns, expected.surprise):
+                turn.surprise = surprise
         return expected
 
     def _settle(self, turn: Turn) -> None:
@@ -261,7 +295,10 @@ class StreamingDetector:
         """
         if turn.reads:
             turn.load(self.reader)
-        del self._streams[turn.name].requests[:turn.requests]
+        stream = self._streams[turn.name]
+        del stream.requests[:turn.requests]
+        if turn.reads:
+            stream.read = None
 
     def _advance(self, turns: Sequence[Turn]) -> Memory:
         """Step the network on F of every frame; READs come first."""
@@ -294,8 +331,11 @@ class StreamingDetector:
         shown = [turn for turn in turns if not turn.is_carried]
         if shown:
             features = seen(self.network, rows_of.rows(memory, range(len(shown))))
-            for turn, found in zip(shown, self.detect(features, config), strict=True):
-                turn.detect(found)
+            # Weaker boxes never suppress stronger ones: one threshold does for all, first.
+            least = min(turn.config.score_threshold for turn in shown)
+            found = self.detect(features, config.replace(score_threshold=least))
+            for turn, one in zip(shown, found, strict=True):
+                turn.detect(one.above(turn.config.score_threshold))
 
     def detect(self, features: Maps, config: StreamConfig) -> list[Detections]:
         """

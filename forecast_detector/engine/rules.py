@@ -118,6 +118,17 @@ def choose(run: Run, confidence: float, config: StreamConfig) -> Choice:
     return Choice(*_decide(run.frames_since_read, confidence, config), confidence)
 
 
+def forced(choice: Choice, detail: str | None) -> Choice:
+    """
+    Make a READ of what would be a FORECAST, where one was asked for.
+
+    :param detail: says who asked; None where nobody did.
+    """
+    if detail is None or choice.action is Action.READ:
+        return choice
+    return Choice(Action.READ, Reason.REQUEST, detail, choice.confidence)
+
+
 def _decide(
     frames_since_read: int, confidence: float, config: StreamConfig
 ) -> tuple[Action, Reason, str]:
