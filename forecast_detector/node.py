@@ -46,7 +46,8 @@ class NodeConfig:
     image_topics: tuple[str, ...] = parameter(
         ('image_raw',), 'Image topics, one a camera, raw or compressed. Results are published '
         "beside each, in place of its name's last token: /front/image_raw gives /front/detections "
-        "and /front/decision. Relative names are in the node's namespace.", fixed='configure',
+        "and /front/decision. Relative names are in the node's namespace. May be changed at any "
+        'time: cameras come and go.',
         example=('/camera/image_raw',),
     )
     lossless: bool = parameter(

@@ -73,8 +73,8 @@ ALLOWED = {
     },
     # The robot's node; and the nodes around it, for demos and replays.
     'ros': {
-        'checkpoint', 'config', 'engine', 'images', 'memory', 'msg', 'node', 'parameter', 'topics',
-        'types',
+        'annotate', 'checkpoint', 'config', 'engine', 'images', 'memory', 'msg', 'node',
+        'parameter', 'topics', 'types',
     },
     'graph': {
         'annotate', 'bags', 'data', 'demo', 'images', 'msg', 'parameter', 'replay', 'ros',

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from stream_samples import actions, clip, EVERYTHING, FRAME_NS, noise, step_one
+from stream_samples import actions, clip, EVERYTHING, noise, step_one
 
 from forecast_detector.engine import StreamingDetector
 from forecast_detector.types import Action, Frame, Policy, Reason

@@ -25,7 +25,7 @@ def over_image(
     :param scale: the range of grey values, in the map's unit.
     :returns: (h', w'), in shares of the range of grey values.
     """
-    cells = surprise[0].float().cpu().numpy() / np.float32(scale)
+    cells = (surprise[0].float() / scale).cpu().numpy()
     across = zip(geometry.offset, geometry.laid_size, input_size[::-1], cells.shape[::-1])
     columns, rows = (
         slice(math.floor(start * count / side), math.ceil((start + laid) * count / side))

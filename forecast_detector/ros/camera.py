@@ -21,6 +21,7 @@ from .conversions import decision_message, detections_message, frame_from_messag
 from .health import CameraHealth
 from .image_types import COMPRESSED, Offer, RAW
 from .mailbox import Mailbox
+from .overlay import Overlay
 from .qos import result_qos
 from .subscription import ImageSubscription
 from .throttle import Throttle
@@ -55,6 +56,7 @@ class Camera:
         self._lossless = lossless
         self._subscription: ImageSubscription | None = None
         self._complaints = Throttle()
+        self.overlay = Overlay(node, topics)
         options = QoSOverridingOptions.with_default_policies()
         self._publishers = [
             node.create_lifecycle_publisher(
@@ -87,8 +89,16 @@ class Camera:
     def destroy(self) -> None:
         """Unsubscribe and take the publishers out of the graph."""
         self.close()
-        for publisher in self._publishers:
+        for publisher in self._all_publishers():
             self._node.destroy_lifecycle_publisher(publisher)
+
+    def enable(self) -> None:
+        """Let publish what came into being while the node is active: no transition does."""
+        for publisher in self._all_publishers():
+            publisher.on_activate(None)
+
+    def _all_publishers(self) -> list[Any]:
+        return [*self._publishers, *self.overlay.publishers]
 
     def deliver(
         self, waiting: Waiting, outcome: StepResult | StepFailure, labels: tuple[str, ...]
