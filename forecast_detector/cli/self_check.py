@@ -102,7 +102,7 @@ def _device(detector: StreamingDetector) -> Iterator[Line]:
     read, forecast = _latency(detector)
     yield Line(
         'latency', f'READ {read:.1f} ms, FORECAST {forecast:.1f} ms at 640x480: '
-        f'{1e3 / read:.0f} images a second read, {2e3 / (read + forecast):.0f} with every 2nd read')
+        f'{1e3 / read:.0f} images a second read, {2e3 / (read + forecast):.0f} every 2nd read')
 
 
 def _latency(detector: StreamingDetector) -> tuple[float, float]:

@@ -14,7 +14,7 @@ from rclpy.parameter import Parameter
 import torch
 from vision_msgs.msg import LabelInfo
 
-from ..checkpoint import find_weights, load_checkpoint
+from ..checkpoint import Checkpoint, find_weights, load_checkpoint
 from ..config import StreamConfig
 from ..engine import StreamingDetector
 from ..memory import keep_freed_memory
@@ -193,6 +193,7 @@ class DetectorNode(LifecycleNode):
         self._pipeline = Pipeline(self, detector, config)
         self._label_info = self.create_publisher(LabelInfo, 'label_info', LATCHED)
         self._publish_label_info()
+        self._diagnostics.facts = facts(detector, checkpoint)
         self._diagnostics.watch('inactive')
         self.get_logger().info(
             f'{checkpoint.path} ({checkpoint.sha256[:12]}), {len(detector.labels)} classes'
@@ -222,6 +223,7 @@ class DetectorNode(LifecycleNode):
         if self._label_info:
             self.destroy_publisher(self._label_info)
             self._label_info = None
+        self._diagnostics.facts = {}
         self._diagnostics.watch('unconfigured')
         return TransitionCallbackReturn.SUCCESS
 
@@ -254,6 +256,18 @@ class DetectorNode(LifecycleNode):
         detector = self._pipeline.detector
         message = label_info_message(detector.labels, detector.config.score_threshold)
         self._label_info.publish(message)
+
+
+def facts(detector: StreamingDetector, checkpoint: Checkpoint) -> dict[str, str]:
+    """Say what runs where, for diagnostics."""
+    height, width = detector.input_size
+    backend = getattr(detector, 'backend_note', '') or f'PyTorch {torch.__version__}'
+    return {
+        'device': str(detector.device), 'device_note': detector.device_note, 'backend': backend,
+        'threads': str(torch.get_num_threads()), 'weights': str(checkpoint.path),
+        'weights_sha256': checkpoint.sha256, 'classes': str(len(detector.labels)),
+        'input_size': f'{height}x{width}',
+    }
 
 
 def main(args: Sequence[str] | None = None) -> int:

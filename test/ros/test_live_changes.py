@@ -1,4 +1,4 @@
-"""What a robot does while the detector runs: cameras, parameters of one camera, requests, overlays."""
+"""While the detector runs: cameras come and go, one has its own p, READs, overlays."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip('rclpy', reason='needs ROS 2: run `make test`')
 pytest.importorskip('forecast_detector.msg', reason='messages not built: run `make test`')
 
+from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from rcl_interfaces.srv import ListParameters  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
@@ -202,3 +203,21 @@ def test_surprise_is_drawn_over_the_image(graph: Graph, front: Camera) -> None:
     picture = pixels(drawn_for(front, heard))
     assert picture.shape == (48, 64, 3)
     stop()
+
+
+def test_diagnostics_say_what_runs_and_how(graph: Graph, front: Camera, rear: Camera) -> None:
+    arrays: list[DiagnosticArray] = []
+    graph.node.create_subscription(DiagnosticArray, '/diagnostics', arrays.append, 10)
+    for camera in (front, rear, front, rear):
+        camera.ask()
+
+    def values(name: str) -> dict[str, str]:
+        named = {s.name: s for s in arrays[-1].status} if arrays else {}
+        return {v.key: v.value for v in named[name].values} if name in named else {}
+
+    node = wait_until(lambda: values('/detector'), 'diagnostics of the node')
+    assert node['device'] == 'cpu' and 'CPU' in node['device_note']
+    assert node['cameras'] == '2' and 0 <= float(node['read_share']) <= 1
+    assert len(node['weights_sha256']) == 64 and node['weights'].endswith('peek.safetensors')
+    one = wait_until(lambda: values(f'/detector: {TOPICS[0]}'), 'diagnostics of a camera')
+    assert {'image_age_ms', 'image_age_ms_p95', 'since_answer_s', 'frames_since_read'} <= set(one)
