@@ -54,6 +54,15 @@ class Policy(str, Enum):
         return self in (Policy.FLOW, Policy.SCHEDULED_FLOW)
 
 
+class Budget(str, Enum):
+    """What moves p: nothing; the share of READs; the time of a step; steps a second."""
+
+    NONE = 'none'
+    READ_SHARE = 'read_share'
+    LATENCY = 'latency'
+    RATE = 'rate'
+
+
 class BadFrameError(ValueError):
     """Raised when a frame cannot be used: broken header, truncated or undecodable data."""
 

@@ -17,8 +17,9 @@ from ..device import select_device
 from ..model.fuse import fuse_norms
 from ..postprocess import to_detections, to_image
 from ..tracking import Tracker
-from ..types import Detections, Frame, StepFailure, StepResult
+from ..types import Budget, Detections, Frame, StepFailure, StepResult
 from . import memory as rows_of
+from .budget import Steering
 from .memory import Maps, Memory
 from .network import Network
 from .reading import FrameReader, Reader
@@ -54,6 +55,7 @@ class StreamingDetector:
     :ivar device: where the network runs; ``device_note``: a sentence that says why.
     :ivar network: norms folded, ready to run; ``decoding``: of its head's outputs.
     :ivar reader: turns frames into features; ``forecaster``: gives F of frames that are not read.
+    :ivar steering: moves p where the configuration has a budget.
     :ivar config: may be replaced at any time, from any thread; a step takes it up as it starts.
     """
 
@@ -91,6 +93,7 @@ class StreamingDetector:
         )
         self.forecaster: Forecaster = LearnedForecast(self.network)
         self._judges_all = True
+        self.steering = Steering()
         self._streams: dict[str, _Stream] = {}
 
     def variant(
@@ -108,6 +111,7 @@ class StreamingDetector:
         other = copy(self)
         other.reader, other.forecaster = reader or self.reader, forecaster or self.forecaster
         other._judges_all, other._streams = judges_all, {}
+        other.steering = Steering()
         return other
 
     def reset(self, stream: str | None = None, detail: str = 'reset requested') -> None:
@@ -217,9 +221,12 @@ class StreamingDetector:
         started = time.perf_counter()
         config = self.config
         results: dict[str, StepResult | StepFailure] = {}
+        given = {name: (configs or {}).get(name, config) for name in frames}
+        if config.budget is not Budget.NONE:
+            p = self.steering.p(config)
+            given = {name: one.replace(p=p) for name, one in given.items()}
         turns = [
-            Turn(name, frame, (configs or {}).get(name, config), self._past(name))
-            for name, frame in frames.items()
+            Turn(name, frame, given[name], self._past(name)) for name, frame in frames.items()
         ]
         turns = keep_good(turns, self._open, results)
         self._choose(turns)
@@ -239,6 +246,8 @@ class StreamingDetector:
                 turn.follow(stream.tracker)
             stream.past = turn.remember()
         elapsed_ms = (time.perf_counter() - started) * 1e3
+        reads = sum(turn.reads for turn in turns)
+        self.steering.spent(config, reads, len(turns), elapsed_ms)
         results.update((turn.name, turn.result(elapsed_ms)) for turn in turns)
         return {name: results[name] for name in frames}
 
@@ -261,10 +270,11 @@ class StreamingDetector:
         if judged:
             values = self.forecaster.confidence(self._expect(judged)).tolist()
             confidences = {turn.name: value for turn, value in zip(judged, values)}
+        held = self.steering.describe(self.config)
         for turn in turns:
             if turn.past is not None:
                 confidence = confidences.get(turn.name, math.nan)
-                choice = choose(turn.past.run, confidence, turn.config)
+                choice = choose(turn.past.run, confidence, turn.config, held)
                 turn.choice = forced(choice, self._streams[turn.name].read)
 
     def _preview(self, turns: Sequence[Turn]) -> None:

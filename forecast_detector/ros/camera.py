@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import time
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import qos_policy_name_from_kind
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -131,7 +133,20 @@ class Camera:
         except BadFrameError as error:
             self.refuse(error)
             return
+        frame = self._counted(frame)
         self._mailbox.put(self.topics.image, Waiting(frame, message.header, time.monotonic()))
+
+    def _counted(self, frame: Frame) -> Frame:
+        """Count the image when it is decoded for the first time."""
+        counts = [1]
+
+        def load() -> NDArray[np.uint8]:
+            if counts:
+                counts.clear()
+                self.health.counters.count('decoded')
+            return frame.load()
+
+        return replace(frame, load=load)
 
     def _on_offer(self, offer: Offer) -> None:
         """Say which type is taken where it is another than before."""

@@ -194,6 +194,7 @@ class DetectorNode(LifecycleNode):
         self._label_info = self.create_publisher(LabelInfo, 'label_info', LATCHED)
         self._publish_label_info()
         self._diagnostics.facts = facts(detector, checkpoint)
+        self._diagnostics.budget = lambda: detector.steering.describe(detector.config)
         self._diagnostics.watch('inactive')
         self.get_logger().info(
             f'{checkpoint.path} ({checkpoint.sha256[:12]}), {len(detector.labels)} classes'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock
@@ -20,6 +20,7 @@ class Diagnostics:
     Publishes on ``/diagnostics`` every second, whatever the ROS clock does.
 
     :ivar facts: of the node, as text by name: its weights and device, say.
+    :ivar budget: says what moves p, '' for nothing.
     """
 
     def __init__(self, node: Node) -> None:
@@ -27,6 +28,7 @@ class Diagnostics:
         self.cameras: Sequence[Camera] = ()
         self.state = 'unconfigured'
         self.facts: Mapping[str, str] = {}
+        self.budget: Callable[[], str] = str
         self._node = node
         self._known: dict[str, str] = {}
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
@@ -59,6 +61,7 @@ class Diagnostics:
             return dict(self.facts)
         reads, answers = map(sum, zip(*(camera.health.shares() for camera in self.cameras)))
         share = {'read_share': f'{reads / answers:.3f}'} if answers else {}
+        share |= {'budget': self.budget()} if self.budget() else {}
         return {**self.facts, 'cameras': str(len(self.cameras)), **share}
 
     def _status(self, name: str, camera: Camera) -> DiagnosticStatus:

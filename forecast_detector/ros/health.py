@@ -145,7 +145,7 @@ class CameraHealth:
         counters = self.counters
         figures = {
             name: str(getattr(counters, name))
-            for name in ('received', 'processed', 'dropped', 'stale', 'bad')
+            for name in ('received', 'processed', 'dropped', 'stale', 'bad', 'decoded')
         }
         with self._lock:
             answers = list(self._answers)
