@@ -54,6 +54,11 @@ class NodeConfig:
         False, 'Process every image, in order, instead of the newest only (replay). Publishers '
         'have to be reliable and to wait for the detector.', fixed='start',
     )
+    anticipate: bool = parameter(
+        False, 'Whether what the forecast says of the next image is published before it comes, on '
+        'anticipated_detections beside the image topic, stamped with the time at which it is '
+        'expected. It is computed only while somebody subscribes.',
+    )
     max_age_s: float = parameter(
         0.0, 'Images older than this when their turn comes are dropped, seconds; 0 is no limit. '
         "Their stamps have to be of the node's clock.", least=0,

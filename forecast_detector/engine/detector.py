@@ -171,23 +171,24 @@ class StreamingDetector:
         return self.forecaster.expect(memory, preview)
 
     @torch.inference_mode()
-    def anticipate(self, stream: str) -> Detections:
+    def anticipate(self, stream: str, config: StreamConfig | None = None) -> Detections:
         """
         Detect on the forecast of a stream's next frame, before anything is seen of it.
 
         Where boxes are carried, they are carried on as the picture last moved.
 
+        :param config: of the stream, instead of ``config``.
         :returns: detections in the pixels of the stream's image.
         :raises RuntimeError: if the stream has seen no frame.
         """
-        past = self._past(stream)
+        past, config = self._past(stream), config or self.config
         if past is None:
             raise RuntimeError(f'stream {stream!r} has seen no frame yet: there is no forecast')
         if past.carried is not None:
             ahead = past.carried.anticipate().detections
-            return within(ahead, past.geometry.image_size).above(self.config.score_threshold)
+            return within(ahead, past.geometry.image_size).above(config.score_threshold)
         features = self.forecaster.anticipate(past.memory)
-        return to_image(self.detect(features, self.config)[0], past.geometry)
+        return to_image(self.detect(features, config)[0], past.geometry)
 
     def surprise(self, stream: str) -> FloatMap | None:
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 import time
 from typing import Any
@@ -18,8 +19,9 @@ from vision_msgs.msg import Detection2DArray
 from forecast_detector.msg import ForecastDecision
 
 from ..topics import CameraTopics
-from ..types import BadFrameError, Frame, StepFailure, StepResult
-from .conversions import decision_message, detections_message, frame_from_message
+from ..types import BadFrameError, Detections, Frame, StepFailure, StepResult
+from .conversions import decision_message, detections_message, frame_from_message, from_ns
+from .expected import NextStamp
 from .health import CameraHealth
 from .image_types import COMPRESSED, Offer, RAW
 from .mailbox import Mailbox
@@ -67,8 +69,10 @@ class Camera:
             for kind, topic in (
                 (Detection2DArray, topics.detections),
                 (ForecastDecision, topics.decision),
+                (Detection2DArray, topics.beside('anticipated_detections')),
             )
         ]
+        self._next_stamp = NextStamp()
 
     def open(self) -> None:
         """Subscribe to the images."""
@@ -109,11 +113,28 @@ class Camera:
         if isinstance(outcome, StepFailure):
             self.refuse(outcome.error)
             return
-        detections, decision = self._publishers
+        detections, decision, _ = self._publishers
         detections.publish(detections_message(waiting.header, outcome.detections, labels))
         decision.publish(decision_message(waiting.header, outcome.decision))
         age_ms = (self._node.get_clock().now().nanoseconds - outcome.stamp_ns) / 1e6
         self.health.saw_answer(waiting.received_s, age_ms, outcome.decision)
+
+    def anticipate(
+        self, waiting: Waiting, detect: Callable[[], Detections], labels: tuple[str, ...]
+    ) -> None:
+        """
+        Publish what the forecast says of the next image, before that comes.
+
+        Nothing is computed while nobody subscribes, or nobody knows when that image is due.
+
+        :param detect: on the forecast.
+        """
+        due_ns = self._next_stamp.after(waiting.frame.stamp_ns)
+        publisher = self._publishers[2]
+        if due_ns is None or not publisher.get_subscription_count():
+            return
+        header = Header(stamp=from_ns(due_ns), frame_id=waiting.header.frame_id)
+        publisher.publish(detections_message(header, detect(), labels))
 
     def refuse(self, error: Exception) -> None:
         """Count an unusable image and say so: the first at once, then every few seconds."""

@@ -202,7 +202,14 @@ class Pipeline:
         if camera is None:
             return
         camera.deliver(waiting, outcome, self.detector.labels)
-        if isinstance(outcome, StepResult) and camera.overlay.is_wanted:
+        if isinstance(outcome, StepFailure):
+            return
+        if self._node.get_parameter('anticipate').value:
+            config = self._configs.get(image)
+            camera.anticipate(
+                waiting, lambda: self.detector.anticipate(image, config), self.detector.labels
+            )
+        if camera.overlay.is_wanted:
             surprise = self.detector.surprise(image) if camera.overlay.wants_surprise else None
             self._painter.put(image, Scene(
                 waiting.frame, waiting.header, outcome, self.detector.labels, surprise

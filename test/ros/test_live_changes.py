@@ -17,6 +17,7 @@ from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from rcl_interfaces.srv import ListParameters  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
+from vision_msgs.msg import Detection2DArray  # noqa: E402
 
 from forecast_detector.types import Reason  # noqa: E402
 
@@ -221,3 +222,23 @@ def test_diagnostics_say_what_runs_and_how(graph: Graph, front: Camera, rear: Ca
     assert len(node['weights_sha256']) == 64 and node['weights'].endswith('peek.safetensors')
     one = wait_until(lambda: values(f'/detector: {TOPICS[0]}'), 'diagnostics of a camera')
     assert {'image_age_ms', 'image_age_ms_p95', 'since_answer_s', 'frames_since_read'} <= set(one)
+
+
+def test_the_next_image_is_anticipated_at_its_time(graph: Graph, front: Camera) -> None:
+    heard, stop = hear(graph, Detection2DArray, '/front/anticipated_detections')
+    front.ask()
+    front.ask()
+    assert not heard  # off unless asked for
+    assert graph.set(anticipate=True)[0].successful
+    drawn_for(front, heard)
+    last_ns = front.order[-1]
+    ahead = wait_until(lambda: ns(heard[-1]) > last_ns and heard[-1], 'the newest one')
+    graph.set(anticipate=False)
+    assert ns(ahead) == last_ns + 100_000_000  # images of this camera are so far apart
+    assert ahead.header.frame_id == 'lens' and ahead.detections
+    assert all(one.id == '' for one in ahead.detections)
+    stop()
+
+
+def ns(message: Any) -> int:
+    return int(message.header.stamp.sec * 10**9 + message.header.stamp.nanosec)
