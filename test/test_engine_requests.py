@@ -1,9 +1,12 @@
 """What is asked of the engine from outside a step: a READ, a configuration a stream, a map."""
 
+from conftest import make_tiny_network
 import numpy as np
 import pytest
 from stream_samples import actions, clip, EVERYTHING, noise, step_one
 
+from forecast_detector.annotate import FULL_HEAT, heat
+from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.engine import StreamingDetector
 from forecast_detector.types import Action, Frame, Policy, Reason
 
@@ -75,3 +78,33 @@ def test_a_network_without_a_peek_has_no_map_of_surprise(detector):
     for frame in clip(2):
         step_one(detector, frame)
     assert detector.surprise('camera') is None and detector.surprise('nobody') is None
+
+
+def test_what_is_new_in_a_picture_is_the_surprise_there(tmp_path):
+    path = tmp_path / 'peek.safetensors'
+    save_checkpoint(path, make_tiny_network(peek=4))
+    detector = StreamingDetector(load_checkpoint(path), EVERYTHING.replace(p=0.0), 'cpu')
+    ground = np.kron(noise(1, (16, 12)), np.ones((16, 16, 1), np.uint8))
+    changed = ground.copy()
+    changed[:64, 192:] = 255 - changed[:64, 192:]  # the upper right quarter of 192x256
+    maps = []
+    for t, image in enumerate((ground, ground, changed)):
+        step_one(detector, Frame.from_array(image, t * 10**8))
+        maps.append(detector.surprise('camera'))
+    first, same, other = maps
+    assert first is None and same.max() < 0.02
+    row, column = np.unravel_index(other.argmax(), other.shape)
+    height, width = other.shape
+    assert other.max() > 0.1 and row < height / 2 and column >= width / 2
+    detector.reset()
+    step_one(detector, Frame.from_array(ground, 3 * 10**8))
+    assert detector.surprise('camera') is None
+
+
+def test_heat_is_red_where_the_surprise_is_and_leaves_the_image_alone():
+    image = np.full((20, 40, 3), 100, np.uint8)
+    surprise = np.array([[0, FULL_HEAT]], np.float32)
+    drawn = heat(image, surprise)
+    assert drawn.shape == image.shape and (image == 100).all()
+    (r0, _, b0), (r1, _, b1) = drawn[10, 1].astype(int), drawn[10, -2].astype(int)
+    assert b0 > r0 + 30 and r1 > b1 + 30
