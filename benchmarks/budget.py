@@ -3,9 +3,9 @@ Does a budget hold its target when the load doubles, and what does it lose besid
 
     .venv/bin/python benchmarks/budget.py WEIGHTS DATASET [ROOT] [--target 0.25] [--stride 3]
 
-The first half of a clip is one stream; in its second half the next clip joins in. One line with the
-budget: READ share of each half, and mAP@0.5 over all frames. One line with fixed p, which is chosen
-afterwards so that the share of all frames is the same.
+The first half of a clip is one stream; in its second half the next clip joins in. One line with
+the budget: READ share of each half, and mAP@0.5 over all frames. One line with fixed p, which is
+chosen afterwards so that the share of all frames is the same.
 """
 
 from __future__ import annotations

@@ -121,6 +121,7 @@ def test_decision_message_is_the_documented_one():
         'uint8 LIMIT=2',
         'uint8 RESET=3',
         'uint8 POLICY=4',
+        'uint8 REQUEST=5',
     ]
 
 

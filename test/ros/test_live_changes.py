@@ -242,3 +242,15 @@ def test_the_next_image_is_anticipated_at_its_time(graph: Graph, front: Camera) 
 
 def ns(message: Any) -> int:
     return int(message.header.stamp.sec * 10**9 + message.header.stamp.nanosec)
+
+
+def test_a_budget_moves_p_and_says_so(graph: Graph, front: Camera) -> None:
+    assert graph.set(budget_target=0.5)[0].successful
+    assert graph.set(budget='read_share', p=0.5)[0].successful
+    decisions = [front.ask()[1] for _ in range(24)]
+    (refused,) = graph.set(policy='flow')
+    assert not refused.successful and 'takes none' in refused.reason
+    assert graph.set(budget='none', p=0.0)[0].successful
+    assert len({d.threshold for d in decisions}) > 1
+    assert decisions[-1].reason_detail.startswith('budget read_share 0.5, now')
+    assert {d.action for d in decisions} == {READ, FORECAST}
