@@ -1,11 +1,12 @@
 # `make setup` is safe to repeat and to interrupt; every other target runs it first.
-# Variables:  PYTHON, TORCH_INDEX_URL (setup);  SOURCE, VIDEO, BAG, TOPIC, P, WEIGHTS, FRAMES (demo).
+# Variables:  PYTHON, TORCH_INDEX_URL (setup); ROS_DISTRO=jazzy (all, beside Kilted);  SOURCE, VIDEO, BAG, TOPIC, P, WEIGHTS, FRAMES (demo).
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 
 PYTHON ?=
+ROS_DISTRO ?=
 TORCH_INDEX_URL ?=
 SOURCE ?=
 VIDEO ?=
@@ -16,9 +17,11 @@ WEIGHTS ?=
 FRAMES ?=
 PYTEST_ARGS ?=
 
-export PYTHON TORCH_INDEX_URL
+export PYTHON TORCH_INDEX_URL ROS_DISTRO
 
-python := .venv/bin/python
+# As scripts/distro says.
+suffix := $(if $(AMENT_PREFIX_PATH),,$(if $(filter-out kilted,$(ROS_DISTRO)),-$(ROS_DISTRO)))
+python := .venv$(suffix)/bin/python
 sources := forecast_detector test benchmarks scripts setup.py $(wildcard launch)
 option = $(if $(strip $($(1))),--$(2) '$(strip $($(1)))')
 
@@ -28,7 +31,7 @@ help:  ## Show this list
 	@echo 'make TARGET [VARIABLE=value]'
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
 
-setup:  ## Make .venv (Python, ROS 2) and .ros (interfaces); [PYTHON=] [TORCH_INDEX_URL=]
+setup:  ## Make .venv (Python, ROS 2) and .ros (interfaces); [PYTHON=] [TORCH_INDEX_URL=] [ROS_DISTRO=jazzy]
 	@scripts/setup
 
 demo: setup  ## Run the demo; [VIDEO=] [BAG= [TOPIC=]] [SOURCE=synthetic] [P=] [WEIGHTS=] [FRAMES=]
@@ -36,7 +39,7 @@ demo: setup  ## Run the demo; [VIDEO=] [BAG= [TOPIC=]] [SOURCE=synthetic] [P=] [
 		$(call option,VIDEO,video) $(call option,BAG,bag) $(call option,TOPIC,topic) \
 		$(call option,P,p) $(call option,WEIGHTS,weights) $(call option,FRAMES,frames)
 
-test: lint types  ## Lint, check types, run all tests; [PYTEST_ARGS=] runs some
+test: lint types  ## Lint, check types, run all tests; [PYTEST_ARGS=] runs some; [ROS_DISTRO=jazzy]
 	@scripts/ros_env scripts/test $(PYTEST_ARGS)
 
 lint: setup  ## Check style with ruff
@@ -49,5 +52,5 @@ format: setup  ## Let ruff correct what it can (import order and the like)
 	@$(python) -m ruff check --fix $(sources)
 
 clean:  ## Remove everything that setup and the demo made
-	rm -rf .venv .ros out build install log *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-jazzy .ros .ros-jazzy out build install log *.egg-info .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -6,18 +6,23 @@ from collections.abc import Sequence
 import colorsys
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .data.base import Truth
 from .types import Action, Decision, Detections
+
+if TYPE_CHECKING:
+    from .data.base import Truth
 
 Image = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 FORECAST_RED: Colour = (225, 25, 30)
 TRUTH_WHITE: Colour = (245, 245, 245)
+# Surprise from which the heat is red: so much of the range of grey values.
+FULL_HEAT = 0.2
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -90,6 +95,8 @@ def annotate(
         first, second = _corners(detections.boxes[k] * np.float32(scale))
         label = int(detections.labels[k])
         name = labels[label] if 0 <= label < len(labels) else f'class {label}'
+        if detections.ids is not None:
+            name += f' #{detections.ids[k]}'
         cv2.rectangle(image, first, second, class_colour(label), thick)
         _tag(image, f'{name} {detections.scores[k]:.2f}', first, class_colour(label))
     if decision is not None and decision.action == Action.FORECAST:
@@ -99,6 +106,22 @@ def annotate(
             cv2.rectangle(image, (k, k), (width - 1 - k, height - 1 - k), FORECAST_RED, 1)
         _tag(image, f'FORECAST {decision.frames_since_read}', (border, border), FORECAST_RED)
     return image
+
+
+def heat(image: Image, surprise: NDArray[np.float32]) -> Image:
+    """
+    Lay what a forecast does not explain over an image: blue is nothing, red a lot.
+
+    :param image: (H, W, 3), uint8, RGB.
+    :param surprise: (h, w) over the image, in shares of the range of grey values.
+    :returns: a new image, RGB.
+    """
+    height, width = image.shape[:2]
+    share = np.clip(surprise / FULL_HEAT, 0, 1)
+    values = cv2.resize((255 * share).astype(np.uint8), (width, height),
+                        interpolation=cv2.INTER_LINEAR)
+    colours = cv2.cvtColor(cv2.applyColorMap(values, cv2.COLORMAP_JET), cv2.COLOR_BGR2RGB)
+    return np.asarray(cv2.addWeighted(image, 0.5, colours, 0.5, 0), np.uint8)
 
 
 def fit(image: Image, size: tuple[int, int]) -> Image:

@@ -15,7 +15,7 @@ from .limits import (
 )
 from .parameter import check, parameter
 from .settings import check_types
-from .types import Policy
+from .types import Budget, Policy
 
 Backbone = Literal['efficientnet_lite0', 'mobilenet_v2']
 Combination = Literal['mean', 'converted', 'features', 'recurrent']
@@ -276,6 +276,18 @@ class StreamConfig:
         2, 'With policies alternate and flow, every read_every-th frame is a READ.', least=1,
         most=1_000_000,
     )
+    budget: Budget = parameter(
+        Budget.NONE, 'What moves p, of all cameras together: none (it is what it is set to), '
+        'read_share (the share of READs is held at budget_target), latency (the mean time of a '
+        'step, milliseconds), rate (steps a second, as far as computing allows).',
+        choices=tuple(budget.value for budget in Budget),
+    )
+    budget_target: float = parameter(
+        0.25, 'What budget holds: a share of READs in (0, 1], milliseconds, or steps a second.',
+        least=0,
+    )
+    p_least: float = parameter(0.0, 'A budget takes p no lower.', least=0, most=1)
+    p_most: float = parameter(1.0, 'A budget takes p no higher.', least=0, most=1)
     max_consecutive_forecasts: int = parameter(
         0, 'A READ is forced after so many forecasts in a row; 0 is no limit.', least=0,
         most=1_000_000,
@@ -292,6 +304,10 @@ class StreamConfig:
     max_detections: int = parameter(
         100, 'At most so many detections a frame.', least=1, most=10_000,
     )
+    track: bool = parameter(
+        True, 'Whether an object keeps its number (Detection2D.id) from frame to frame, also over '
+        'some in which it is not detected. A reset gives new numbers.',
+    )
     reset_on_time_jump: bool = parameter(
         True, 'A stamp earlier than the last one resets the stream, as when a bag loops; '
         'otherwise that frame is refused.',
@@ -302,8 +318,26 @@ class StreamConfig:
     )
 
     def __post_init__(self) -> None:
-        """:raises ValueError: for a value outside its range."""
+        """:raises ValueError: for a value outside its range, or a budget that cannot be held."""
         check(self)
+        if self.budget is not Budget.NONE:
+            self._check_budget()
+
+    def _check_budget(self) -> None:
+        kind, target = self.budget.value, self.budget_target
+        _require(
+            self.policy.takes_p, f'budget: {kind} moves p, and policy {self.policy.value} takes '
+            'none; set policy: scheduler, or budget: none',
+        )
+        _require(target > 0, f'budget_target: {target:g} is nothing to hold; expected more than 0')
+        _require(
+            self.budget is not Budget.READ_SHARE or target <= 1,
+            f'budget_target: {target:g} is no share of READs; expected a number in (0, 1]',
+        )
+        _require(
+            self.p_least <= self.p_most,
+            f'p_least: {self.p_least:g} is above p_most, {self.p_most:g}',
+        )
 
     def replace(self, **changes: Any) -> StreamConfig:
         """Copy with changes, checked again."""

@@ -36,8 +36,8 @@ class NodeConfig:
         'cuda, cuda:0 and so on.', fixed='configure',
     )
     cpu_threads: int = parameter(
-        0, 'Threads on the CPU, of PyTorch and of OpenCV each, at most as many as there are cores; '
-        '0 leaves it to them.', least=0, most=1024, fixed='configure',
+        0, 'Threads on the CPU, of PyTorch and of OpenCV each, at most as many as there are '
+        'cores; 0 leaves it to them.', least=0, most=1024, fixed='configure',
     )
     input_size: tuple[int, ...] = parameter(
         (0, 0), "Height and width of the network's input, pixels, multiples of 32, at most "
@@ -54,7 +54,8 @@ class NodeConfig:
     image_topics: tuple[str, ...] = parameter(
         ('image_raw',), 'Image topics, one a camera, raw or compressed. Results are published '
         "beside each, in place of its name's last token: /front/image_raw gives /front/detections "
-        "and /front/decision. Relative names are in the node's namespace.", fixed='configure',
+        "and /front/decision. Relative names are in the node's namespace. May be changed at any "
+        'time: cameras come and go.',
         example=('/camera/image_raw',),
     )
     lossless: bool = parameter(
@@ -64,6 +65,11 @@ class NodeConfig:
     max_pixels: int = parameter(
         MAX_PIXELS, 'Images that have more pixels, or claim so in their header, are refused '
         'before memory is taken for them, and counted as bad.', least=1, most=1_000_000_000,
+    )
+    anticipate: bool = parameter(
+        False, 'Whether what the forecast says of the next image is published before it comes, on '
+        'anticipated_detections beside the image topic, stamped with the time at which it is '
+        'expected. It is computed only while somebody subscribes.',
     )
     max_age_s: float = parameter(
         0.0, 'Images older than this when their turn comes are dropped, seconds; 0 is no limit. '

@@ -16,6 +16,8 @@ class CameraTopics:
     :ivar subscribed: image topic as the user gave it; ROS remaps it.
     :ivar image: the image topic's full name; it names the camera in logs and diagnostics.
     :ivar compressed: whether its name says that it carries ``sensor_msgs/CompressedImage``.
+    :ivar name: of the camera, in names of parameters and services: the namespace of the image
+        topic, ``front`` of ``/front/image_raw``; without one the topic itself.
     """
 
     subscribed: str
@@ -23,6 +25,23 @@ class CameraTopics:
     detections: str
     decision: str
     compressed: bool
+    name: str
+
+    def beside(self, name: str) -> str:
+        """Name another topic beside the image topic."""
+        return beside(self.image, name)
+
+
+def camera_name(image: str, namespace: str = '/') -> str:
+    """
+    Name a camera by the full name of its image topic.
+
+    :param namespace: of the node; it is left out.
+    """
+    prefix = namespace.rstrip('/') + '/'
+    base = image.removesuffix(TRANSPORT)
+    inner = base.removeprefix(prefix) if base.startswith(prefix) else base.lstrip('/')
+    return inner.rpartition('/')[0] or inner
 
 
 def beside(image_topic: str, name: str) -> str:
@@ -37,12 +56,13 @@ def beside(image_topic: str, name: str) -> str:
 
 
 def camera_topics(
-    image_topics: Sequence[str], resolve: Callable[[str], str] = str
+    image_topics: Sequence[str], resolve: Callable[[str], str] = str, namespace: str = '/'
 ) -> list[CameraTopics]:
     """
     Name every camera's topics.
 
     :param resolve: expands and remaps a topic name.
+    :param namespace: of the node.
     :raises ValueError: for no topic, an empty name, one named twice, or two that would publish on
         the same names.
     """
@@ -64,6 +84,7 @@ def camera_topics(
                 'give each camera a namespace of its own, or remap one of them'
             )
         cameras[detections] = CameraTopics(
-            topic, image, detections, beside(image, 'decision'), image.endswith(TRANSPORT)
+            topic, image, detections, beside(image, 'decision'), image.endswith(TRANSPORT),
+            camera_name(image, namespace),
         )
     return list(cameras.values())

@@ -26,6 +26,7 @@ class Reason(IntEnum):
     LIMIT = 2
     RESET = 3
     POLICY = 4
+    REQUEST = 5
 
 
 class Policy(str, Enum):
@@ -51,6 +52,15 @@ class Policy(str, Enum):
     def carries(self) -> bool:
         """Whether boxes are carried to the frames that are not READ."""
         return self in (Policy.FLOW, Policy.SCHEDULED_FLOW)
+
+
+class Budget(str, Enum):
+    """What moves p: nothing; the share of READs; the time of a step; steps a second."""
+
+    NONE = 'none'
+    READ_SHARE = 'read_share'
+    LATENCY = 'latency'
+    RATE = 'rate'
 
 
 class BadFrameError(ValueError):
@@ -115,11 +125,14 @@ class Detections:
     :ivar scores: (N,), float32, in [0, 1].
     :ivar labels: (N,), int64, index into the labels of the weights (0 is the first class;
         background has no index here).
+    :ivar ids: (N,), int64, from 1 on: one object has one number in the frames of a stream. None
+        where objects are not followed.
     """
 
     boxes: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
     scores: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     labels: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    ids: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         """Return the number of detections."""
@@ -128,7 +141,8 @@ class Detections:
     def above(self, score: float) -> Detections:
         """Keep the detections whose score is at least ``score``."""
         keep = self.scores >= score
-        return Detections(self.boxes[keep], self.scores[keep], self.labels[keep])
+        ids = None if self.ids is None else self.ids[keep]
+        return Detections(self.boxes[keep], self.scores[keep], self.labels[keep], ids)
 
 
 @dataclass(frozen=True)

@@ -53,12 +53,17 @@ ARGUMENTS = [
         choices=['debug', 'info', 'warn', 'error', 'fatal'],
         description='Least severe log messages of the node that are shown.',
     ),
+    DeclareLaunchArgument(
+        'respawn', default_value='false', choices=['true', 'false'],
+        description='Start the node again when it ends, after two seconds.',
+    ),
     overriding('autostart', SWITCH),
     overriding('image_topics'),
     overriding('weights'),
     overriding('policy', ['', 'scheduler', 'read', 'alternate', 'flow', 'scheduled_flow']),
     overriding('p'),
     overriding('read_every'),
+    overriding('track', SWITCH),
     overriding('device'),
     overriding('lossless', SWITCH),
 ]
@@ -113,6 +118,7 @@ CONVERSIONS = {
     'policy': str,
     'p': fraction,
     'read_every': whole,
+    'track': lambda text: text == 'true',
     'device': str,
     'lossless': lambda text: text == 'true',
 }
@@ -168,6 +174,8 @@ def start(context: LaunchContext) -> list[Node]:
         name='detector',
         namespace=LaunchConfiguration('namespace'),
         output='screen',
+        respawn=LaunchConfiguration('respawn').perform(context) == 'true',
+        respawn_delay=2.0,
         parameters=[LaunchConfiguration('params_file'), *([overrides] if overrides else [])],
         ros_arguments=['--log-level', LaunchConfiguration('log_level')],
     )

@@ -22,6 +22,7 @@ ALLOWED = {
     'device': set(),
     'flow': set(),
     'carrying': {'flow', 'types'},
+    'tracking': {'boxes', 'types'},
     'node': {'config', 'limits', 'parameter'},
     'memory': set(),
     'shipped': set(),
@@ -38,7 +39,7 @@ ALLOWED = {
     'importing': {'model', 'types'},
     'engine': {
         'boxes', 'carrying', 'checkpoint', 'config', 'device', 'model', 'postprocess',
-        'preprocess', 'types',
+        'preprocess', 'tracking', 'types',
     },
     # Frames from elsewhere.
     'images': {'limits', 'types'},
@@ -47,8 +48,7 @@ ALLOWED = {
     # Loops over the engine.
     'scoring': {'boxes', 'data', 'records', 'types'},
     'policies': {
-        'boxes', 'carrying', 'config', 'data', 'engine', 'flow', 'model', 'preprocess', 'scoring',
-        'types',
+        'carrying', 'config', 'data', 'engine', 'flow', 'model', 'preprocess', 'tracking', 'types',
     },
     'evaluation': {
         'boxes', 'carrying', 'checkpoint', 'config', 'data', 'engine', 'flow', 'memory',
@@ -77,8 +77,8 @@ ALLOWED = {
     },
     # The robot's node; and the nodes around it, for demos and replays.
     'ros': {
-        'checkpoint', 'config', 'ends', 'engine', 'images', 'limits', 'memory', 'msg', 'node',
-        'parameter', 'threads', 'topics', 'types',
+        'annotate', 'checkpoint', 'config', 'ends', 'engine', 'images', 'limits', 'memory', 'msg',
+        'node', 'parameter', 'threads', 'topics', 'types',
     },
     'graph': {
         'annotate', 'bags', 'data', 'demo', 'images', 'msg', 'parameter', 'replay', 'ros',

@@ -15,9 +15,10 @@ from forecast_detector.engine import StreamingDetector
 from forecast_detector.evaluation.run import ClipRun, latency, run_clips
 from forecast_detector.policies.boxes import BoxBaseline, HoldBoxes, MovedBoxes
 from forecast_detector.policies.flow import FlowBoxes
-from forecast_detector.policies.kalman import KalmanBoxes, KalmanConfig
+from forecast_detector.policies.kalman import KalmanBoxes
 from forecast_detector.policies.registry import make_runner
 from forecast_detector.policies.step import DecodeTimer, Step
+from forecast_detector.tracking import KalmanConfig
 from forecast_detector.types import Action, Detections, Frame
 
 # Nothing is uncertain but the first velocity: two READs tell everything.

@@ -16,8 +16,13 @@ RGB = (200, 100, 50)
 GREY = round(0.299 * 200 + 0.587 * 100 + 0.114 * 50)
 
 
-def pack(encoding, width=8, height=4, colour=RGB):
+def pack(encoding, width=8, height=4, colour=RGB, is_bigendian=False):
     """Write a flat image down byte by byte, as the encoding's definition says."""
+    if encoding.endswith('16') or encoding.startswith('16UC'):
+        name = f'8{encoding[2:]}' if encoding.startswith('16UC') else f'{encoding[:-2]}8'
+        data, step = pack(name, width, height, colour)
+        pairs = [(value, 7) if is_bigendian else (7, value) for value in data]
+        return bytes(byte for pair in pairs for byte in pair), 2 * step
     r, g, b = colour
     grey = round(0.299 * r + 0.587 * g + 0.114 * b)
     u = round(128 + 0.492 * (b - grey) * 224 / 255)
@@ -25,7 +30,7 @@ def pack(encoding, width=8, height=4, colour=RGB):
     luma = round(16 + grey * 219 / 255)
     orders = {'rgb8': (r, g, b), 'bgr8': (b, g, r), '8UC3': (b, g, r), 'rgba8': (r, g, b, 9),
               'bgra8': (b, g, r, 9), '8UC4': (b, g, r, 9), 'mono8': (grey,), '8UC1': (grey,),
-              'mono16': (7, grey), 'yuv422': (u, luma, v, luma), 'uyvy': (u, luma, v, luma),
+              'yuv422': (u, luma, v, luma), 'uyvy': (u, luma, v, luma),
               'yuv422_yuy2': (luma, u, luma, v), 'yuyv': (luma, u, luma, v)}
     if encoding == 'nv12':
         return bytes([luma]) * (width * height) + bytes([u, v]) * (width * height // 4), width
@@ -66,6 +71,16 @@ def test_padding_at_the_end_of_rows_is_skipped(encoding):
 def test_mono16_in_both_byte_orders():
     assert decode_image('mono16', 1, 1, 2, False, b'\x01\xab')[0, 0].tolist() == [0xAB] * 3
     assert decode_image('mono16', 1, 1, 2, True, b'\xab\x01')[0, 0].tolist() == [0xAB] * 3
+
+
+@pytest.mark.parametrize('encoding', ['rgb16', 'bgra16', '16UC3', 'bayer_grbg16'])
+def test_deep_colour_in_both_byte_orders(encoding):
+    images = []
+    for is_bigendian in (False, True):
+        data, step = pack(encoding, is_bigendian=is_bigendian)
+        images.append(decode_image(encoding, 8, 4, step, is_bigendian, data))
+    assert (images[0] == images[1]).all()
+    assert images[0][1, 1].tolist() == list(RGB)
 
 
 def test_the_result_is_a_copy():

@@ -109,12 +109,12 @@ def test_what_was_given_overrides_the_parameter_file(names: Names) -> None:
     given = {
         'use_sim_time': 'true', 'autostart': 'false', 'p': '0.7', 'device': 'cpu',
         'weights': 'synthetic', 'image_topics': '/a/image_raw', 'lossless': 'true',
-        'policy': 'flow', 'read_every': '4',
+        'policy': 'flow', 'read_every': '4', 'track': 'false',
     }
     assert overrides(names, **given) == {
         'use_sim_time': True, 'autostart': False, 'p': 0.7, 'device': 'cpu',
         'weights': 'synthetic', 'image_topics': ['/a/image_raw'], 'lossless': True,
-        'policy': 'flow', 'read_every': 4,
+        'policy': 'flow', 'read_every': 4, 'track': False,
     }
     assert overrides(names, use_sim_time='false') == {'use_sim_time': False}
 
@@ -131,7 +131,8 @@ def test_arguments_say_what_the_parameters_say(names: Names) -> None:
     said = {argument.name: argument.description for argument in names['ARGUMENTS']}
     shared = said.keys() & parameters.keys()
     assert shared == {
-        'autostart', 'image_topics', 'weights', 'policy', 'p', 'read_every', 'device', 'lossless'}
+        'autostart', 'image_topics', 'weights', 'policy', 'p', 'read_every', 'track', 'device',
+        'lossless'}
     policy = next(one for one in names['ARGUMENTS'] if one.name == 'policy')
     assert policy.choices == ['', *parameters['policy'].choices]
     for name in shared:
@@ -142,5 +143,5 @@ def test_launch_takes_the_file_and_shows_every_argument() -> None:
     pytest.importorskip('launch_ros', reason='launch_ros is not installed')
     description = runpy.run_path(str(FILE))['generate_launch_description']()
     arguments = description.get_launch_arguments()
-    assert len(arguments) == 12
+    assert len(arguments) == 14
     assert all(argument.description for argument in arguments)

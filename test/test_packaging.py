@@ -16,7 +16,9 @@ import forecast_detector
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = sorted(ROOT.glob('requirements*.txt'))
-UNDERLAY = ROOT / '.ros' / 'underlay' / 'install' / 'share' / 'vision_msgs'
+# Of the environment that runs the tests: .venv has .ros, .venv-jazzy has .ros-jazzy.
+BUILT = ROOT / Path(sys.prefix).name.replace('.venv', '.ros')
+UNDERLAY = BUILT / 'underlay' / 'install' / 'share' / 'vision_msgs'
 
 
 def read_setup_cfg():
@@ -81,8 +83,20 @@ def test_lock_has_every_requirement_at_the_same_version():
         path.name: {line for line in path.read_text().splitlines() if '==' in line}
         for path in REQUIREMENTS
     }
-    lock = pins.pop('requirements-lock.txt')
-    assert {name: missing for name, lines in pins.items() if (missing := lines - lock)} == {}
+    lock, jazzy = (pins.pop(f'requirements-lock{suffix}.txt') for suffix in ('', '-jazzy'))
+    locks = {'requirements-ros-jazzy.txt': lock | jazzy}
+    missing = {name: lines - locks.get(name, lock) for name, lines in pins.items()}
+    assert not {name: lines for name, lines in missing.items() if lines}
+
+
+def test_jazzy_has_what_kilted_has():
+    kilted, jazzy = (
+        {line.split('==')[0].replace(f'ros-{name}-', '') for line in
+         (ROOT / file).read_text().splitlines() if '==' in line}
+        for name, file in (
+            ('kilted', 'requirements-ros.txt'), ('jazzy', 'requirements-ros-jazzy.txt'))
+    )
+    assert kilted - jazzy == {'ament-cmake-ros-core'} and jazzy <= kilted
 
 
 def test_decision_message_is_the_documented_one():
@@ -107,6 +121,7 @@ def test_decision_message_is_the_documented_one():
         'uint8 LIMIT=2',
         'uint8 RESET=3',
         'uint8 POLICY=4',
+        'uint8 REQUEST=5',
     ]
 
 

@@ -31,7 +31,7 @@ KEYS = {
     TracedFrame: 'stamp_ns action reason confidence latency_ms loss detections',
     DetectedClip: 'source weights sha256 policy p read_every labels read forecast skipped frames',
     DetectedFrame: 'index stamp_ns action reason confidence inference_ms detections',
-    FoundObject: 'class score box',
+    FoundObject: 'class score box id',
     DemoSummary: 'source weights p frames read forecast dropped map50 agreement50 '
     'latency_ms',
     Adaptation: 'helps verdict judged_at recommended rows unmet_shares recordings skipped '
@@ -140,7 +140,7 @@ def test_records_become_what_json_has():
 
 def test_a_key_that_is_a_word_of_python_is_written_and_read():
     plain = to_plain(FoundObject('cat', 0.5, (1.0, 2.0, 3.0, 4.0)))
-    assert plain == {'class': 'cat', 'score': 0.5, 'box': [1.0, 2.0, 3.0, 4.0]}
+    assert plain == {'class': 'cat', 'score': 0.5, 'box': [1.0, 2.0, 3.0, 4.0], 'id': None}
     assert to_plain(from_plain(FoundObject, plain, 'x')) == plain
     with pytest.raises(RecordError, match=r'^x\.class: got None, expected a string'):
         from_plain(FoundObject, {**plain, 'class': None}, 'x')

@@ -43,6 +43,7 @@ _DEFINITIONS = {
         'std_msgs/Header header\n'
         'uint8 READ=0\nuint8 FORECAST=1\nuint8 action\n'
         'uint8 FIRST_FRAME=0\nuint8 SCHEDULER=1\nuint8 LIMIT=2\nuint8 RESET=3\nuint8 POLICY=4\n'
+        'uint8 REQUEST=5\n'
         'uint8 reason\nstring reason_detail\nfloat32 confidence\nfloat32 threshold\n'
         'uint32 frames_since_read\nbuiltin_interfaces/Time last_read_stamp\n'
         'float32 inference_ms',

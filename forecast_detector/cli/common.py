@@ -16,7 +16,7 @@ from tqdm import tqdm
 from ..config import Resize, StreamConfig
 from ..limits import MAX_INPUT_SIDE
 from ..policies.table import decisions
-from ..types import Policy
+from ..types import Budget, Policy
 from . import options
 from .command import Command, option, stream_option, switch_off
 
@@ -96,6 +96,8 @@ class PolicyOptions(Command):
     p: float = stream_option('p')
     read_every: int = stream_option('read_every', metavar='K')
     max_consecutive_forecasts: int = stream_option('max_consecutive_forecasts', metavar='N')
+    budget: str = stream_option('budget')
+    budget_target: float = stream_option('budget_target')
 
     def check_policy(self) -> None:
         """:raises OptionError: for an option that the policy does not take."""
@@ -110,6 +112,7 @@ class PolicyOptions(Command):
         return {
             'policy': Policy(self.policy), 'p': self.p, 'read_every': self.read_every,
             'max_consecutive_forecasts': self.max_consecutive_forecasts,
+            'budget': Budget(self.budget), 'budget_target': self.budget_target,
         }
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ..config import StreamConfig
 from ..records import write
 from . import common, options
-from .command import option, stream_option
+from .command import option, stream_option, switch_off
 from .common import DetectorOptions, JsonOptions, PolicyOptions
 from .data import tell_unfinished
 
@@ -37,6 +37,7 @@ class Detect(JsonOptions, DetectorOptions, PolicyOptions):
     weights: str = option('file or shipped name', 'coco')
     topic: str | None = option('image topic of the bag; default: the only one', None)
     score_threshold: float = stream_option('score_threshold')
+    no_track: bool = switch_off('track')
     video: str | None = option('annotated video (mp4) to write', None, metavar='FILE')
 
     def run(self) -> int:
@@ -49,7 +50,8 @@ class Detect(JsonOptions, DetectorOptions, PolicyOptions):
             return replace(self, video=f'{stem}.mp4', json=f'{stem}.json').run()
         options.check_outputs(self, ('json', 'video'), [self.source])
         self.check_policy()
-        config = StreamConfig(**self.steering(), score_threshold=self.score_threshold)
+        config = StreamConfig(
+            **self.steering(), score_threshold=self.score_threshold, track=not self.no_track)
         clip = open_clip(self.source, self.topic)
         lacks = clip.lacks
         tell_unfinished([clip])

@@ -26,6 +26,7 @@ COMMANDS = {
     'info': 'show what is in a weights file',
     'replay': 'replay a bag offline or through the live node: bag and report out',
     'report': 'show evaluations, replays and a sweep as one HTML file',
+    'self-check': 'check weights, device, latency, ROS and cameras',
     'sweep': 'trade accuracy against READ share, beside every baseline',
     'train': 'train weights on annotated video',
 }
@@ -43,8 +44,9 @@ def make_parser(command: str | None) -> argparse.ArgumentParser:
     for name, summary in COMMANDS.items():
         description = None
         if name == command:
-            module = import_module(f'.{name}', __package__)
-            kind, description = getattr(module, name.capitalize()), module.__doc__
+            module = import_module(f'.{name.replace("-", "_")}', __package__)
+            kind = getattr(module, ''.join(part.capitalize() for part in name.split('-')))
+            description = module.__doc__
         subparser = subparsers.add_parser(
             name,
             help=summary,

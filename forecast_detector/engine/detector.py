@@ -16,22 +16,32 @@ from ..config import Resize, StreamConfig
 from ..device import select_device
 from ..model.fuse import fuse_norms
 from ..postprocess import to_detections, to_image
-from ..types import Detections, Frame, StepFailure, StepResult
+from ..tracking import Tracker
+from ..types import Budget, Detections, Frame, StepFailure, StepResult
 from . import memory as rows_of
+from .budget import Steering
 from .memory import Maps, Memory
 from .network import Network
 from .reading import FrameReader, Reader
 from .recurrence import advance, Expected, Forecaster, LearnedForecast, seen
-from .rules import choose
+from .rules import choose, forced
+from .surprise import FloatMap, over_image
 from .turn import keep_good, Past, Turn
 
 
 @dataclass
 class _Stream:
-    """A stream: what it remembers, and the resets asked for since the last good frame."""
+    """
+    A stream: what it remembers, and the resets asked for since the last good frame.
+
+    :ivar read: who asked for a READ since the last good frame; None where nobody did.
+    :ivar tracker: numbers its objects, where that is asked for; it outlives resets.
+    """
 
     past: Past | None = None
     requests: list[str] = field(default_factory=list)
+    read: str | None = None
+    tracker: Tracker = field(default_factory=Tracker)
 
 
 class StreamingDetector:
@@ -45,6 +55,7 @@ class StreamingDetector:
     :ivar device: where the network runs; ``device_note``: a sentence that says why.
     :ivar network: norms folded, ready to run; ``decoding``: of its head's outputs.
     :ivar reader: turns frames into features; ``forecaster``: gives F of frames that are not read.
+    :ivar steering: moves p where the configuration has a budget.
     :ivar config: may be replaced at any time, from any thread; a step takes it up as it starts.
     """
 
@@ -82,6 +93,7 @@ class StreamingDetector:
         )
         self.forecaster: Forecaster = LearnedForecast(self.network)
         self._judges_all = True
+        self.steering = Steering()
         self._streams: dict[str, _Stream] = {}
 
     def variant(
@@ -99,6 +111,7 @@ class StreamingDetector:
         other = copy(self)
         other.reader, other.forecaster = reader or self.reader, forecaster or self.forecaster
         other._judges_all, other._streams = judges_all, {}
+        other.steering = Steering()
         return other
 
     def reset(self, stream: str | None = None, detail: str = 'reset requested') -> None:
@@ -109,11 +122,25 @@ class StreamingDetector:
 
         :param detail: carried by the next decision.
         """
-        streams: Iterable[_Stream] = list(self._streams.values())
-        if stream is not None:
-            streams = [self._streams[stream]] if stream in self._streams else []
-        for entry in streams:
+        for entry in self._named(stream):
             entry.requests.append(detail)
+
+    def force_read(self, stream: str | None = None, detail: str = 'READ requested') -> None:
+        """
+        READ the next frame of a stream (of all streams: None), which goes on otherwise.
+
+        May be called from any thread; it takes effect when the next step starts.
+
+        :param detail: carried by the next decision, where that would have been a FORECAST.
+        """
+        for entry in self._named(stream):
+            entry.read = detail
+
+    def _named(self, stream: str | None) -> Iterable[_Stream]:
+        streams = self._streams
+        if stream is None:
+            return list(streams.values())
+        return [streams[stream]] if stream in streams else []
 
     def forget(self, stream: str) -> None:
         """Drop a stream that will not come back."""
@@ -144,23 +171,37 @@ class StreamingDetector:
         return self.forecaster.expect(memory, preview)
 
     @torch.inference_mode()
-    def anticipate(self, stream: str) -> Detections:
+    def anticipate(self, stream: str, config: StreamConfig | None = None) -> Detections:
         """
         Detect on the forecast of a stream's next frame, before anything is seen of it.
 
         Where boxes are carried, they are carried on as the picture last moved.
 
+        :param config: of the stream, instead of ``config``.
         :returns: detections in the pixels of the stream's image.
         :raises RuntimeError: if the stream has seen no frame.
         """
-        past = self._past(stream)
+        past, config = self._past(stream), config or self.config
         if past is None:
             raise RuntimeError(f'stream {stream!r} has seen no frame yet: there is no forecast')
         if past.carried is not None:
             ahead = past.carried.anticipate().detections
-            return within(ahead, past.geometry.image_size).above(self.config.score_threshold)
+            return within(ahead, past.geometry.image_size).above(config.score_threshold)
         features = self.forecaster.anticipate(past.memory)
-        return to_image(self.detect(features, self.config)[0], past.geometry)
+        return to_image(self.detect(features, config)[0], past.geometry)
+
+    def surprise(self, stream: str) -> FloatMap | None:
+        """
+        Say what of a stream's last frame the forecast does not explain, cell by cell.
+
+        :returns: (h, w) over the image, in shares of the range of grey values; None where
+            nothing was forecast, or the network does not peek.
+        """
+        past = self._past(stream)
+        if past is None or past.surprise is None:
+            return None
+        scale = self.network.grey_range
+        return over_image(past.surprise, past.geometry, self.input_size, scale)
 
     @torch.inference_mode()
     def step(
@@ -173,17 +214,20 @@ class StreamingDetector:
         A frame that cannot be used fails alone: its stream stays as it was, the others go on.
 
         :param frames: stream name to its next frame.
-        :param configs: stream name to its configuration, instead of ``config``. What detections
-            are given is the same for all: that of the first.
+        :param configs: stream name to its configuration, instead of ``config``. NMS is the same
+            for all: that of the first.
         :param detects: False only decides; there are no detections then.
         :returns: stream name to its result, for every frame given.
         """
         started = time.perf_counter()
         config = self.config
         results: dict[str, StepResult | StepFailure] = {}
+        given = {name: (configs or {}).get(name, config) for name in frames}
+        if config.budget is not Budget.NONE:
+            p = self.steering.p(config)
+            given = {name: one.replace(p=p) for name, one in given.items()}
         turns = [
-            Turn(name, frame, (configs or {}).get(name, config), self._past(name))
-            for name, frame in frames.items()
+            Turn(name, frame, given[name], self._past(name)) for name, frame in frames.items()
         ]
         turns = keep_good(turns, self._open, results)
         self._choose(turns)
@@ -198,8 +242,13 @@ class StreamingDetector:
         for turn in turns:
             turn.carry(self.reader)
         for turn in turns:
-            self._streams[turn.name].past = turn.remember()
+            stream = self._streams[turn.name]
+            if detects:
+                turn.follow(stream.tracker)
+            stream.past = turn.remember()
         elapsed_ms = (time.perf_counter() - started) * 1e3
+        reads = sum(turn.reads for turn in turns)
+        self.steering.spent(config, reads, len(turns), elapsed_ms)
         results.update((turn.name, turn.result(elapsed_ms)) for turn in turns)
         return {name: results[name] for name in frames}
 
@@ -222,10 +271,12 @@ class StreamingDetector:
         if judged:
             values = self.forecaster.confidence(self._expect(judged)).tolist()
             confidences = {turn.name: value for turn, value in zip(judged, values)}
+        held = self.steering.describe(self.config)
         for turn in turns:
             if turn.past is not None:
                 confidence = confidences.get(turn.name, math.nan)
-                turn.choice = choose(turn.past.run, confidence, turn.config)
+                choice = choose(turn.past.run, confidence, turn.config, held)
+                turn.choice = forced(choice, self._streams[turn.name].read)
 
     def _preview(self, turns: Sequence[Turn]) -> None:
         """Where the network peeks, make features of thumbnails that there are none of yet."""
@@ -242,6 +293,9 @@ class StreamingDetector:
         expected = self.forecaster.expect(memory, rows_of.cat([turn.preview for turn in turns]))
         for turn, features in zip(turns, rows_of.split(expected.features), strict=True):
             turn.expected = features
+        if expected.surprise is not None:
+            for turn, surprise in zip(turns, expected.surprise):
+                turn.surprise = surprise
         return expected
 
     def _settle(self, turn: Turn) -> None:
@@ -252,7 +306,10 @@ class StreamingDetector:
         """
         if turn.reads:
             turn.load(self.reader)
-        del self._streams[turn.name].requests[:turn.requests]
+        stream = self._streams[turn.name]
+        del stream.requests[:turn.requests]
+        if turn.reads:
+            stream.read = None
 
     def _advance(self, turns: Sequence[Turn]) -> Memory:
         """Step the network on F of every frame; READs come first."""
@@ -285,8 +342,11 @@ class StreamingDetector:
         shown = [turn for turn in turns if not turn.is_carried]
         if shown:
             features = seen(self.network, rows_of.rows(memory, range(len(shown))))
-            for turn, found in zip(shown, self.detect(features, config), strict=True):
-                turn.detect(found)
+            # Weaker boxes never suppress stronger ones: one threshold does for all, first.
+            least = min(turn.config.score_threshold for turn in shown)
+            found = self.detect(features, config.replace(score_threshold=least))
+            for turn, one in zip(shown, found, strict=True):
+                turn.detect(one.above(turn.config.score_threshold))
 
     def detect(self, features: Maps, config: StreamConfig) -> list[Detections]:
         """

@@ -21,6 +21,7 @@ class Network(Protocol):
     :ivar reduction: how many times smaller than the input the thumbnail is that a FORECAST is
         corrected by; 0 where a FORECAST does not touch its image.
     :ivar fill: grey value of the input where the image does not reach.
+    :ivar grey_range: of the thumbnail, in the unit of the surprise.
     :ivar forecasts: whether there is a forecast at all.
     """
 
@@ -31,6 +32,10 @@ class Network(Protocol):
     @property
     def fill(self) -> int:
         """Grey value of padding."""
+
+    @property
+    def grey_range(self) -> float:
+        """Range of grey values, in the unit of the surprise."""
 
     @property
     def forecasts(self) -> bool:

@@ -108,14 +108,27 @@ def choose_known(
     return reset(broken) if broken else choose(run, confidence, config)
 
 
-def choose(run: Run, confidence: float, config: StreamConfig) -> Choice:
+def choose(run: Run, confidence: float, config: StreamConfig, held: str = '') -> Choice:
     """
     Choose what is done with the next frame of a stream that goes on.
 
     :param confidence: the scheduler's that a forecast serves it; NaN where it was not asked.
+    :param held: the budget that moves p, in words; '' without one.
     """
     confidence = in_run(confidence, run.trust, config.accumulate)
-    return Choice(*_decide(run.frames_since_read, confidence, config), confidence)
+    action, reason, detail = _decide(run.frames_since_read, confidence, config)
+    return Choice(action, reason, detail or held, confidence)
+
+
+def forced(choice: Choice, detail: str | None) -> Choice:
+    """
+    Make a READ of what would be a FORECAST, where one was asked for.
+
+    :param detail: says who asked; None where nobody did.
+    """
+    if detail is None or choice.action is Action.READ:
+        return choice
+    return Choice(Action.READ, Reason.REQUEST, detail, choice.confidence)
 
 
 def _decide(

@@ -6,10 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from torch import Tensor
+
 from ..boxes import Geometry
 from ..carrying import CarriedBoxes, within
 from ..config import StreamConfig
 from ..postprocess import to_image
+from ..tracking import Tracker
 from ..types import (
     Action,
     BadFrameError,
@@ -34,6 +37,7 @@ class Past:
     :ivar run: of the rules.
     :ivar geometry: how the image that was decoded last lies in the network's input.
     :ivar policy: of the last frame; ``carried``: its boxes, where that carries them.
+    :ivar surprise: what of the last frame the forecast does not explain, if that is known.
     """
 
     memory: Memory
@@ -41,6 +45,7 @@ class Past:
     geometry: Geometry
     policy: Policy
     carried: CarriedBoxes | None = None
+    surprise: Tensor | None = None
 
 
 @dataclass
@@ -50,7 +55,8 @@ class Turn:
 
     :ivar past: None where the stream starts from nothing.
     :ivar loaded: the image, once it is decoded; ``preview``: features of its thumbnail.
-    :ivar expected: F of the frame, should it be a FORECAST, once it is known.
+    :ivar expected: F of the frame, should it be a FORECAST, once it is known; ``surprise``: what
+        it does not explain.
     :ivar after: what the network remembers of the frame, a batch of one; None where it rests.
     :ivar found: the answer, in pixels of the image, once there is one.
     :ivar carried: the boxes that go on to the next frame, where they are carried.
@@ -65,6 +71,7 @@ class Turn:
     loaded: Any = None
     preview: Maps = None
     expected: Maps = None
+    surprise: Tensor | None = None
     after: Memory | None = None
     found: Detections = field(default_factory=Detections)
     carried: CarriedBoxes | None = None
@@ -164,6 +171,13 @@ class Turn:
             # It may have been raised since the READ.
             self.found = here.above(self.config.score_threshold)
 
+    def follow(self, tracker: Tracker) -> None:
+        """Where objects are followed, number those of the answer."""
+        if self.choice.starts or not self.config.track:
+            tracker.start()
+        if self.config.track:
+            self.found = tracker.follow(self.found)
+
     def remember(self) -> Past:
         """Keep what the next frame of the stream needs."""
         memory = self.after or self.memory
@@ -173,7 +187,7 @@ class Turn:
         geometry = self.geometry
         self.past = Past(
             memory, self.choice.follow(run, self.frame, geometry.image_size), geometry,
-            self.config.policy, self.carried,
+            self.config.policy, self.carried, self.surprise,
         )
         return self.past
 

@@ -16,13 +16,14 @@ def frame_record(index: int, result: StepResult, labels: Sequence[str]) -> Detec
     """Take down what a frame gave."""
     found, decision = result.detections, result.decision
     confidence = decision.confidence
+    ids = [None] * len(found) if found.ids is None else found.ids.tolist()
     return DetectedFrame(
         index, result.stamp_ns, ACTIONS[decision.action], decision.reason.name,
         None if math.isnan(confidence) else confidence, decision.inference_ms,
         [
-            FoundObject(labels[label], float(score), (x0, y0, x1, y1))
-            for (x0, y0, x1, y1), score, label in zip(
-                found.boxes.tolist(), found.scores, found.labels)
+            FoundObject(labels[label], float(score), (x0, y0, x1, y1), number)
+            for (x0, y0, x1, y1), score, label, number in zip(
+                found.boxes.tolist(), found.scores, found.labels, ids)
         ],
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -22,11 +22,17 @@ class _Encoding:
 
     :ivar bits: of one pixel (of the luma plane's for NV12).
     :ivar code: OpenCV's conversion to RGB; None copies.
+    :ivar depth: bits of one value; of 16 the upper 8 are used.
     """
 
     bits: int
     channels: int
     code: int | None
+    depth: int = 8
+
+    def deep(self) -> _Encoding:
+        """Give the same with 16 bits a value."""
+        return replace(self, bits=2 * self.bits, depth=16)
 
 
 # OpenCV names a Bayer pattern by the second row's second and third pixels: ROS's rggb is its BG.
@@ -39,7 +45,6 @@ _ENCODINGS = {
     '8UC4': _Encoding(32, 4, cv2.COLOR_BGRA2RGB),
     'mono8': _Encoding(8, 1, cv2.COLOR_GRAY2RGB),
     '8UC1': _Encoding(8, 1, cv2.COLOR_GRAY2RGB),
-    'mono16': _Encoding(16, 1, cv2.COLOR_GRAY2RGB),
     'yuv422': _Encoding(16, 2, cv2.COLOR_YUV2RGB_UYVY),
     'uyvy': _Encoding(16, 2, cv2.COLOR_YUV2RGB_UYVY),
     'yuv422_yuy2': _Encoding(16, 2, cv2.COLOR_YUV2RGB_YUY2),
@@ -50,6 +55,12 @@ _ENCODINGS = {
     'bayer_gbrg8': _Encoding(8, 1, cv2.COLOR_BayerGR2RGB),
     'bayer_grbg8': _Encoding(8, 1, cv2.COLOR_BayerGB2RGB),
 }
+_ENCODINGS |= {
+    f'{name.removesuffix("8")}16': _ENCODINGS[name].deep() for name in (
+        'rgb8', 'bgr8', 'rgba8', 'bgra8', 'mono8',
+        'bayer_rggb8', 'bayer_bggr8', 'bayer_gbrg8', 'bayer_grbg8',
+    )
+} | {f'16UC{channels}': _ENCODINGS[f'8UC{channels}'].deep() for channels in (3, 4)}
 ENCODINGS = tuple(_ENCODINGS)
 _DEPTH = ('16UC1', '16SC1', '32FC1', '64FC1')
 _PAIRS = ('yuv422', 'uyvy', 'yuv422_yuy2', 'yuyv', 'nv12')
@@ -100,7 +111,7 @@ def check_image_layout(
             f'an even size is expected; crop the image, or publish rgb8'
         )
     row = width * kind.bits // 8
-    if step < row or (kind.bits == 16 and kind.channels == 1 and step % 2):
+    if step < row or (kind.depth == 16 and step % 2):
         raise BadFrameError(
             f"step is {step} bytes; a row of {width} pixels '{encoding}' needs at least {row}; "
             f"correct the publisher's step or encoding"
@@ -128,8 +139,8 @@ def decode_image(
     """
     Decode a raw image; padding at the end of rows is skipped.
 
-    ``mono16`` keeps its upper byte. Unnamed channels (``8UC3``) are taken as BGR, as cv_bridge
-    does.
+    Values of 16 bits keep their upper byte. Unnamed channels (``8UC3``) are taken as BGR, as
+    cv_bridge does.
 
     :returns: (H, W, 3), uint8, RGB; a copy.
     :raises BadFrameError: see :func:`check_image_layout`.
@@ -139,7 +150,7 @@ def decode_image(
     kind, rows = _ENCODINGS[encoding], _rows(encoding, height)
     row = width * kind.bits // 8
     pixels = np.lib.stride_tricks.as_strided(flat, (rows, row), (step * flat.itemsize, 1))
-    if encoding == 'mono16':
+    if kind.depth == 16:
         pixels = pixels[:, (0 if is_bigendian else 1)::2]
     image = np.ascontiguousarray(pixels)
     if kind.channels > 1:

@@ -120,6 +120,11 @@ class ForecastNetwork(nn.Module):
         return self.config.peek
 
     @property
+    def grey_range(self) -> float:
+        """Range of grey values, in the unit of the surprise."""
+        return 255 / GREY_SCALE
+
+    @property
     def forecasts(self) -> bool:
         """Whether there is a forecast; the paper's recurrent baseline makes none."""
         return self.config.combination != 'recurrent'

@@ -19,14 +19,14 @@ def evaluation_config(
     policy: Policy, p: float = 1.0, read_every: int = 2, **changes: Any
 ) -> StreamConfig:
     """
-    Configure a stream for measuring: weak detections kept, no resets but between clips.
+    Configure a stream for measuring: weak detections kept, no resets but between clips, no tracks.
 
     :param changes: other settings of :class:`~forecast_detector.config.StreamConfig`.
     :raises ValueError: for a value outside its range.
     """
     return StreamConfig(
         p=p, policy=policy, read_every=read_every, score_threshold=SCORE_THRESHOLD,
-        max_gap_s=0.0,
+        max_gap_s=0.0, track=False,
     ).replace(**changes)
 
 

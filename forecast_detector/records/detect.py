@@ -15,11 +15,13 @@ class FoundObject:
 
     :ivar label: its class, under the key ``class``.
     :ivar box: xyxy in pixels of the image.
+    :ivar id: its number in all frames of the clip; None where objects were not followed.
     """
 
     label: str = field(metadata={'key': 'class'})
     score: float
     box: tuple[float, float, float, float]
+    id: Count | None = None
 
 
 @dataclass(frozen=True)

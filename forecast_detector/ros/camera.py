@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 import time
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import qos_policy_name_from_kind
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -16,11 +19,13 @@ from vision_msgs.msg import Detection2DArray
 from forecast_detector.msg import ForecastDecision
 
 from ..topics import CameraTopics
-from ..types import BadFrameError, Frame, StepFailure, StepResult
-from .conversions import decision_message, detections_message, frame_from_message
+from ..types import BadFrameError, Detections, Frame, StepFailure, StepResult
+from .conversions import decision_message, detections_message, frame_from_message, from_ns
+from .expected import NextStamp
 from .health import CameraHealth
 from .image_types import COMPRESSED, Offer, RAW
 from .mailbox import Mailbox
+from .overlay import Overlay
 from .qos import result_qos
 from .subscription import ImageSubscription
 from .throttle import Throttle
@@ -55,6 +60,7 @@ class Camera:
         self._lossless = lossless
         self._subscription: ImageSubscription | None = None
         self._complaints = Throttle()
+        self.overlay = Overlay(node, topics)
         options = QoSOverridingOptions.with_default_policies()
         self._publishers = [
             node.create_lifecycle_publisher(
@@ -63,8 +69,10 @@ class Camera:
             for kind, topic in (
                 (Detection2DArray, topics.detections),
                 (ForecastDecision, topics.decision),
+                (Detection2DArray, topics.beside('anticipated_detections')),
             )
         ]
+        self._next_stamp = NextStamp()
 
     def open(self) -> None:
         """Subscribe to the images."""
@@ -87,8 +95,16 @@ class Camera:
     def destroy(self) -> None:
         """Unsubscribe and take the publishers out of the graph."""
         self.close()
-        for publisher in self._publishers:
+        for publisher in self._all_publishers():
             self._node.destroy_lifecycle_publisher(publisher)
+
+    def enable(self) -> None:
+        """Let publish what came into being while the node is active: no transition does."""
+        for publisher in self._all_publishers():
+            publisher.on_activate(None)
+
+    def _all_publishers(self) -> list[Any]:
+        return [*self._publishers, *self.overlay.publishers]
 
     def deliver(
         self, waiting: Waiting, outcome: StepResult | StepFailure, labels: tuple[str, ...]
@@ -97,11 +113,28 @@ class Camera:
         if isinstance(outcome, StepFailure):
             self.refuse(outcome.error)
             return
-        detections, decision = self._publishers
+        detections, decision, _ = self._publishers
         detections.publish(detections_message(waiting.header, outcome.detections, labels))
         decision.publish(decision_message(waiting.header, outcome.decision))
         age_ms = (self._node.get_clock().now().nanoseconds - outcome.stamp_ns) / 1e6
         self.health.saw_answer(waiting.received_s, age_ms, outcome.decision)
+
+    def anticipate(
+        self, waiting: Waiting, detect: Callable[[], Detections], labels: tuple[str, ...]
+    ) -> None:
+        """
+        Publish what the forecast says of the next image, before that comes.
+
+        Nothing is computed while nobody subscribes, or nobody knows when that image is due.
+
+        :param detect: on the forecast.
+        """
+        due_ns = self._next_stamp.after(waiting.frame.stamp_ns)
+        publisher = self._publishers[2]
+        if due_ns is None or not publisher.get_subscription_count():
+            return
+        header = Header(stamp=from_ns(due_ns), frame_id=waiting.header.frame_id)
+        publisher.publish(detections_message(header, detect(), labels))
 
     def refuse(self, error: Exception) -> None:
         """Count an unusable image and say so: the first at once, then every few seconds."""
@@ -121,7 +154,20 @@ class Camera:
         except BadFrameError as error:
             self.refuse(error)
             return
+        frame = self._counted(frame)
         self._mailbox.put(self.topics.image, Waiting(frame, message.header, time.monotonic()))
+
+    def _counted(self, frame: Frame) -> Frame:
+        """Count the image when it is decoded for the first time."""
+        counts = [1]
+
+        def load() -> NDArray[np.uint8]:
+            if counts:
+                counts.clear()
+                self.health.counters.count('decoded')
+            return frame.load()
+
+        return replace(frame, load=load)
 
     def _on_offer(self, offer: Offer) -> None:
         """Say which type is taken where it is another than before."""

@@ -84,14 +84,15 @@ def detections_message(
     """
     message = Detection2DArray(header=header)
     # In double precision, as bags are written: corners come back as they were, to the last bit.
-    for (x0, y0, x1, y1), score, label in zip(
-        detections.boxes.tolist(), detections.scores.tolist(), detections.labels.tolist(),
+    ids = [''] * len(detections) if detections.ids is None else map(str, detections.ids.tolist())
+    for (x0, y0, x1, y1), score, label, number in zip(
+        detections.boxes.tolist(), detections.scores.tolist(), detections.labels.tolist(), ids,
         strict=True,
     ):
         result = ObjectHypothesisWithPose()
         result.hypothesis.class_id = labels[label]
         result.hypothesis.score = score
-        detection = Detection2D(header=header, results=[result])
+        detection = Detection2D(header=header, results=[result], id=number)
         detection.bbox.center.position.x = (x0 + x1) / 2
         detection.bbox.center.position.y = (y0 + y1) / 2
         detection.bbox.size_x = x1 - x0

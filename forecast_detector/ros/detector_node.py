@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 import os
 import sys
 from typing import Any
@@ -12,20 +12,23 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from std_srvs.srv import Trigger
+import torch
 from vision_msgs.msg import LabelInfo
 
-from ..checkpoint import load_checkpoint
+from ..checkpoint import Checkpoint, load_checkpoint
 from ..config import StreamConfig
 from ..engine import StreamingDetector
 from ..memory import keep_freed_memory
 from ..node import DEVICE_MARK, NodeConfig, UNCONFIGURED_MARK
 from ..threads import use_threads
 from . import parameters
+from .camera import Camera
+from .camera_parameters import checked_changes
 from .conversions import label_info_message
 from .diagnostics import Diagnostics
-from .pipeline import Pipeline, warm_up
+from .pipeline import Pipeline, topics_of, warm_up
 from .qos import LATCHED
+from .services import Services
 from .spin import spin
 
 # A step in progress ends before that; what is left then has nothing to lose.
@@ -48,7 +51,7 @@ class DetectorNode(LifecycleNode):
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._label_info: Any = None
         self._diagnostics = Diagnostics(self)
-        self.create_service(Trigger, '~/reset', self._on_reset)
+        Services(self, '~', {'reset': self._on_reset, 'force_read': self._on_force_read})
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         if self.get_parameter('autostart').value:
             self._starter = self.create_timer(0.01, self._autostart, clock=self._steady)
@@ -97,13 +100,42 @@ class DetectorNode(LifecycleNode):
         """
         if reason := parameters.mistaken(self, parameter_list):
             return SetParametersResult(successful=False, reason=reason)
-        result = super().set_parameters_atomically(parameters.with_fractions(parameter_list))
+        try:
+            changes = checked_changes(parameters.with_fractions(parameter_list))
+        except ValueError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        result = super().set_parameters_atomically(changes)
         if result.successful and self._pipeline:
-            detector, config = self._pipeline.detector, parameters.read(self, StreamConfig)
-            former, detector.config = detector.config, config
-            if config.score_threshold != former.score_threshold:
-                self._publish_label_info()
+            self._take_up(self._pipeline, {change.name for change in changes})
         return result
+
+    def _take_up(self, pipeline: Pipeline, changed: Collection[str]) -> None:
+        """Let changed parameters take effect."""
+        if 'image_topics' in changed:
+            self._change_cameras(pipeline)
+        former, config = pipeline.detector.config, parameters.read(self, StreamConfig)
+        pipeline.configure(config)
+        if config.score_threshold != former.score_threshold:
+            self._publish_label_info()
+
+    def _change_cameras(self, pipeline: Pipeline) -> None:
+        """Let cameras come and go."""
+        former = set(pipeline.cameras)
+        try:
+            pipeline.change(parameters.read(self, NodeConfig).image_topics)
+        except Exception as error:  # of the middleware; the names were checked before
+            self.get_logger().error(f'image_topics: {error}')
+        if self._diagnostics.state == 'active':
+            self._diagnostics.watch('active', list(pipeline.cameras.values()))
+        for image in sorted(former - set(pipeline.cameras)):
+            self.get_logger().info(f'{image}: not used any more')
+        for image, camera in pipeline.cameras.items():
+            if image not in former:
+                self._announce(camera)
+
+    def _announce(self, camera: Camera) -> None:
+        topics = camera.topics
+        self.get_logger().info(f'{topics.image} -> {topics.detections}, {topics.decision}')
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         reason = parameters.why_refused(
@@ -111,6 +143,12 @@ class DetectorNode(LifecycleNode):
             parameters.current(self),
             configured=self._pipeline is not None,
         )
+        topics = [change.value for change in changes if change.name == 'image_topics']
+        if topics and self._pipeline and not reason:
+            try:
+                topics_of(self, topics[-1])
+            except ValueError as error:
+                reason = str(error)
         return SetParametersResult(successful=not reason, reason=reason)
 
     def _transition(
@@ -158,9 +196,8 @@ class DetectorNode(LifecycleNode):
         self._pipeline = Pipeline(self, detector, config)
         self._label_info = self.create_publisher(LabelInfo, 'label_info', LATCHED)
         self._publish_label_info()
-        self._diagnostics.facts = {
-            'weights': str(checkpoint.path), 'weights_sha256': checkpoint.sha256,
-        }
+        self._diagnostics.facts = facts(detector, checkpoint)
+        self._diagnostics.budget = lambda: detector.steering.describe(detector.config)
         self._diagnostics.watch('inactive')
         self.get_logger().info(
             f'{checkpoint.path} ({checkpoint.sha256[:12]}), {len(detector.labels)} classes'
@@ -184,8 +221,7 @@ class DetectorNode(LifecycleNode):
         self._pipeline.start()
         self._diagnostics.watch('active', list(self._pipeline.cameras.values()))
         for camera in self._pipeline.cameras.values():
-            topics = camera.topics
-            self.get_logger().info(f'{topics.image} -> {topics.detections}, {topics.decision}')
+            self._announce(camera)
         return TransitionCallbackReturn.SUCCESS
 
     def _deactivate(self, _state: LifecycleState) -> TransitionCallbackReturn:
@@ -221,20 +257,34 @@ class DetectorNode(LifecycleNode):
             f'{self.get_fully_qualified_name()} configure` and `activate`'
         )
 
-    def _on_reset(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+    def _on_reset(self, camera: str | None) -> str:
+        return self._configured('reset').reset(camera)
+
+    def _on_force_read(self, camera: str | None) -> str:
+        return self._configured('read').force_read(camera)
+
+    def _configured(self, what: str) -> Pipeline:
         if self._pipeline is None:
-            response.message = 'nothing to reset: the node is not configured'
-            return response
-        self._pipeline.detector.reset()
-        response.success = True
-        response.message = f'the next frame of {", ".join(self._pipeline.cameras)} is READ'
-        return response
+            raise RuntimeError(f'nothing to {what}: the node is not configured')
+        return self._pipeline
 
     def _publish_label_info(self) -> None:
         assert self._pipeline
         detector = self._pipeline.detector
         message = label_info_message(detector.labels, detector.config.score_threshold)
         self._label_info.publish(message)
+
+
+def facts(detector: StreamingDetector, checkpoint: Checkpoint) -> dict[str, str]:
+    """Say what runs where, for diagnostics."""
+    height, width = detector.input_size
+    backend = getattr(detector, 'backend_note', '') or f'PyTorch {torch.__version__}'
+    return {
+        'device': str(detector.device), 'device_note': detector.device_note, 'backend': backend,
+        'threads': str(torch.get_num_threads()), 'weights': str(checkpoint.path),
+        'weights_sha256': checkpoint.sha256, 'classes': str(len(detector.labels)),
+        'input_size': f'{height}x{width}',
+    }
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock
@@ -16,13 +16,19 @@ PERIOD_S = 1.0
 
 
 class Diagnostics:
-    """Publishes on ``/diagnostics`` every second, whatever the ROS clock does."""
+    """
+    Publishes on ``/diagnostics`` every second, whatever the ROS clock does.
+
+    :ivar facts: of the node, as text by name: its weights and device, say.
+    :ivar budget: says what moves p, '' for nothing.
+    """
 
     def __init__(self, node: Node) -> None:
         """Create publisher and timer."""
         self.cameras: Sequence[Camera] = ()
         self.state = 'unconfigured'
         self.facts: Mapping[str, str] = {}  # of the node, while it is configured
+        self.budget: Callable[[], str] = str
         self._node = node
         self._known: dict[str, str] = {}
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
@@ -43,10 +49,20 @@ class Diagnostics:
         array.header.stamp = self._node.get_clock().now().to_msg()
         name = self._node.get_fully_qualified_name()
         array.status = [DiagnosticStatus(
-            level=DiagnosticStatus.OK, name=name, message=self.state, values=_values(self.facts),
+            level=DiagnosticStatus.OK, name=name, message=self.state,
+            values=_values(self._of_all()),
         )]
         array.status += [self._status(name, camera) for camera in self.cameras]
         self._publisher.publish(array)
+
+    def _of_all(self) -> dict[str, str]:
+        """Say what holds for all cameras together."""
+        if not self.cameras:
+            return dict(self.facts)
+        reads, answers = map(sum, zip(*(camera.health.shares() for camera in self.cameras)))
+        share = {'read_share': f'{reads / answers:.3f}'} if answers else {}
+        share |= {'budget': self.budget()} if self.budget() else {}
+        return {**self.facts, 'cameras': str(len(self.cameras)), **share}
 
     def _status(self, name: str, camera: Camera) -> DiagnosticStatus:
         timeout_s, max_age_s, is_simulated = (

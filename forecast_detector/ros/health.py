@@ -134,12 +134,18 @@ class CameraHealth:
             return Finding(f'types {self.offer.others}', types)
         return Finding('', f'{self.topic} is running')
 
+    def shares(self) -> tuple[int, int]:
+        """Count the READs among the last answers, and those."""
+        with self._lock:
+            answers = list(self._answers)
+        return sum(answer.decision.action == Action.READ for answer in answers), len(answers)
+
     def figures(self) -> dict[str, str]:
         """Give counters and statistics as text, for diagnostics."""
         counters = self.counters
         figures = {
             name: str(getattr(counters, name))
-            for name in ('received', 'processed', 'dropped', 'stale', 'bad')
+            for name in ('received', 'processed', 'dropped', 'stale', 'bad', 'decoded')
         }
         with self._lock:
             answers = list(self._answers)
@@ -152,6 +158,7 @@ class CameraHealth:
         latencies = [answer.latency_ms for answer in answers]
         reads = sum(answer.decision.action == Action.READ for answer in answers)
         newest = answers[-1]
+        ages = [answer.age_ms for answer in answers]
         # Under a fixed policy p decides nothing.
         fixed = newest.decision.reason is Reason.POLICY
         return figures | {
@@ -159,6 +166,9 @@ class CameraHealth:
             'latency_ms_p50': f'{np.percentile(latencies, 50):.1f}',
             'latency_ms_p95': f'{np.percentile(latencies, 95):.1f}',
             'image_age_ms': f'{newest.age_ms:.1f}',
+            'image_age_ms_p95': f'{np.percentile(ages, 95):.1f}',
+            'since_answer_s': f'{time.monotonic() - newest.at_s:.2f}',
+            'frames_since_read': str(newest.decision.frames_since_read),
             'read_share': f'{reads / len(answers):.3f}',
             **({} if fixed else {'p': f'{newest.decision.threshold:g}'}),
         }

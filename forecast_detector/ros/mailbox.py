@@ -23,6 +23,7 @@ class Counters:
     :ivar dropped: replaced by a newer image before their turn came, or left at a deactivation.
     :ivar stale: older than ``max_age_s`` when their turn came.
     :ivar bad: could not be used.
+    :ivar decoded: whose pixels were decoded; without a peek a FORECAST does not ask for them.
     """
 
     received: int = 0
@@ -30,6 +31,7 @@ class Counters:
     dropped: int = 0
     stale: int = 0
     bad: int = 0
+    decoded: int = 0
     _lock: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     def count(self, what: str, number: int = 1) -> None:
@@ -63,6 +65,20 @@ class Mailbox(Generic[T]):
         self._is_open = False
         self.counters = {camera: Counters() for camera in cameras}
 
+    def add(self, camera: str) -> None:
+        """Make room for a camera that came."""
+        with self._changed:
+            self._waiting[camera] = deque()
+            self.counters[camera] = Counters()
+
+    def remove(self, camera: str) -> None:
+        """Drop what waits of a camera that goes, and let go whoever waits to put."""
+        with self._changed:
+            self._waiting.pop(camera).clear()
+            self._turns = deque(name for name in self._turns if name != camera)
+            del self.counters[camera]
+            self._changed.notify_all()
+
     def open(self) -> None:
         """Let frames in."""
         with self._changed:
@@ -80,10 +96,14 @@ class Mailbox(Generic[T]):
 
     def put(self, camera: str, item: T) -> None:
         """Leave a frame; in a lossless mailbox wait until there is room."""
-        waiting = self._waiting[camera]
         with self._changed:
+            waiting = self._waiting.get(camera)
+            if waiting is None:
+                return  # the camera is gone
             if self._lossless:
-                self._changed.wait_for(lambda: len(waiting) < self._capacity or not self._is_open)
+                self._wait_for_room(waiting)
+            if self._waiting.get(camera) is not waiting:
+                return
             if not self._is_open:
                 self.counters[camera].count('dropped')
                 return
@@ -94,6 +114,9 @@ class Mailbox(Generic[T]):
             if self._lossless:
                 self._turns.append(camera)
             self._changed.notify_all()
+
+    def _wait_for_room(self, waiting: deque[T]) -> None:
+        self._changed.wait_for(lambda: len(waiting) < self._capacity or not self._is_open)
 
     def take(self) -> dict[str, T]:
         """

@@ -106,8 +106,13 @@ def _read_as(default: Any, value: Any) -> Any:
 
 
 def warn_of_unknown(node: Node, known: Iterable[str]) -> None:
-    """Warn of each name that a node was given and does not have, with the nearest that it has."""
-    for text in unknown(overrides(node), known, node.get_fully_qualified_name()):
+    """
+    Warn of each name that a node was given and does not have, with the nearest that it has.
+
+    Those of single cameras (``cameras.``) are judged when it is known which cameras there are.
+    """
+    given = [name for name in overrides(node) if not name.startswith('cameras.')]
+    for text in unknown(given, known, node.get_fully_qualified_name()):
         node.get_logger().warning(text)
 
 

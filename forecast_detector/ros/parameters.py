@@ -13,6 +13,7 @@ from rclpy.parameter import Parameter as RosParameter
 from ..config import StreamConfig
 from ..node import NodeConfig
 from ..parameter import build, describe, Parameter, plain
+from .camera_parameters import PREFIX
 from .overrides import checked, declared_value, unknown, warn_of_unknown
 
 T = TypeVar('T')
@@ -101,7 +102,10 @@ def mistaken(node: Node, changes: Iterable[RosParameter]) -> str:
     """Say which change names no parameter, or has a value that it cannot have; '' for none."""
     for change in changes:
         if not node.has_parameter(change.name):
-            return ' '.join(unknown([change.name], PARAMETERS, node.get_fully_qualified_name()))
+            known = set(PARAMETERS)
+            if change.name.startswith(PREFIX):
+                known = {PREFIX + name for name in node.get_parameters_by_prefix(PREFIX[:-1])}
+            return ' '.join(unknown([change.name], known, node.get_fully_qualified_name()))
         if change.name in PARAMETERS and change.value is not None:
             try:
                 checked(PARAMETERS[change.name], change.value)

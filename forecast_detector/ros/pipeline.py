@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 import time
 import traceback
 
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
 
+from ..config import StreamConfig
 from ..engine import StreamingDetector
 from ..node import NodeConfig
-from ..topics import camera_topics
+from ..topics import camera_topics, CameraTopics
 from ..types import Frame, StepFailure, StepResult
+from . import camera_parameters
 from .ages import Age
 from .camera import Camera, Waiting
 from .mailbox import Mailbox
 from .names import resolved
+from .overlay import Overlay, Painter, Scene
+from .services import Services
 from .throttle import Throttle
 from .worker import Worker
 
@@ -35,8 +38,24 @@ def warm_up(detector: StreamingDetector) -> None:
     detector.forget('warm-up')
 
 
+def topics_of(node: LifecycleNode, image_topics: Sequence[str]) -> list[CameraTopics]:
+    """
+    Name the topics of every camera.
+
+    :raises ValueError: if an image topic has no valid name, or two cannot be kept apart by their
+        results.
+    """
+    return camera_topics(
+        image_topics, lambda topic: resolved(node, 'image_topics', topic), node.get_namespace()
+    )
+
+
 class Pipeline:
-    """Images in, results out, while it runs; one detector steps all cameras."""
+    """
+    Images in, results out, while it runs; one detector steps all cameras.
+
+    :ivar cameras: by the full name of the image topic.
+    """
 
     def __init__(
         self, node: LifecycleNode, detector: StreamingDetector, config: NodeConfig
@@ -44,26 +63,34 @@ class Pipeline:
         """
         Create mailbox and publishers.
 
-        :raises ValueError: if an image topic has no valid name, or two cannot be kept apart by
-            their results.
+        :raises ValueError: as :func:`topics_of`.
         """
-        topics = camera_topics(config.image_topics, partial(resolved, node, 'image_topics'))
+        topics = topics_of(node, config.image_topics)
         self.detector = detector
         self.cameras: dict[str, Camera] = {}
+        self._overlays: dict[str, Overlay] = {}
+        self._services: dict[str, Services] = {}
+        self._configs: Mapping[str, StreamConfig] = {}
+        self._gone: list[str] = []
+        self._is_running = False
+        self._lossless = config.lossless
         self._node = node
-        self._tracebacks = Throttle()
-        self._mailbox: Mailbox[Waiting] = Mailbox([t.image for t in topics], config.lossless)
-        self._worker = Worker(detector, self._mailbox, self._is_stale, self._deliver, self._fail)
+        self._tracebacks, self._undrawn = Throttle(), Throttle()
+        self._mailbox: Mailbox[Waiting] = Mailbox((), config.lossless)
+        self._worker = Worker(self, self._mailbox, self._is_stale, self._deliver, self._fail)
+        self._painter = Painter(self._overlays, self._not_drawn)
         try:
-            for topic in topics:
-                self.cameras[topic.image] = Camera(node, topic, self._mailbox, config.lossless)
+            self._add(topics)
         except Exception:
             self.destroy()
             raise
+        camera_parameters.warn_of_strangers(node, [t.name for t in topics])
 
     def start(self) -> None:
         """Subscribe and step."""
+        self._is_running = True
         self._worker.start()
+        self._painter.start()
         try:
             for camera in self.cameras.values():
                 camera.open()
@@ -73,20 +100,96 @@ class Pipeline:
 
     def stop(self) -> None:
         """Unsubscribe and let the step in progress end; the weights stay loaded."""
+        self._is_running = False
         for camera in self.cameras.values():
             camera.close()
         self._worker.stop()
+        self._painter.stop()
 
     def destroy(self) -> None:
         """Stop and take the publishers out of the graph."""
         self.stop()
-        for camera in self.cameras.values():
-            camera.destroy()
-        self.cameras = {}
+        for image in list(self.cameras):
+            self._remove(image)
 
-    def _is_stale(self, camera: str, waiting: Waiting) -> bool:
-        max_age_s = self._node.get_parameter('max_age_s').value
-        ages = self.cameras[camera].health.ages
+    def change(self, image_topics: Sequence[str]) -> None:
+        """
+        Let cameras come and go; those that stay are not disturbed.
+
+        :raises ValueError: as :func:`topics_of`; nothing is changed then.
+        """
+        wanted = topics_of(self._node, image_topics)
+        staying = {image for image, camera in self.cameras.items() if camera.topics in wanted}
+        for image in self.cameras.keys() - staying:
+            self._remove(image)
+        coming = [topics for topics in wanted if topics.image not in staying]
+        self._add(coming)
+        for topics in coming if self._is_running else ():
+            self.cameras[topics.image].enable()
+            self.cameras[topics.image].open()
+
+    def configure(self, shared: StreamConfig) -> None:
+        """
+        Take up the parameters; the next step goes by them.
+
+        :param shared: of all cameras; each may have some of its own.
+        """
+        self.detector.config = shared
+        for camera in self.cameras.values():
+            camera_parameters.declare(self._node, camera.topics.name, takes_given=False)
+        self._configs = {
+            image: camera_parameters.config_of(self._node, camera.topics.name, shared)
+            for image, camera in self.cameras.items()
+        }
+
+    def step(self, frames: Mapping[str, Frame]) -> dict[str, StepResult | StepFailure]:
+        """Step the cameras that are still there; called by the worker."""
+        gone, self._gone = self._gone, []
+        for image in gone:
+            if image not in self.cameras:
+                self.detector.forget(image)
+        there = {image: frame for image, frame in frames.items() if image in self.cameras}
+        return self.detector.step(there, self._configs) if there else {}
+
+    def reset(self, image: str | None = None) -> str:
+        """Reset a camera's stream, or all; returns what is done."""
+        self.detector.reset(image)
+        return f'the next frame of {self._named(image)} is READ'
+
+    def force_read(self, image: str | None = None) -> str:
+        """READ the next frame of a camera, or of all; returns what is done."""
+        self.detector.force_read(image)
+        return f'the next frame of {self._named(image)} is READ, and the stream goes on'
+
+    def _named(self, image: str | None) -> str:
+        return ', '.join(self.cameras) if image is None else image
+
+    def _add(self, topics: Iterable[CameraTopics]) -> None:
+        actions = {'reset': self.reset, 'force_read': self.force_read}
+        for one in topics:
+            camera_parameters.declare(self._node, one.name)
+            self._mailbox.add(one.image)
+            self._painter.add(one.image)
+            camera = Camera(self._node, one, self._mailbox, self._lossless)
+            self.cameras[one.image], self._overlays[one.image] = camera, camera.overlay
+            self._services[one.image] = Services(self._node, f'~/{one.name}', actions, one.image)
+        self.configure(self.detector.config)
+
+    def _remove(self, image: str) -> None:
+        camera = self.cameras.pop(image)
+        self._overlays.pop(image)
+        self._services.pop(image).destroy()
+        camera.destroy()
+        self._mailbox.remove(image)
+        self._painter.remove(image)
+        camera_parameters.undeclare(self._node, camera.topics.name)
+        self._gone = [*self._gone, image]
+
+    def _is_stale(self, image: str, waiting: Waiting) -> bool:
+        camera = self.cameras.get(image)
+        if camera is None:
+            return True
+        max_age_s, ages = self._node.get_parameter('max_age_s').value, camera.health.ages
         if not max_age_s:
             ages.clear()
             return False
@@ -94,15 +197,36 @@ class Pipeline:
         ages.saw(Age(stamp_ns / 1e9, now_ns / 1e9, time.monotonic() - waiting.received_s))
         return bool(now_ns - stamp_ns > max_age_s * 1e9)
 
-    def _deliver(self, camera: str, waiting: Waiting, outcome: StepResult | StepFailure) -> None:
-        self.cameras[camera].deliver(waiting, outcome, self.detector.labels)
+    def _deliver(self, image: str, waiting: Waiting, outcome: StepResult | StepFailure) -> None:
+        camera = self.cameras.get(image)
+        if camera is None:
+            return
+        camera.deliver(waiting, outcome, self.detector.labels)
+        if isinstance(outcome, StepFailure):
+            return
+        if self._node.get_parameter('anticipate').value:
+            config = self._configs.get(image)
+            camera.anticipate(
+                waiting, lambda: self.detector.anticipate(image, config), self.detector.labels
+            )
+        if camera.overlay.is_wanted:
+            surprise = self.detector.surprise(image) if camera.overlay.wants_surprise else None
+            self._painter.put(image, Scene(
+                waiting.frame, waiting.header, outcome, self.detector.labels, surprise
+            ))
 
     def _fail(self, taken: Mapping[str, Waiting], error: Exception) -> None:
         if not self._node.context.ok():
             return  # shutting down: publishing is over
-        for camera in taken:
-            self.cameras[camera].refuse(error)
-        more = self._tracebacks.due()
+        there = [self.cameras[image] for image in taken if image in self.cameras]
+        for camera in there:
+            camera.refuse(error)
+        more = self._tracebacks.due() if there else None
         if more is not None:
             trace = ''.join(traceback.format_exception(type(error), error, error.__traceback__))
             self._node.get_logger().error(f'{", ".join(taken)}: step failed{more}:\n{trace}')
+
+    def _not_drawn(self, image: str, error: Exception) -> None:
+        more = self._undrawn.due() if self._node.context.ok() else None
+        if more is not None and image in self.cameras:
+            self._node.get_logger().warning(f'{image}: overlay not drawn: {error}{more}')

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from threading import Thread
+from typing import Protocol
 
-from ..engine import StreamingDetector
-from ..types import StepFailure, StepResult
+from ..types import Frame, StepFailure, StepResult
 from .camera import Waiting
 from .mailbox import Mailbox
+
+
+class Steps(Protocol):
+    """What a worker steps: a detector, say."""
+
+    def step(self, frames: Mapping[str, Frame]) -> dict[str, StepResult | StepFailure]:
+        """Advance each named camera by one frame."""
 
 
 class Worker:
@@ -16,7 +23,7 @@ class Worker:
 
     def __init__(
         self,
-        detector: StreamingDetector,
+        detector: Steps,
         mailbox: Mailbox[Waiting],
         is_stale: Callable[[str, Waiting], bool],
         deliver: Callable[[str, Waiting, StepResult | StepFailure], None],
@@ -67,7 +74,8 @@ class Worker:
         fresh = {}
         for camera, waiting in taken.items():
             if self._is_stale(camera, waiting):
-                self._mailbox.counters[camera].count('stale')
+                if counters := self._mailbox.counters.get(camera):
+                    counters.count('stale')
             else:
                 fresh[camera] = waiting
         return fresh

@@ -202,3 +202,14 @@ def test_pixels_are_those_that_cv_bridge_gives(encoding: str, channels: int) -> 
     ours = conversions.frame_from_message(message).load()
     theirs = cv_bridge.CvBridge().imgmsg_to_cv2(message, 'rgb8')
     assert (ours == theirs).all()
+
+
+def test_an_objects_number_is_its_id() -> None:
+    boxes = np.array([[0, 0, 4, 4], [8, 8, 9, 9]], np.float32)
+    scores, classes = np.array([0.5, 0.4], np.float32), np.array([0, 1])
+    labels = ('bolt', 'nut')
+    plain_ = conversions.detections_message(Header(), Detections(boxes, scores, classes), labels)
+    assert [one.id for one in plain_.detections] == ['', '']
+    followed = Detections(boxes, scores, classes, np.array([12, 3]))
+    message = conversions.detections_message(Header(), followed, labels)
+    assert [one.id for one in message.detections] == ['12', '3']

@@ -137,7 +137,6 @@ def test_boxes_are_carried_between_reads(graph: Graph, front: Camera) -> None:
         ('autostart', False, 'read-only'),
         ('lossless', True, 'read-only'),
         ('weights', 'other', 'read when the node is configured'),
-        ('image_topics', ['/other'], 'read when the node is configured'),
     ],
 )
 def test_a_bad_value_is_refused_with_a_reason(

@@ -18,7 +18,7 @@ for module in sys.argv[1:]:
 print(json.dumps(sorted(name for name in sys.modules if name.startswith('forecast_detector.'))))
 """
 ELSEWHERE = {
-    'annotate', 'bags', 'cli', 'data', 'demo', 'diagnosis', 'evaluation', 'graph', 'policies',
+    'bags', 'cli', 'data', 'demo', 'diagnosis', 'evaluation', 'graph', 'policies',
     'replay', 'report', 'scoring', 'training',
 }
 

@@ -60,6 +60,7 @@ class YoloxNetwork(nn.Module):
 
     fill = FILL
     forecasts = True
+    grey_range = 1.0
 
     def __init__(self, config: YoloxConfig) -> None:
         super().__init__()

@@ -1,0 +1,81 @@
+"""
+How well objects keep their numbers over frames, and what that costs.
+
+    .venv/bin/python benchmarks/identities.py coco coco_vid ROOT [--stride 3] [--p 0.6] [--clips 6]
+
+Of a data set with tracks: boxes found, switches of number (`switched`), numbers that went on to
+another object (`shared`), and how often an object was lost for a while; and milliseconds a frame.
+"""
+
+import argparse
+import statistics
+import time
+
+from forecast_detector.checkpoint import load_checkpoint
+from forecast_detector.config import StreamConfig
+from forecast_detector.data.base import Clip
+from forecast_detector.data.registry import open_dataset, Place
+from forecast_detector.engine import StreamingDetector
+from forecast_detector.scoring.identity import Identities
+from forecast_detector.tracking import Tracker
+from forecast_detector.types import Detections, Policy, StepFailure
+
+SCORE = 0.3
+
+
+def detections_of(detector: StreamingDetector, clip: Clip) -> list[Detections]:
+    """Detect in every frame of a clip, as a stream of its own."""
+    detector.forget('clip')
+    found = []
+    for index in clip.walk():
+        result = detector.step({'clip': clip.frame(index)})['clip']
+        assert not isinstance(result, StepFailure), result
+        found.append(result.detections)
+    clip.release()
+    return found
+
+
+def follow(found: list[Detections], clip: Clip, times: list[float]) -> Identities:
+    """Number the objects of a clip, beside its truth."""
+    tracker, figures = Tracker(), Identities()
+    for index, detections in enumerate(found):
+        start = time.perf_counter()
+        numbered = tracker.follow(detections)
+        times.append(1e3 * (time.perf_counter() - start))
+        figures.add(numbered, clip.truth(index))
+    return figures
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('weights')
+    parser.add_argument('dataset')
+    parser.add_argument('root', nargs='?')
+    parser.add_argument('--stride', type=int, default=1)
+    parser.add_argument('--p', type=float, default=StreamConfig().p)
+    parser.add_argument('--policy', default='scheduler')
+    parser.add_argument('--clips', type=int)
+    options = parser.parse_args()
+    checkpoint = load_checkpoint(options.weights)
+    labels = checkpoint.config.labels
+    data = open_dataset(
+        options.dataset, Place(options.root, labels=labels), options.stride)
+    config = StreamConfig(
+        p=options.p, policy=Policy(options.policy), score_threshold=SCORE, max_gap_s=0.0,
+        track=False)
+    detector = StreamingDetector(checkpoint, config, 'cpu')
+    times: list[float] = []
+    total = [0, 0, 0, 0]
+    print(f'{"clip":24}{"found":>7}{"switched":>10}{"shared":>8}{"lost":>6}')
+    for clip in data.clips[:options.clips]:
+        one = follow(detections_of(detector, clip), clip, times)
+        row = [one.found, one.switches, one.shared, one.lost]
+        total = [a + b for a, b in zip(total, row)]
+        print('{:24}{:7}{:10}{:8}{:6}'.format(clip.name[-24:], *row))
+    print('{:24}{:7}{:10}{:8}{:6}'.format('all', *total))
+    print(f'{statistics.median(times):.3f} ms a frame, at most {max(times):.3f} ms')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,188 @@
+"""
+Check what a detector needs: weights, device, latency, ROS, cameras. A line each, with the remedy.
+
+Lines that begin with ! are troubles. The status is 1 where the detector would not run, or no
+camera sends images that it could use; else 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+import json
+import os
+import statistics
+import subprocess
+import sys
+from typing import Any, TYPE_CHECKING
+
+from ..node import require_ros
+from . import options
+from .command import option
+from .common import DeviceOptions
+
+if TYPE_CHECKING:
+    from ..checkpoint import Checkpoint
+    from ..engine import StreamingDetector
+
+STEPS = 12
+PATIENCE_S = 60.0
+SLOW_STAMPS_S = 1.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """One finding; ``trouble`` says what to do about it, '' where all is well."""
+
+    name: str
+    text: str
+    trouble: str = ''
+
+    def __str__(self) -> str:
+        mark, more = ('!', f': {self.trouble}') if self.trouble else (' ', '')
+        return f'{mark} {self.name:<9} {self.text}{more}'
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfCheck(DeviceOptions):
+    """Options of ``self-check``."""
+
+    weights: str = option('file or shipped name', 'coco')
+    seconds: float = option('to listen to cameras', 3.0, options.number(0.5, 60.0))
+
+    def run(self) -> int:
+        """Check, one thing after the other."""
+        lines = []
+        for line in self._lines():
+            print(line, flush=True)
+            lines.append(line)
+        troubles = sum(bool(line.trouble) for line in lines)
+        words = {0: 'all is well', 1: 'one trouble'}.get(troubles, f'{troubles} troubles')
+        print(f'  {"verdict":<9} {words}')
+        return int(troubles > 0)
+
+    def _lines(self) -> Iterator[Line]:
+        from ..checkpoint import load_checkpoint
+        from ..engine import StreamingDetector
+
+        try:
+            checkpoint = load_checkpoint(self.weights)
+        except ValueError as error:
+            yield Line('weights', self.weights, str(error))
+        else:
+            yield from _weights(checkpoint)
+            try:
+                detector = StreamingDetector(checkpoint, device=self.device)
+            except ValueError as error:
+                yield Line('device', self.device, str(error))
+            else:
+                yield from _device(detector)
+        yield from _ros(self.seconds)
+
+
+def _weights(checkpoint: Checkpoint) -> Iterator[Line]:
+    size = checkpoint.path.stat().st_size / 1e6
+    yield Line('weights', f'{checkpoint.path}, {size:.1f} MB')
+    yield Line('digest', f'sha256 {checkpoint.sha256}')
+    labels = checkpoint.config.labels
+    more = ', ...' if len(labels) > 6 else ''
+    yield Line('labels', f'{len(labels)}: {", ".join(labels[:6])}{more}')
+
+
+def _device(detector: StreamingDetector) -> Iterator[Line]:
+    import torch
+
+    fell_back = detector.device_note.startswith('falling back')
+    remedy = 'see that driver and torch fit, or set device: cpu' if fell_back else ''
+    yield Line('device', detector.device_note, remedy)
+    backend = getattr(detector, 'backend_note', '') or f'PyTorch {torch.__version__}'
+    height, width = detector.input_size
+    yield Line(
+        'backend', f'{backend}, {torch.get_num_threads()} threads, input {width}x{height}')
+    read, forecast = _latency(detector)
+    yield Line(
+        'latency', f'READ {read:.1f} ms, FORECAST {forecast:.1f} ms at 640x480: '
+        f'{1e3 / read:.0f} images a second read, {2e3 / (read + forecast):.0f} every 2nd read')
+
+
+def _latency(detector: StreamingDetector) -> tuple[float, float]:
+    """Median milliseconds of a READ and of a FORECAST, of pictures of noise."""
+    import numpy as np
+
+    from ..config import StreamConfig
+    from ..types import Action, Frame, Policy, StepFailure
+
+    detector.config = StreamConfig(policy=Policy.ALTERNATE)
+    picture = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    times: dict[Action, list[float]] = {Action.READ: [], Action.FORECAST: []}
+    for step in range(STEPS):
+        result = detector.step({'check': Frame.from_array(picture, step)})['check']
+        assert not isinstance(result, StepFailure)
+        times[result.decision.action].append(result.decision.inference_ms)
+    # The first ones are slow.
+    read, forecast = (statistics.median(values[1:]) for values in times.values())
+    return read, forecast
+
+
+def _ros(seconds: float) -> Iterator[Line]:
+    try:
+        require_ros()
+    except RuntimeError as error:
+        yield Line('ROS', 'not found', str(error))
+        return
+    try:
+        found = survey(seconds)
+    except RuntimeError as error:
+        yield Line('ROS', 'does not answer', str(error))
+        return
+    where = f'{found["distribution"] or "2"}, {found["middleware"]}, domain {found["domain"]}'
+    yield Line('ROS', where)
+    detectors = ', '.join(found['detectors'])
+    yield Line('detector', f'{detectors} runs' if detectors else 'none runs in this domain')
+    if not found['cameras']:
+        yield Line(
+            'cameras', 'no image topic has a publisher', 'start the camera, and compare '
+            'ROS_DOMAIN_ID and ROS_AUTOMATIC_DISCOVERY_RANGE with its')
+    for camera in found['cameras']:
+        yield camera_line(camera)
+
+
+def survey(seconds: float) -> Any:
+    """
+    Look for cameras, in a process of its own.
+
+    :raises RuntimeError: if that fails; says why.
+    """
+    command = [sys.executable, '-m', 'forecast_detector.ros.survey', str(seconds)]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=PATIENCE_S + seconds,
+            env=dict(os.environ), check=False)
+    except subprocess.TimeoutExpired as error:
+        raise RuntimeError(f'no answer within {error.timeout:.0f} s') from error
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or [f'status {done.returncode}']
+        raise RuntimeError(said[-1])
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def camera_line(camera: dict[str, Any]) -> Line:
+    """Say what a camera sends; what is wrong with it, and the remedy."""
+    kind = camera['type'].rpartition('/')[2]
+    text = f'{camera["topic"]}  {kind}, {camera["reliability"]}'
+    if not camera['received']:
+        return Line('camera', text, (
+            'it has a publisher and sends no images; where it is best effort and its images are '
+            'large, they are lost: make it reliable, or use its compressed topic'))
+    rate = camera['rate_hz']
+    text += f', {camera["images"]}' + (f', {rate:.1f} Hz' if rate else '')
+    age = camera['age_s']
+    if abs(age) > SLOW_STAMPS_S:
+        side = 'behind' if age > 0 else 'ahead of'
+        return Line('camera', text, (
+            f'its stamps are {abs(age):.1f} s {side} the clock: leave max_age_s at 0, or let both '
+            'take the time from one clock'))
+    trouble = ''
+    if camera['publishers'] > 1:
+        trouble = f'{camera["publishers"]} publish on it: streams of two cameras do not mix'
+    return Line('camera', f'{text}, {1e3 * age:.0f} ms old', trouble)

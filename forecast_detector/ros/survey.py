@@ -1,0 +1,117 @@
+"""
+Look for cameras in the ROS graph: their types, quality of service and rates, as JSON on stdout.
+
+A process of its own (``python -m forecast_detector.ros.survey SECONDS``), so that commands that
+know no ROS can ask.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from typing import Any
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import ReliabilityPolicy
+from rclpy.utilities import get_rmw_implementation_identifier
+
+from .conversions import to_ns
+from .image_types import KINDS
+from .qos import image_qos
+
+# For publishers to be discovered.
+DISCOVERY_S = 1.5
+# A subscription to each would be a load.
+MOST = 16
+# What the detector and tools publish; no cameras.
+OWN = ('/overlay', '/overlay/compressed', '/surprise')
+
+
+class Listener:
+    """Hears one image topic."""
+
+    def __init__(self, node: Node, topic: str, kind: str) -> None:
+        """Subscribe, reliably if all publishers are."""
+        publishers = node.get_publishers_info_by_topic(topic)
+        reliable = [
+            p.qos_profile.reliability == ReliabilityPolicy.RELIABLE for p in publishers
+        ]
+        self._node, self._ages_s = node, list[float]()
+        self._times_s = list[float]()
+        self._found: dict[str, Any] = {
+            'topic': topic, 'type': kind, 'publishers': len(publishers),
+            'reliability': 'reliable' if all(reliable) else 'best effort', 'images': '',
+        }
+        node.create_subscription(KINDS[kind], topic, self._hear, image_qos(all(reliable)))
+
+    def _hear(self, message: Any) -> None:
+        self._times_s.append(time.monotonic())
+        now_ns = self._node.get_clock().now().nanoseconds
+        self._ages_s.append((now_ns - to_ns(message.header.stamp)) / 1e9)
+        if hasattr(message, 'format'):
+            self._found['images'] = message.format
+        else:
+            self._found['images'] = f'{message.width}x{message.height} {message.encoding}'
+
+    def figures(self) -> dict[str, Any]:
+        """Sum up; rate and age are None where too little came."""
+        times = self._times_s
+        rate = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 2 else None
+        age = sorted(self._ages_s)[len(times) // 2] if times else None
+        return {**self._found, 'received': len(times), 'rate_hz': rate, 'age_s': age}
+
+
+def survey(seconds: float) -> dict[str, Any]:
+    """
+    Look and listen.
+
+    :param seconds: to listen for.
+    """
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('forecast_detector_survey', context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    _spin(executor, DISCOVERY_S)
+    topics = [
+        (topic, kind) for topic, kinds in sorted(node.get_topic_names_and_types())
+        for kind in kinds if kind in KINDS and not topic.endswith(OWN)
+        and node.count_publishers(topic)
+    ]
+    listeners = [Listener(node, topic, kind) for topic, kind in topics[:MOST]]
+    if listeners:
+        _spin(executor, seconds)
+    detectors = [
+        f'{space.rstrip("/")}/{name}' for name, space in node.get_node_names_and_namespaces()
+        if any('forecast_detector/msg/ForecastDecision' in kinds for _, kinds in
+               node.get_publisher_names_and_types_by_node(name, space))
+    ]
+    found = {
+        'distribution': os.environ.get('ROS_DISTRO', ''),
+        'middleware': get_rmw_implementation_identifier(),
+        'domain': context.get_domain_id(), 'cameras': [one.figures() for one in listeners],
+        'left_out': max(0, len(topics) - MOST), 'detectors': sorted(detectors),
+    }
+    executor.shutdown()
+    rclpy.shutdown(context=context)
+    return found
+
+
+def _spin(executor: SingleThreadedExecutor, seconds: float) -> None:
+    end_s = time.monotonic() + seconds
+    while (left_s := end_s - time.monotonic()) > 0:
+        executor.spin_once(timeout_sec=left_s)
+
+
+def main() -> int:
+    """Print what there is."""
+    print(json.dumps(survey(float(sys.argv[1]))))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

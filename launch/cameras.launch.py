@@ -1,0 +1,87 @@
+"""
+Start cameras of this machine and one detector for all of them.
+
+    ros2 launch forecast_detector cameras.launch.py cameras:=front:/dev/video0,rear:/dev/video2
+    ros2 launch forecast_detector cameras.launch.py driver:=v4l2_camera transport:=compressed
+
+Arguments of detector.launch.py are taken, too.
+"""
+
+from pathlib import Path
+
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from launch import LaunchContext, LaunchDescription
+
+HERE = Path(__file__).resolve().parent
+# Package to its executable; both publish image_raw, and by image_transport image_raw/compressed.
+DRIVERS = {'usb_cam': 'usb_cam_node_exe', 'v4l2_camera': 'v4l2_camera_node'}
+ARGUMENTS = [
+    DeclareLaunchArgument(
+        'cameras', default_value='camera:/dev/video0',
+        description='NAME:DEVICE of each camera, separated by commas; a camera of name front '
+        'publishes /front/image_raw.',
+    ),
+    DeclareLaunchArgument(
+        'driver', default_value='usb_cam', choices=list(DRIVERS),
+        description='Package of the camera driver.',
+    ),
+    DeclareLaunchArgument(
+        'transport', default_value='raw', choices=['raw', 'compressed'],
+        description='What the detector subscribes to; compressed needs '
+        'compressed_image_transport beside the driver.',
+    ),
+    DeclareLaunchArgument(
+        'view', default_value='false', choices=['true', 'false'],
+        description="Show the first camera's overlay in RViz.",
+    ),
+]
+
+
+def split_cameras(text: str) -> dict[str, str]:
+    """
+    Split pairs of name and device.
+
+    :raises RuntimeError: for another form, or a name that comes twice.
+    """
+    found: dict[str, str] = {}
+    for pair in (part.strip() for part in text.split(',')):
+        name, _, device = pair.partition(':')
+        if not name or not device or name in found:
+            raise RuntimeError(
+                f'cameras:={text}: {pair!r} is not one NAME:DEVICE, such as front:/dev/video0')
+        found[name] = device
+    return found
+
+
+def start(context: LaunchContext) -> list:
+    """Start a driver for each camera, the detector, and a viewer if that is wanted."""
+    value = {name: LaunchConfiguration(name).perform(context) for name in (
+        'cameras', 'driver', 'transport', 'view')}
+    cameras = split_cameras(value['cameras'])
+    tail = '/compressed' if value['transport'] == 'compressed' else ''
+    topics = [f'/{name}/image_raw{tail}' for name in cameras]
+    actions = [
+        Node(
+            package=value['driver'], executable=DRIVERS[value['driver']], name='driver',
+            namespace=name, output='screen', parameters=[{'video_device': device}],
+        ) for name, device in cameras.items()
+    ]
+    actions.append(included('detector', {'image_topics': ','.join(topics)}))
+    if value['view'] == 'true':
+        actions.append(included('view', {'camera': f'/{next(iter(cameras))}'}))
+    return actions
+
+
+def included(name: str, arguments: dict[str, str]) -> IncludeLaunchDescription:
+    """Include another launch file of the package."""
+    source = PythonLaunchDescriptionSource(str(HERE / f'{name}.launch.py'))
+    return IncludeLaunchDescription(source, launch_arguments=list(arguments.items()))
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Declare the arguments, then start all."""
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start)])

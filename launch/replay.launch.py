@@ -1,0 +1,67 @@
+"""
+Play a bag to the detector, with the time of its recording.
+
+    ros2 launch forecast_detector replay.launch.py bag:=my_bag image_topics:=/front/image_raw
+
+Arguments of detector.launch.py are taken, too. To measure a bag, `forecast-detector replay` is the
+tool: it loses no image.
+"""
+
+from pathlib import Path
+
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+)
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
+
+from launch import LaunchContext, LaunchDescription
+
+HERE = Path(__file__).resolve().parent
+ARGUMENTS = [
+    DeclareLaunchArgument('bag', description='Folder or file of the bag.'),
+    DeclareLaunchArgument('rate', default_value='1.0', description='Times the recorded speed.'),
+    DeclareLaunchArgument(
+        'loop', default_value='false', choices=['true', 'false'],
+        description='Begin again at the end; the streams are reset there.',
+    ),
+    DeclareLaunchArgument(
+        'delay', default_value='5.0',
+        description='Seconds to wait before playing, for the detector to load its weights.',
+    ),
+    DeclareLaunchArgument(
+        'view', default_value='', description='Camera whose overlay RViz shows, such as /front; '
+        'empty shows none.',
+    ),
+]
+
+
+def start(context: LaunchContext) -> list:
+    """Start the detector on the bag's time, and the player."""
+    value = {name: LaunchConfiguration(name).perform(context) for name in (
+        'bag', 'rate', 'loop', 'delay', 'view')}
+    if not Path(value['bag']).exists():
+        raise RuntimeError(f'bag:={value["bag"]} does not exist; expected a bag')
+    command = ['ros2', 'bag', 'play', value['bag'], '--clock', '--rate', value['rate'],
+               '--delay', value['delay'], *(['--loop'] if value['loop'] == 'true' else [])]
+    actions = [
+        included('detector', {'use_sim_time': 'true'}),
+        ExecuteProcess(cmd=command, output='screen'),
+    ]
+    if value['view']:
+        actions.append(included('view', {'camera': value['view']}))
+    return actions
+
+
+def included(name: str, arguments: dict[str, str]) -> IncludeLaunchDescription:
+    """Include another launch file of the package."""
+    source = PythonLaunchDescriptionSource(str(HERE / f'{name}.launch.py'))
+    return IncludeLaunchDescription(source, launch_arguments=list(arguments.items()))
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Declare the arguments, then start all."""
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start)])

@@ -1,0 +1,34 @@
+"""Show a camera's overlay and surprise in RViz; for Foxglove: config/foxglove.json."""
+
+from pathlib import Path
+
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from launch import LaunchContext, LaunchDescription
+
+RVIZ = Path(__file__).resolve().parent.parent / 'config' / 'detector.rviz'
+ARGUMENTS = [
+    DeclareLaunchArgument(
+        'camera', default_value='/camera',
+        description='Namespace of the image topic: /front shows /front/overlay and '
+        '/front/surprise.',
+    ),
+]
+
+
+def start(context: LaunchContext) -> list[Node]:
+    """Start RViz with the topics of the camera."""
+    camera = '/' + LaunchConfiguration('camera').perform(context).strip('/')
+    shown = ('overlay', 'surprise')
+    return [Node(
+        package='rviz2', executable='rviz2', name='detector_view', output='screen',
+        arguments=['--display-config', str(RVIZ)],
+        remappings=[(f'/camera/{name}', f'{camera.rstrip("/")}/{name}') for name in shown],
+    )]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Declare the arguments, then start the viewer."""
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start)])

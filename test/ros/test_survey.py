@@ -1,0 +1,46 @@
+"""Cameras in the graph are found, with what they send, by a process of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2: run `make test`')
+pytest.importorskip('forecast_detector.msg', reason='messages not built: run `make test`')
+
+from rclpy.qos import QoSProfile, ReliabilityPolicy  # noqa: E402
+from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
+
+from forecast_detector.cli.self_check import survey  # noqa: E402
+
+from .graph import compress, make_image  # noqa: E402
+
+if TYPE_CHECKING:
+    from .graph import Graph
+
+
+def test_cameras_are_found_with_what_they_send(graph: Graph) -> None:
+    node = graph.node
+    best_effort = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+    front = node.create_publisher(Image, '/front/image_raw', best_effort)
+    rear = node.create_publisher(CompressedImage, '/rear/image_raw/compressed', 5)
+    node.create_publisher(Image, '/silent/image_raw', 5)
+    node.create_publisher(Image, '/front/overlay', 5)
+
+    def send() -> None:
+        image = make_image(node.get_clock().now().nanoseconds)
+        front.publish(image)
+        rear.publish(compress(image))
+
+    timer = node.create_timer(0.1, send)
+    found = survey(2.0)
+    node.destroy_timer(timer)
+    cameras = {camera['topic']: camera for camera in found['cameras']}
+    assert set(cameras) == {'/front/image_raw', '/rear/image_raw/compressed', '/silent/image_raw'}
+    one, other = cameras['/front/image_raw'], cameras['/rear/image_raw/compressed']
+    assert (one['reliability'], other['reliability']) == ('best effort', 'reliable')
+    assert (one['images'], other['images']) == ('64x48 rgb8', 'jpeg')
+    assert one['received'] > 2 and 0 <= one['age_s'] < 10 and one['rate_hz'] > 0
+    assert cameras['/silent/image_raw']['received'] == 0
+    assert found['detectors'] == [] and found['domain'] > 0
