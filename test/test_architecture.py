@@ -14,18 +14,19 @@ ALLOWED = {
     # What everything speaks.
     'types': set(),
     'ends': set(),
+    'legible': set(),
     'limits': set(),
     'settings': set(),
-    'parameter': set(),
+    'parameter': {'legible'},
     'boxes': set(),
     'config': {'limits', 'parameter', 'settings', 'types'},
-    'device': set(),
+    'device': {'legible'},
     'flow': set(),
     'carrying': {'flow', 'types'},
     'node': {'config', 'limits', 'parameter'},
     'memory': set(),
-    'shipped': set(),
-    'topics': set(),
+    'shipped': {'legible'},
+    'topics': {'legible'},
     # Results: what stands in the JSON of a measurement.
     'records': set(),
     # The core.
@@ -36,11 +37,11 @@ ALLOWED = {
     'checkpoint': {'model', 'shipped', 'types', 'weights_file'},
     'importing': {'model', 'types'},
     'engine': {
-        'boxes', 'carrying', 'checkpoint', 'config', 'device', 'model', 'postprocess',
+        'boxes', 'carrying', 'checkpoint', 'config', 'device', 'legible', 'model', 'postprocess',
         'preprocess', 'types',
     },
     # Frames from elsewhere.
-    'images': {'limits', 'types'},
+    'images': {'legible', 'limits', 'types'},
     'bags': {'images', 'limits', 'types'},
     'data': {'bags', 'boxes', 'images', 'limits', 'types'},
     # Loops over the engine.
@@ -76,7 +77,8 @@ ALLOWED = {
     },
     # The robot's node; and the nodes around it, for demos and replays.
     'ros': {
-        'checkpoint', 'config', 'ends', 'engine', 'images', 'limits', 'memory', 'msg', 'node',
+        'checkpoint', 'config', 'ends', 'engine', 'images', 'legible', 'limits', 'memory', 'msg',
+        'node',
         'parameter', 'topics', 'types',
     },
     'graph': {
@@ -87,9 +89,9 @@ ALLOWED = {
     'executables': {'ends'},
     'cli': {
         'adaptation', 'annotate', 'bags', 'checkpoint', 'config', 'data', 'demo', 'device',
-        'diagnosis', 'ends', 'engine', 'evaluation', 'importing', 'limits', 'memory', 'node',
-        'parameter', 'policies', 'records', 'replay', 'report', 'scoring', 'shipped', 'topics',
-        'training', 'types',
+        'diagnosis', 'ends', 'engine', 'evaluation', 'importing', 'legible', 'limits', 'memory',
+        'node', 'parameter', 'policies', 'records', 'replay', 'report', 'scoring', 'shipped',
+        'topics', 'training', 'types',
     },
     '__main__': {'executables'},
     '__init__': {'checkpoint', 'config', 'engine', 'types'},

@@ -36,7 +36,7 @@ def test_every_parameter_has_a_row_with_all_that_is_known(script: dict[str, Any]
     rows = [script['table_row'](parameter) for parameter in script['PARAMETERS']]
     assert len({row.count(' | ') for row in rows}) == 1
     (row,) = (row for row in rows if row.startswith('| `read_every` |'))
-    assert '| `2` | whole number of at least 1 | at the next frame | With policies ' in row
+    assert '| `2` | whole number in [1, 1000000] | at the next frame | With policies ' in row
 
 
 def test_a_file_without_marks_is_named(script: dict[str, Any], tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from vision_msgs.msg import Detection2DArray
 
 from forecast_detector.msg import ForecastDecision
 
+from ..legible import line
 from ..topics import CameraTopics
-from ..types import BadFrameError, Frame, StepFailure, StepResult
+from ..types import Frame, StepFailure, StepResult
 from .conversions import decision_message, detections_message, frame_from_message
 from .health import CameraHealth
 from .image_types import COMPRESSED, Offer, RAW
@@ -108,7 +109,8 @@ class Camera:
         self.health.saw_error(error)
         more = self._complaints.due()
         if more is not None:
-            self._node.get_logger().error(f'{self.topics.image}: image not used: {error}{more}')
+            self._node.get_logger().error(
+                f'{self.topics.image}: image not used: {line(error)}{more}')
 
     def publishers_in_graph(self) -> int:
         """Count the publishers of the image topic."""
@@ -118,7 +120,7 @@ class Camera:
         self.health.saw_image()
         try:
             frame = frame_from_message(message, self._node.get_parameter('max_pixels').value)
-        except BadFrameError as error:
+        except Exception as error:  # whatever a message holds, the others are to be heard
             self.refuse(error)
             return
         self._mailbox.put(self.topics.image, Waiting(frame, message.header, time.monotonic()))

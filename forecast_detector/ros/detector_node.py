@@ -19,6 +19,7 @@ from vision_msgs.msg import LabelInfo
 from ..checkpoint import load_checkpoint
 from ..config import StreamConfig
 from ..engine import StreamingDetector
+from ..legible import line
 from ..memory import keep_freed_memory
 from ..node import DEVICE_MARK, NodeConfig, UNCONFIGURED_MARK
 from . import parameters
@@ -96,7 +97,7 @@ class DetectorNode(LifecycleNode):
         Parameter services come through here too, and Humble has no callback for what was set.
         """
         if reason := parameters.mistaken(self, parameter_list):
-            return SetParametersResult(successful=False, reason=reason)
+            return SetParametersResult(successful=False, reason=line(reason))
         result = super().set_parameters_atomically(parameters.with_fractions(parameter_list))
         if result.successful and self._pipeline:
             detector, config = self._pipeline.detector, parameters.read(self, StreamConfig)
@@ -111,7 +112,7 @@ class DetectorNode(LifecycleNode):
             parameters.current(self),
             configured=self._pipeline is not None,
         )
-        return SetParametersResult(successful=not reason, reason=reason)
+        return SetParametersResult(successful=not reason, reason=line(reason))
 
     def _transition(
         self,
@@ -139,7 +140,7 @@ class DetectorNode(LifecycleNode):
                 if result != TransitionCallbackReturn.SUCCESS:
                     return result
         except Exception as error:  # rclpy would swallow it without a word
-            self.get_logger().error(f'{name} failed: {error}')
+            self.get_logger().error(f'{name} failed: {line(error)}')
             return TransitionCallbackReturn.FAILURE
         return TransitionCallbackReturn.SUCCESS
 

@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 
+from ..legible import line
 from ..types import Action, Decision, Reason
 from .ages import Ages
 from .image_types import Offer, RAW
@@ -87,7 +88,7 @@ class CameraHealth:
     def saw_error(self, error: Exception) -> None:
         """Note that an image could not be used."""
         self.counters.count('bad')
-        self.last_error = str(error)
+        self.last_error = line(error)
 
     def saw_answer(self, received_s: float, age_ms: float, decision: Decision) -> None:
         """Note that a frame was answered."""
