@@ -44,6 +44,7 @@ class DetectorNode(LifecycleNode):
         :raises ValueError: for a parameter of another type or out of range given at start.
         """
         self._pipeline: Pipeline | None = None
+        self._failure = ''
         super().__init__('detector', **kwargs)
         parameters.declare(self, parameters.PARAMETERS)
         self.add_on_set_parameters_callback(self._on_set_parameters)
@@ -126,9 +127,13 @@ class DetectorNode(LifecycleNode):
 
         :param undo: run if a part fails, so that the node is what its state says.
         """
+        self._failure = ''
         result = self._run_parts(name, parts, state)
+        failure = self._failure
         if result != TransitionCallbackReturn.SUCCESS and undo:
             self._run_parts(f'undoing {name}', undo, state)
+        if failure:
+            self._diagnostics.failure = failure  # until the next transition
         return result
 
     def _run_parts(
@@ -140,7 +145,8 @@ class DetectorNode(LifecycleNode):
                 if result != TransitionCallbackReturn.SUCCESS:
                     return result
         except Exception as error:  # rclpy would swallow it without a word
-            self.get_logger().error(f'{name} failed: {line(error)}')
+            self._failure = f'{name} failed: {line(error)}'
+            self.get_logger().error(self._failure)
             return TransitionCallbackReturn.FAILURE
         return TransitionCallbackReturn.SUCCESS
 
