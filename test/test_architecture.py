@@ -26,6 +26,7 @@ ALLOWED = {
     'node': {'config', 'limits', 'parameter'},
     'memory': set(),
     'shipped': {'legible'},
+    'threads': set(),
     'topics': {'legible'},
     # Results: what stands in the JSON of a measurement.
     'records': set(),
@@ -94,7 +95,7 @@ ALLOWED = {
         'topics', 'training', 'types',
     },
     '__main__': {'executables'},
-    '__init__': {'checkpoint', 'config', 'engine', 'types'},
+    '__init__': {'checkpoint', 'config', 'engine', 'threads', 'types'},
 }
 WITH_ROS = {'ros', 'graph'}
 ROS_MODULES = {
