@@ -4,6 +4,8 @@ from importlib import import_module
 from pkgutil import extend_path
 from typing import Any, TYPE_CHECKING
 
+from .threads import wait_passively
+
 if TYPE_CHECKING:
     from .checkpoint import load_checkpoint as load_checkpoint
     from .config import StreamConfig as StreamConfig
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
 
 __version__ = '0.1.0'
 __all__ = ['Frame', 'StreamConfig', 'StreamingDetector', 'load_checkpoint']
+
+# Before PyTorch is loaded, by whichever part of the package.
+wait_passively()
 
 # Where each public name lives. Loaded when asked for: most commands do without PyTorch, and
 # importing it takes seconds.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from .legible import legible
+
 
 def select_device(name: str = 'auto') -> tuple[torch.device, str]:
     """
@@ -26,7 +28,8 @@ def select_device(name: str = 'auto') -> tuple[torch.device, str]:
         return torch.device('cpu'), 'running on the CPU: torch sees no CUDA device'
     kind, _, index = name.partition(':')
     if kind != 'cuda' or not (index == '' or index.isdigit()):
-        raise ValueError(f"device: {name!r} is none of 'auto', 'cpu', 'cuda', 'cuda:N'")
+        raise ValueError(
+            f"device: {legible(repr(name))} is none of 'auto', 'cpu', 'cuda', 'cuda:N'")
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if int(index or 0) >= count:
         raise ValueError(

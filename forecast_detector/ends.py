@@ -30,6 +30,12 @@ class _State:
     signum = 0
     came_s = 0.0
     patience_s: float | None = None
+    stderr = 2
+
+
+def speak_on(descriptor: int) -> None:
+    """Write lines there from now on, instead of to standard error."""
+    _State.stderr = descriptor
 
 
 def begin(name: str) -> None:
@@ -95,7 +101,7 @@ def signalled() -> int:
 
 def _at_once(signum: int, _frame: FrameType | None = None, when: str = 'while it started') -> None:
     text = f'{_State.name}: ended by {signal.Signals(signum).name} {when}\n'
-    os.write(2, text.encode())
+    os.write(_State.stderr, text.encode())
     os._exit(128 + signum)
 
 

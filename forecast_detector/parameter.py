@@ -15,6 +15,8 @@ import math
 from numbers import Integral, Real
 from typing import Any, Literal, TypeVar
 
+from .legible import legible
+
 T = TypeVar('T')
 Fixed = Literal['start', 'configure']
 KINDS = {bool: 'a switch (true or false)', int: 'a whole number', float: 'a number', str: 'a text'}
@@ -103,7 +105,7 @@ class Parameter:
     def check(self, value: Any) -> None:
         """:raises ValueError: for a value that is not allowed; names the parameter."""
         if not self.allows(value):
-            raise ValueError(f'{self.name}: {plain(value)!r} is not {self.expected}')
+            raise ValueError(f'{self.name}: {legible(repr(plain(value)))} is not {self.expected}')
 
     def typed(self, value: Any) -> Any:
         """

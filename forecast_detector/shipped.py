@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from .legible import legible
+
 # Kind to (folder within the installed package, folder within the source tree or share/).
 _FOLDERS = {'weights': ('weights', 'weights'), 'recipes': ('_config/train', 'config/train')}
 _SUFFIXES = {'weights': '.safetensors', 'recipes': '.yaml'}
@@ -39,6 +41,6 @@ def find(kind: Literal['weights', 'recipes'], name: str | Path) -> Path:
                 return folder / file_name
     known = sorted({f.stem for folder in folders(kind) for f in folder.glob(f'*{suffix}')})
     raise FileNotFoundError(
-        f'{kind}: no file {str(path)!r}; give a path to a {suffix} file, or a shipped name '
-        f'({", ".join(known) or "none is installed"})'
+        f'{kind}: no file {legible(repr(str(path)), 300)}; give a path to a {suffix} file, or a '
+        f'shipped name ({", ".join(known) or "none is installed"})'
     )

@@ -1,9 +1,29 @@
-"""How many threads a process computes with."""
+"""How many threads a process computes with, and that they wait without spinning."""
 
 from __future__ import annotations
 
-import cv2
-import torch
+import os
+import sys
+
+# OpenMP's threads spin while they wait for each other. Where another process has one of the cores,
+# that is for the thread which has none: a step of PyTorch takes 10 to 40 times as long.
+POLICY, PASSIVE = 'OMP_WAIT_POLICY', 'PASSIVE'
+# Whoever sets one of these has chosen.
+CHOSEN = (POLICY, 'GOMP_SPINCOUNT', 'KMP_BLOCKTIME')
+
+
+def wait_passively() -> bool:
+    """
+    Let the threads of PyTorch sleep while they wait, unless the environment says otherwise.
+
+    OpenMP reads this once, when it is loaded, so that it has to be called before PyTorch is.
+
+    :returns: whether that is what they will do.
+    """
+    if 'torch' in sys.modules or any(name in os.environ for name in CHOSEN):
+        return os.environ.get(POLICY, '').upper() == PASSIVE
+    os.environ[POLICY] = PASSIVE
+    return True
 
 
 def use_threads(count: int) -> None:
@@ -12,5 +32,9 @@ def use_threads(count: int) -> None:
 
     :param count: of each, at least 1.
     """
+    # Here, as PyTorch must not be loaded before wait_passively() is called.
+    import cv2
+    import torch
+
     torch.set_num_threads(count)
     cv2.setNumThreads(count)

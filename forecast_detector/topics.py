@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from .legible import legible
+
 TRANSPORT = '/compressed'
 
 
@@ -68,8 +70,8 @@ def camera_topics(
     """
     if not image_topics or not all(topic.strip() for topic in image_topics):
         raise ValueError(
-            f'image_topics: {list(image_topics)} names no topic; expected at least one, such as '
-            "['/camera/image_raw']"
+            f'image_topics: {legible(list(image_topics))} names no topic; expected at least one, '
+            "such as ['/camera/image_raw']"
         )
     cameras: dict[str, CameraTopics] = {}
     for topic in image_topics:

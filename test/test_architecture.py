@@ -14,20 +14,21 @@ ALLOWED = {
     # What everything speaks.
     'types': set(),
     'ends': set(),
+    'legible': set(),
     'limits': set(),
     'settings': set(),
-    'parameter': set(),
+    'parameter': {'legible'},
     'boxes': set(),
     'config': {'limits', 'parameter', 'settings', 'types'},
-    'device': set(),
+    'device': {'legible'},
     'flow': set(),
     'carrying': {'flow', 'types'},
     'tracking': {'boxes', 'types'},
     'node': {'config', 'limits', 'parameter'},
     'memory': set(),
-    'shipped': set(),
+    'shipped': {'legible'},
     'threads': set(),
-    'topics': set(),
+    'topics': {'legible'},
     # Results: what stands in the JSON of a measurement.
     'records': set(),
     # The core.
@@ -38,11 +39,11 @@ ALLOWED = {
     'checkpoint': {'model', 'shipped', 'types', 'weights_file'},
     'importing': {'model', 'types'},
     'engine': {
-        'boxes', 'carrying', 'checkpoint', 'config', 'device', 'model', 'postprocess',
+        'boxes', 'carrying', 'checkpoint', 'config', 'device', 'legible', 'model', 'postprocess',
         'preprocess', 'tracking', 'types',
     },
     # Frames from elsewhere.
-    'images': {'limits', 'types'},
+    'images': {'legible', 'limits', 'types'},
     'bags': {'images', 'limits', 'types'},
     'data': {'bags', 'boxes', 'images', 'limits', 'types'},
     # Loops over the engine.
@@ -77,8 +78,8 @@ ALLOWED = {
     },
     # The robot's node; and the nodes around it, for demos and replays.
     'ros': {
-        'annotate', 'checkpoint', 'config', 'ends', 'engine', 'images', 'limits', 'memory', 'msg',
-        'node', 'parameter', 'threads', 'topics', 'types',
+        'annotate', 'checkpoint', 'config', 'ends', 'engine', 'images', 'legible', 'limits',
+        'memory', 'msg', 'node', 'parameter', 'threads', 'topics', 'types',
     },
     'graph': {
         'annotate', 'bags', 'data', 'demo', 'images', 'msg', 'parameter', 'replay', 'ros',
@@ -88,12 +89,12 @@ ALLOWED = {
     'executables': {'ends'},
     'cli': {
         'adaptation', 'annotate', 'bags', 'checkpoint', 'config', 'data', 'demo', 'device',
-        'diagnosis', 'ends', 'engine', 'evaluation', 'importing', 'limits', 'memory', 'node',
-        'parameter', 'policies', 'records', 'replay', 'report', 'scoring', 'shipped', 'topics',
-        'training', 'types',
+        'diagnosis', 'ends', 'engine', 'evaluation', 'importing', 'legible', 'limits', 'memory',
+        'node', 'parameter', 'policies', 'records', 'replay', 'report', 'scoring', 'shipped',
+        'topics', 'training', 'types',
     },
     '__main__': {'executables'},
-    '__init__': {'checkpoint', 'config', 'engine', 'types'},
+    '__init__': {'checkpoint', 'config', 'engine', 'threads', 'types'},
 }
 WITH_ROS = {'ros', 'graph'}
 ROS_MODULES = {

@@ -10,6 +10,7 @@ import sys
 
 from .. import __version__
 from ..ends import signalled, work
+from ..legible import legible
 from ..memory import keep_freed_memory
 from .command import add_options, made
 from .options import one_line, OptionError
@@ -82,7 +83,7 @@ def main(argv: list[str] | None = None) -> int:
     except (ValueError, RuntimeError, OSError, ImportError) as error:
         if signalled():  # some libraries make errors of their own of an interrupt
             return _interrupted()
-        text = one_line(error) or type(error).__name__
+        text = legible(one_line(error), 4000) or type(error).__name__
         print(f'forecast-detector: error: {text}', file=sys.stderr)
         return 2 if isinstance(error, OptionError) else 1
     except KeyboardInterrupt:

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 from torch import Tensor
 
 from ..config import StreamConfig
+from ..legible import legible
 from ..types import Action, BadFrameError, Frame, Policy, Reason
 
 # One stream's number, or those of a batch of streams.
@@ -196,4 +197,4 @@ def policy_change(was: Policy, now: Policy) -> str | None:
 
 def changed(what: str, was: object, now: object) -> str:
     """Say what is another than before."""
-    return f'{what} changed from {was!r} to {now!r}'
+    return f'{what} changed from {legible(repr(was))} to {legible(repr(now))}'

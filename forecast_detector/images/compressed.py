@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..legible import legible
 from ..limits import MAX_PIXELS
 from ..types import BadFrameError
 from .format_field import CompressedFormat
@@ -21,8 +22,9 @@ def _refuse_video(image_format: str, head: bytes) -> None:
     """
     codec = None if picture_kind(head) else video_kind(head, image_format)
     if codec:
+        said_format = legible(image_format)
         raise BadFrameError(
-            f"compressed image '{image_format}' is part of a video stream ({codec}), not a still "
+            f"compressed image '{said_format}' is part of a video stream ({codec}), not a still "
             f'picture; republish it as sensor_msgs/Image, for example with '
             f'ffmpeg_image_transport, or have the camera publish JPEG'
         )
@@ -71,17 +73,17 @@ def decode_compressed(
     :returns: (H, W, 3), uint8, RGB; 16 bits keep their upper byte.
     :raises BadFrameError: says what came, what was expected, and the remedy.
     """
-    said = CompressedFormat.parse(image_format)
+    said, said_format = CompressedFormat.parse(image_format), legible(image_format)
     if said.is_depth:
         raise BadFrameError(
-            f"format '{image_format}' is a depth image, without colours to detect in; choose "
+            f"format '{said_format}' is a depth image, without colours to detect in; choose "
             f"the camera's colour topic"
         )
     # JPEGs carry their orientation for people; a camera's pixels are taken as they are.
     flat = as_bytes(data).data
     if len(flat) == 0:
         raise BadFrameError(
-            f"compressed image '{image_format}' has no data; check the publisher or the link"
+            f"compressed image '{said_format}' has no data; check the publisher or the link"
         )
     _refuse_video(image_format, bytes(flat[:HEAD]))
     try:
@@ -90,6 +92,6 @@ def decode_compressed(
         return decode_picture(flat, said.is_swapped, max_pixels)
     except BadFrameError as error:
         raise BadFrameError(
-            f"compressed image '{image_format}' of {len(flat)} bytes {error}; check the "
+            f"compressed image '{said_format}' of {len(flat)} bytes {error}; check the "
             f'publisher or the link'
         ) from error

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..legible import legible
 from ..limits import MAX_PIXELS
 from ..types import BadFrameError, CutImageError
 from .claimed import check_pixels
@@ -69,13 +70,14 @@ _PAIRS = ('yuv422', 'uyvy', 'yuv422_yuy2', 'yuyv', 'nv12')
 def _encoding(name: str) -> _Encoding:
     if name in _ENCODINGS:
         return _ENCODINGS[name]
+    said = legible(name)
     if name in _DEPTH:
         raise BadFrameError(
-            f"encoding '{name}' is a depth or measurement image, without colours to detect in; "
+            f"encoding '{said}' is a depth or measurement image, without colours to detect in; "
             f"choose the camera's colour topic"
         )
     raise BadFrameError(
-        f"encoding '{name}' is unknown; expected one of {', '.join(ENCODINGS)}; convert the "
+        f"encoding '{said}' is unknown; expected one of {', '.join(ENCODINGS)}; convert the "
         f'topic, for example with image_proc'
     )
 

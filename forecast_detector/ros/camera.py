@@ -18,8 +18,9 @@ from vision_msgs.msg import Detection2DArray
 
 from forecast_detector.msg import ForecastDecision
 
+from ..legible import line
 from ..topics import CameraTopics
-from ..types import BadFrameError, Detections, Frame, StepFailure, StepResult
+from ..types import Detections, Frame, StepFailure, StepResult
 from .conversions import decision_message, detections_message, frame_from_message, from_ns
 from .expected import NextStamp
 from .health import CameraHealth
@@ -141,7 +142,8 @@ class Camera:
         self.health.saw_error(error)
         more = self._complaints.due()
         if more is not None:
-            self._node.get_logger().error(f'{self.topics.image}: image not used: {error}{more}')
+            self._node.get_logger().error(
+                f'{self.topics.image}: image not used: {line(error)}{more}')
 
     def publishers_in_graph(self) -> int:
         """Count the publishers of the image topic."""
@@ -151,7 +153,7 @@ class Camera:
         self.health.saw_image()
         try:
             frame = frame_from_message(message, self._node.get_parameter('max_pixels').value)
-        except BadFrameError as error:
+        except Exception as error:  # whatever a message holds, the others are to be heard
             self.refuse(error)
             return
         frame = self._counted(frame)

@@ -21,6 +21,7 @@ from vision_msgs.msg import (
 from forecast_detector.msg import ForecastDecision
 
 from ..images import check_image_layout, decode_compressed, decode_image
+from ..legible import legible
 from ..limits import MAX_PIXELS
 from ..types import BadFrameError, Decision, Detections, Frame
 
@@ -54,7 +55,7 @@ def frame_from_message(
     if isinstance(message, CompressedImage):
         if not len(data):
             raise BadFrameError(
-                f"compressed image '{message.format}' has no data; check the publisher"
+                f"compressed image '{legible(message.format)}' has no data; check the publisher"
             )
         return Frame(
             stamp_ns,

@@ -18,6 +18,7 @@ from vision_msgs.msg import LabelInfo
 from ..checkpoint import Checkpoint, load_checkpoint
 from ..config import StreamConfig
 from ..engine import StreamingDetector
+from ..legible import line
 from ..memory import keep_freed_memory
 from ..node import DEVICE_MARK, NodeConfig, UNCONFIGURED_MARK
 from ..threads import use_threads
@@ -46,6 +47,7 @@ class DetectorNode(LifecycleNode):
         :raises ValueError: for a parameter of another type or out of range given at start.
         """
         self._pipeline: Pipeline | None = None
+        self._failure = ''
         super().__init__('detector', **kwargs)
         parameters.declare(self, parameters.PARAMETERS)
         self.add_on_set_parameters_callback(self._on_set_parameters)
@@ -99,11 +101,11 @@ class DetectorNode(LifecycleNode):
         Parameter services come through here too, and Humble has no callback for what was set.
         """
         if reason := parameters.mistaken(self, parameter_list):
-            return SetParametersResult(successful=False, reason=reason)
+            return SetParametersResult(successful=False, reason=line(reason))
         try:
             changes = checked_changes(parameters.with_fractions(parameter_list))
         except ValueError as error:
-            return SetParametersResult(successful=False, reason=str(error))
+            return SetParametersResult(successful=False, reason=line(error))
         result = super().set_parameters_atomically(changes)
         if result.successful and self._pipeline:
             self._take_up(self._pipeline, {change.name for change in changes})
@@ -149,7 +151,7 @@ class DetectorNode(LifecycleNode):
                 topics_of(self, topics[-1])
             except ValueError as error:
                 reason = str(error)
-        return SetParametersResult(successful=not reason, reason=reason)
+        return SetParametersResult(successful=not reason, reason=line(reason))
 
     def _transition(
         self,
@@ -163,9 +165,13 @@ class DetectorNode(LifecycleNode):
 
         :param undo: run if a part fails, so that the node is what its state says.
         """
+        self._failure = ''
         result = self._run_parts(name, parts, state)
+        failure = self._failure
         if result != TransitionCallbackReturn.SUCCESS and undo:
             self._run_parts(f'undoing {name}', undo, state)
+        if failure:
+            self._diagnostics.failure = failure  # until the next transition
         return result
 
     def _run_parts(
@@ -177,7 +183,8 @@ class DetectorNode(LifecycleNode):
                 if result != TransitionCallbackReturn.SUCCESS:
                     return result
         except Exception as error:  # rclpy would swallow it without a word
-            self.get_logger().error(f'{name} failed: {error}')
+            self._failure = f'{name} failed: {line(error)}'
+            self.get_logger().error(self._failure)
             return TransitionCallbackReturn.FAILURE
         return TransitionCallbackReturn.SUCCESS
 

@@ -13,6 +13,13 @@ from .camera import Camera
 from .health import Finding
 
 PERIOD_S = 1.0
+ACTIVE = 'active'
+# Periods in which /clock may begin.
+CLOCK_PERIODS = 3
+NO_CLOCK = (
+    'use_sim_time is set, and nothing comes on /clock: ages of images are wrong; publish /clock '
+    '(`ros2 bag play --clock`), or set use_sim_time: false'
+)
 
 
 class Diagnostics:
@@ -27,6 +34,8 @@ class Diagnostics:
         """Create publisher and timer."""
         self.cameras: Sequence[Camera] = ()
         self.state = 'unconfigured'
+        self.failure = ''  # of the last transition
+        self._stood = 0
         self.facts: Mapping[str, str] = {}  # of the node, while it is configured
         self.budget: Callable[[], str] = str
         self._node = node
@@ -41,19 +50,37 @@ class Diagnostics:
 
         :param state: of the node; cameras are judged only while it is active.
         """
-        self.state, self.cameras = state, cameras
+        self.state, self.cameras, self.failure = state, cameras, ''
         self._known.clear()
 
     def _on_timer(self) -> None:
         array = DiagnosticArray()
         array.header.stamp = self._node.get_clock().now().to_msg()
         name = self._node.get_fully_qualified_name()
-        array.status = [DiagnosticStatus(
-            level=DiagnosticStatus.OK, name=name, message=self.state,
-            values=_values(self._of_all()),
-        )]
+        array.status = [self._node_status(name)]
         array.status += [self._status(name, camera) for camera in self.cameras]
         self._publisher.publish(array)
+
+    def _node_status(self, name: str) -> DiagnosticStatus:
+        """Say how the node is: OK means that detections come where images do."""
+        level, message = DiagnosticStatus.OK, self.state
+        if self.failure:
+            level, message = DiagnosticStatus.ERROR, f'{self.state}: {self.failure}'
+        elif self.state != ACTIVE:
+            level, message = DiagnosticStatus.WARN, f'{self.state}: images are not detected in'
+        elif without_clock := self._without_clock():
+            level, message = DiagnosticStatus.WARN, without_clock
+        self._log_change('', Finding('clock' if message == NO_CLOCK else '', message))
+        return DiagnosticStatus(
+            level=level, name=name, message=message, values=_values(self._of_all())
+        )
+
+    def _without_clock(self) -> str:
+        """Say that nobody gives the simulated time, once there was time for it."""
+        simulated = self._node.get_parameter('use_sim_time').value
+        stands = simulated and not self._node.get_clock().now().nanoseconds
+        self._stood = self._stood + 1 if stands else 0
+        return NO_CLOCK if self._stood > CLOCK_PERIODS else ''
 
     def _of_all(self) -> dict[str, str]:
         """Say what holds for all cameras together."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
 from rcl_interfaces.srv import SetParameters, SetParametersAtomically
 from rclpy.node import Node
 
+from ..legible import legible, line
 from .throttle import Throttle
 
 
@@ -20,7 +22,7 @@ def guard_services(node: Node) -> None:
     """
     for service in node.services:
         guard = {
-            SetParameters: _one_by_one, SetParametersAtomically: _together,
+            ChangeState: _named, SetParameters: _one_by_one, SetParametersAtomically: _together,
         }.get(service.srv_type, _any)
         service.callback = guard(node, service.callback)
 
@@ -34,10 +36,21 @@ def _any(node: Node, callback: Callable[..., Any]) -> Callable[..., Any]:
         except Exception as error:
             more = throttle.due()
             if more is not None:
-                node.get_logger().error(f'a request cannot be answered: {_line(error)}{more}')
+                node.get_logger().error(f'a request cannot be answered: {_why(error)}{more}')
             return response
 
     return answer
+
+
+def _named(node: Node, callback: Callable[..., Any]) -> Callable[..., Any]:
+    """Change the state; rcl logs the name of a transition that there is not, as it is."""
+    answer = _any(node, callback)
+
+    def change(request: Any, response: Any) -> Any:
+        request.transition.label = legible(request.transition.label)
+        return answer(request, response)
+
+    return change
 
 
 def _one_by_one(_node: Node, callback: Callable[..., Any]) -> Callable[..., Any]:
@@ -65,9 +78,9 @@ def _together(_node: Node, callback: Callable[..., Any]) -> Callable[..., Any]:
     return answer
 
 
-def _line(error: Exception) -> str:
-    return ' '.join(str(error).split()) or type(error).__name__
+def _why(error: Exception) -> str:
+    return line(error) or type(error).__name__
 
 
 def _refusal(error: Exception) -> SetParametersResult:
-    return SetParametersResult(successful=False, reason=f'cannot be set: {_line(error)}')
+    return SetParametersResult(successful=False, reason=f'cannot be set: {_why(error)}')

@@ -9,13 +9,17 @@ import time
 
 import numpy as np
 
+from ..legible import line
 from ..types import Action, Decision, Reason
+from . import resets
 from .ages import Ages
 from .image_types import Offer, RAW
 from .mailbox import Counters
 
 WINDOW = 100
 DISCOVERY_S = 2.0
+# The slowest step that is no trouble yet.
+PATIENCE_S = 5.0
 HINT = (
     ' (if its publisher is running: see docs/node.md, troubleshooting)'
 )
@@ -57,7 +61,8 @@ class CameraHealth:
         self.ages = Ages()
         self._answers: deque[Answer] = deque(maxlen=WINDOW)
         self._lock = Lock()
-        self._last_seen_s = time.monotonic()
+        self._last_seen_s = self._last_answer_s = time.monotonic()
+        self._received_at_answer = 0
         self._reported_bad = 0
 
     def start(self, offer: Offer) -> None:
@@ -69,7 +74,8 @@ class CameraHealth:
         self.offer = offer
         self.incompatible_qos = ''
         self.ages.clear()
-        self._last_seen_s = time.monotonic()
+        self._last_seen_s = self._last_answer_s = time.monotonic()
+        self._received_at_answer = self.counters.received
         with self._lock:
             self._answers.clear()
 
@@ -87,12 +93,13 @@ class CameraHealth:
     def saw_error(self, error: Exception) -> None:
         """Note that an image could not be used."""
         self.counters.count('bad')
-        self.last_error = str(error)
+        self.last_error = line(error)
 
     def saw_answer(self, received_s: float, age_ms: float, decision: Decision) -> None:
         """Note that a frame was answered."""
         self.counters.count('processed')
-        now_s = time.monotonic()
+        now_s = self._last_answer_s = time.monotonic()
+        self._received_at_answer = self.counters.received
         with self._lock:
             self._answers.append(Answer(now_s, (now_s - received_s) * 1e3, age_ms, decision))
 
@@ -126,12 +133,16 @@ class CameraHealth:
             return Finding('silence', f'no images on {self.topic} for {silence_s:.1f} s{hint}')
         if stale := self.ages.trouble(max_age_s, is_simulated):
             return Finding('stamps', f'{self.topic}: {stale}')
+        if again := self._resets(publishers):
+            return Finding('resets', f'{self.topic}: {again}')
         if new_bad:
             return Finding(
                 'bad images', f'{new_bad} unusable images on {self.topic}: {self.last_error}'
             )
         if types:
             return Finding(f'types {self.offer.others}', types)
+        if unanswered := self._unanswered(timeout_s):
+            return Finding('no answers', f'{self.topic}: {unanswered}')
         return Finding('', f'{self.topic} is running')
 
     def shares(self) -> tuple[int, int]:
@@ -139,6 +150,23 @@ class CameraHealth:
         with self._lock:
             answers = list(self._answers)
         return sum(answer.decision.action == Action.READ for answer in answers), len(answers)
+
+    def _resets(self, publishers: int) -> str:
+        with self._lock:
+            decisions = [answer.decision for answer in self._answers]
+        return resets.trouble(decisions, publishers)
+
+    def _unanswered(self, timeout_s: float) -> str:
+        """Say that images come and none is answered; a step may take its time."""
+        waits_s = time.monotonic() - self._last_answer_s
+        received = self.counters.received - self._received_at_answer
+        if not received or waits_s <= max(timeout_s, PATIENCE_S):
+            return ''
+        return (
+            f'{received} images came in {waits_s:.1f} s and none was answered '
+            f'({self.counters.dropped} dropped, {self.counters.stale} stale, {self.counters.bad} '
+            'bad in all): the step takes long, or the device hangs; see docs/node.md'
+        )
 
     def figures(self) -> dict[str, str]:
         """Give counters and statistics as text, for diagnostics."""

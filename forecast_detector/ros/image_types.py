@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from sensor_msgs.msg import CompressedImage, Image
 
+from ..legible import legible
+
 RAW, COMPRESSED = 'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 KINDS: dict[str, type] = {RAW: Image, COMPRESSED: CompressedImage}
 
@@ -25,18 +27,22 @@ class Offer:
     others: tuple[str, ...] = ()
     is_heard: bool = True
 
+    @property
+    def _others(self) -> str:
+        return ', '.join(legible(kind) for kind in self.others[:4])
+
     def trouble(self, topic: str) -> str:
         """Say what is not heard and what to do; '' where all is."""
         if not self.others:
             return ''
         if not self.is_heard:
             return (
-                f'publishers on {topic} send {", ".join(self.others)}, which is no image; name a '
+                f'publishers on {topic} send {self._others}, which is no image; name a '
                 f'topic of {RAW} or {COMPRESSED} in image_topics'
             )
         return (
             f'publishers on {topic} send different types: {self.taken} is taken, '
-            f'{", ".join(self.others)} is not heard; publish them on topics of their own'
+            f'{self._others} is not heard; publish them on topics of their own'
         )
 
 

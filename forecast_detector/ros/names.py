@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from rclpy.node import Node
 
+from ..legible import legible
+
 
 def resolved(node: Node, parameter: str, topic: str) -> str:
     """
@@ -17,7 +19,7 @@ def resolved(node: Node, parameter: str, topic: str) -> str:
     except (RuntimeError, ValueError) as error:  # rcl's error, or rclpy's, by release
         why = ' '.join(str(error).partition(', at /')[0].split())
         raise ValueError(
-            f"{parameter}: '{topic}' is no name of a topic "
+            f"{parameter}: '{legible(topic, 320)}' is no name of a topic "
             f'({why.removeprefix("failed to resolve name: ")}); expected letters, digits, _ '
             'and / between them, such as /camera/image_raw'
         ) from error

@@ -11,9 +11,12 @@ from typing import Any
 from rclpy.node import Node
 from rclpy.parameter import Parameter as RosParameter
 
+from ..legible import legible
 from ..parameter import KINDS, MANY, Parameter, plain
 
 # Those of ROS itself. Some a node only has in later releases, or declares when it uses them.
+# Nobody means such a name, and comparing it takes time.
+LONG_NAME = 200
 OF_ROS = ('use_sim_time', 'start_type_description_service', 'qos_overrides')
 
 
@@ -58,7 +61,7 @@ def checked(parameter: Parameter, value: Any) -> Any:
 def _wrong_type(parameter: Parameter, default: Any, value: Any) -> str:
     """Say what a value is and what to write instead."""
     example = default if parameter.example is None else plain(parameter.example)
-    wanted, what = example, f'{json.dumps(value, default=str)} is {_kind(value)}'
+    wanted, what = example, f'{legible(json.dumps(value, default=str))} is {_kind(value)}'
     if value is None or value == []:
         what = 'the list is empty' if parameter.is_list else 'an empty list'
     else:
@@ -128,9 +131,10 @@ def unknown(given: Iterable[str], known: Iterable[str], node: str) -> list[str]:
     for name in given:
         if name in names or name.startswith('qos_overrides.'):
             continue
-        near = nearest(name, names)
+        near = nearest(name, names) if len(name) < LONG_NAME else ''
         advice = f'did you mean {near}?' if near else f'`ros2 param list {node}` lists them all'
-        lines.append(f'there is no parameter {name}: what is given for it is not used; {advice}')
+        lines.append(
+            f'there is no parameter {legible(name)}: what is given for it is not used; {advice}')
     return lines
 
 

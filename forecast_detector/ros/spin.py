@@ -15,8 +15,10 @@ from rclpy.logging import get_logger
 from rclpy.node import Node
 
 from ..ends import signalled, work
+from ..legible import line
 from .arguments import init, warn_of_unused_files
 from .guard import guard_services
+from .stderr import Filter
 from .throttle import Throttle
 
 
@@ -67,6 +69,11 @@ def spin(
     """
     arguments = sys.argv if args is None else args
     work(patience_s)
+    with Filter():
+        return _spin(create, arguments, lasts)
+
+
+def _spin(create: Callable[[], Closable], arguments: Sequence[str], lasts: bool) -> int:
     try:
         try:
             init(arguments)
@@ -130,5 +137,5 @@ def _spin_on(node: Node) -> None:
 
 
 def _fatal(error: Exception) -> int:
-    get_logger('forecast_detector').fatal(str(error))
+    get_logger('forecast_detector').fatal(line(error))
     return 1

@@ -43,7 +43,7 @@ def test_descriptors_say_what_the_fields_say() -> None:
     (reach,) = p.floating_point_range
     assert (reach.from_value, reach.to_value, p.read_only) == (0.0, 1.0, False)
     (reach,) = every.integer_range
-    assert (reach.from_value, reach.to_value) == (1, 2**31 - 1)
+    assert (reach.from_value, reach.to_value) == (1, 1_000_000)
     assert policy.additional_constraints == (
         'one of scheduler, read, alternate, flow, scheduled_flow')
     assert weights.description.endswith('when the node is configured.') and not weights.read_only

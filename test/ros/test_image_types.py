@@ -93,13 +93,13 @@ def test_no_image_is_named_and_a_camera_that_comes_later_is_heard(
         with elsewhere(kind, CLOUD):
             status = watched.wait_for_status(CLOUD, name, 'no image', 'in image_topics')
             assert status.level == DiagnosticStatus.WARN
-            assert watched.warnings(CLOUD, name) == 1
+            wait_until(lambda name=name: watched.warnings(CLOUD, name) == 1, 'one warning')
     for kind in (CompressedImage, Image):  # started again with the other type
         with elsewhere(kind, CLOUD) as publisher:
             camera = Camera(graph, CLOUD, kind=kind, publisher=publisher)
             camera.wait_for_detector()
             camera.ask()
-    assert watched.warnings(CLOUD, 'subscribed to that') == 2
+    wait_until(lambda: watched.warnings(CLOUD, 'subscribed to that') == 2, 'two warnings')
 
 
 def test_what_is_sent_beside_the_images_is_named(
