@@ -119,7 +119,7 @@ def test_detect_reads_bags_and_passes_over_frames_that_cannot_be_used(
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (['detect', '/nowhere.mp4', '--weights', 'W'], 'no such video or bag'),
+        (['detect', '/nowhere.mp4', '--weights', 'W'], 'no such video, folder or bag'),
         (['detect', 'V', '--weights', '/nowhere'], 'no file'),
         (['detect', 'V', '--weights', 'W', '--device', 'cuda:99'], 'CUDA devices'),
         (['info', 'V'], 'not a readable .safetensors'),

@@ -223,3 +223,25 @@ def test_missing_things_are_named(root, content):
     (root / 'annotations' / 'val.json').write_text('{"images": [')
     with pytest.raises(ValueError, match='not valid JSON'):
         load_coco_vid(root, 'val')
+
+
+def test_still_images_are_clips_of_one_frame_each(root, content, caplog):
+    content['images'] = content['images'][-2:]
+    del content['videos'], content['annotations'][:5]
+    for image in content['images']:
+        del image['video_id'], image['frame_id']
+    save(root, content)
+    dataset = load_coco_vid(root, 'val')
+    assert [(clip.name, len(clip), clip.image_id(0)) for clip in dataset.clips] == [
+        ('0', 1, 200), ('1', 1, 201)]
+    assert [int(clip.read(0)[0, 0, 0]) for clip in dataset.clips] == [100, 101]
+    assert dataset.clips[1].truth(0).boxes.tolist() == [[1, 2, 4, 6]]
+    said = caplog.messages[0]
+    assert "no 'videos': its 2 images are read as clips of one frame each" in said
+
+
+def test_images_of_videos_that_are_not_listed_are_no_stills(root, content):
+    del content['videos']
+    save(root, content)
+    with pytest.raises(ValueError, match="images name videos, but there is no list 'videos'"):
+        load_coco_vid(root, 'val')

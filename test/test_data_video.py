@@ -11,7 +11,7 @@ import cv2
 from matroska import jpegs, matroska
 import numpy as np
 import pytest
-from video_samples import QUARTER, turn, write_video
+from video_samples import GREYS, QUARTER, turn, write_video
 
 from forecast_detector.cli.detect import open_clip
 from forecast_detector.cli.main import main
@@ -334,6 +334,27 @@ def test_a_picture_is_a_clip_of_one_frame(tmp_path):
         clip = open_clip(str(path), None)
         assert len(clip) == 1 and abs(int(clip.read(0)[0, 0, 0]) - 100) < 3
         assert not clip.truth(0).annotated
+
+
+def test_pictures_of_a_folder_are_the_frames_of_one_camera(tmp_path, capsys):
+    folder = tmp_path / 'shots'
+    folder.mkdir()
+    for k in (2, 0, 1, 3):
+        cv2.imwrite(str(folder / f'{k:03}.png'), np.full((48, 64, 3), GREYS[k], np.uint8))
+    (folder / '001.png').write_text('no picture')
+    (folder / 'notes.txt').write_text('')
+    clip = open_clip(str(folder), None)
+    assert [grey(clip.read(k)) for k in (0, 2, 3)] == [0, 2, 3]
+    assert main(['detect', str(folder), '--weights', 'synthetic', '--p', '1', '--json', '-']) == 0
+    said = capsys.readouterr()
+    found = json.loads(said.out)
+    assert [row['index'] for row in found['frames']] == [0, 2, 3] and found['skipped'] == 1
+    assert '001.png' in said.err and 'passed over' in said.err
+    assert {row['reason'] for row in found['frames'][1:]} == {'SCHEDULER'}  # one stream
+    assert main(['detect', str(folder), '--topic', '/a']) == 2
+    with pytest.raises((ValueError, OSError), match='an empty folder'):
+        (tmp_path / 'nothing').mkdir()
+        open_clip(str(tmp_path / 'nothing'), None)
 
 
 @pytest.mark.parametrize('data', [b'no picture', b'GIF89a' + bytes(50),

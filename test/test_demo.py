@@ -20,8 +20,9 @@ from forecast_detector.cli.demo import Demo
 from forecast_detector.cli.live_line import LiveLine
 from forecast_detector.demo import agreement, processes
 from forecast_detector.demo.agreement import agreement50
+from forecast_detector.demo.counts import counts_of
 from forecast_detector.demo.processes import Children, parameter_arguments
-from forecast_detector.demo.show import check_answered, live_line
+from forecast_detector.demo.show import check_answered, KEPT_ANSWERS, live_line, Show
 from forecast_detector.demo.source import Source
 from forecast_detector.demo.summary import summarise, table
 from forecast_detector.records.codec import to_plain
@@ -53,6 +54,25 @@ def test_summary_counts_and_measures() -> None:
     assert summary.latency_ms.read == DemoTimes(40.0, 40.0)
     assert summary.latency_ms.forecast == DemoTimes(20.0, 29.0)
     assert 'mAP@0.5' in table(summary, numbers)
+
+
+def test_all_answers_count_of_which_the_last_are_kept() -> None:
+    found = [*BOX, 0.9, 'disk']
+    answers = [answer(k % 3 > 0, 10.0 + k, [found] * (k % 2), None) for k in range(9)]
+    whole = {'images': 10, 'answers': answers, 'shown_score': 0.3}
+    last = {**whole, 'answers': answers[-2:], 'counts': vars(counts_of(answers, 0.3))}
+    one, two = (summarise(numbers, 'camera', 'coco', 0.5) for numbers in (whole, last))
+    assert (two.read, two.forecast, two.dropped) == (3, 6, 1)
+    assert (one.read, one.forecast, one.dropped) == (3, 6, 1)
+    assert two.latency_ms.forecast == DemoTimes(17.5, 17.95)
+    assert '4 with a score of at least' in table(two, last)
+
+
+def test_a_camera_keeps_no_more_answers_than_it_may() -> None:
+    for ends, kept in ((True, 0), (False, KEPT_ANSWERS)):
+        source = Source('camera', '/dev/video0', 30.0, ends=ends)
+        show = Show(source, Path('w'), Path('out'), 0.5, 30.0)
+        assert show.recorder()['kept_answers'] == kept
 
 
 def test_without_truth_there_is_no_map50() -> None:

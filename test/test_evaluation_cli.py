@@ -7,9 +7,11 @@ import subprocess
 import sys
 
 from evaluation_runs import box, LENGTH, run, write_moving
+import numpy as np
 import pytest
 import torch
 
+from forecast_detector.boxes import iou, xywh_to_xyxy
 from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.cli.command import parse
 from forecast_detector.cli.evaluate import Evaluate
@@ -154,6 +156,28 @@ def test_a_trace_tells_what_was_decided_at_each_frame_and_why(root, weights):
     args = ['--dataset', 'coco_vid', '--root', str(root), '--weights', str(weights), '--trace']
     with pytest.raises(ValueError, match='give --json, too'):
         parse(Evaluate, args).run()
+
+
+def most_overlap(rows):
+    """Find how much two boxes of a class in the first frame overlap at most."""
+    first = [row for row in rows if row['image_id'] == rows[0]['image_id']]
+    boxes = xywh_to_xyxy(np.array([row['bbox'] for row in first], np.float32))
+    labels = np.array([row['category_id'] for row in first])
+    overlap = iou(boxes, boxes) * (labels[:, None] == labels)
+    return np.triu(overlap, 1).max()
+
+
+@pytest.mark.parametrize('policy', ['read', 'hold'])
+def test_overlap_from_which_boxes_are_dropped_is_the_users(root, weights, policy, tmp_path):
+    most = []
+    for overlap in (0.1, 0.9):
+        result = run(root, '--weights', weights, '--device', 'cpu', '--policy', policy,
+                     '--nms-iou', overlap, '--dump', tmp_path / 'dump.json')[1]
+        assert result['provenance']['nms_iou'] == overlap
+        most.append(most_overlap(json.loads((tmp_path / 'dump.json').read_text())))
+    assert most[0] < 0.2 < 0.4 < most[1]
+    with pytest.raises(ValueError, match='--nms-iou: needs weights to run'):
+        run(root, '--from', tmp_path / 'dump.json', '--nms-iou', 0.5)
 
 
 def test_a_comparison_tells_the_difference_and_its_interval(root, capsys):

@@ -1,5 +1,7 @@
 """
-Detect in a video file or a bag (rosbag2, MCAP or SQLite), without ROS.
+Detect in a video file, a folder of pictures or a bag (rosbag2, MCAP or SQLite), without ROS.
+
+The pictures of a folder are the frames of one camera, in the order of their names, 30 a second.
 
 Writes an annotated video, forecast frames framed in red, and the detections as JSON. Without
 --video and --json both go to out/detect, named after the source.
@@ -26,14 +28,14 @@ if TYPE_CHECKING:
     from ..records.detect import DetectedFrame
 
 STREAM = 'detect'
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.ppm', '.pgm')
 
 
 @dataclass(frozen=True, kw_only=True)
 class Detect(JsonOptions, DetectorOptions, PolicyOptions):
     """Options of ``detect``."""
 
-    source: str = option('video or image file, or folder or file of a bag', flags=())
+    source: str = option(
+        'video or image file, folder of pictures, or folder or file of a bag', flags=())
     weights: str = option('file or shipped name', 'coco')
     topic: str | None = option('image topic of the bag; default: the only one', None)
     score_threshold: float = stream_option('score_threshold')
@@ -79,16 +81,17 @@ class Detect(JsonOptions, DetectorOptions, PolicyOptions):
 
 def open_clip(source: str, topic: str | None) -> Clip:
     """
-    Open a video file, an image file or a bag.
+    Open a video file, an image file, a folder of pictures or a bag.
 
-    :raises FileNotFoundError: if there is neither.
+    :raises FileNotFoundError: if there is none of them.
     :raises OptionError: for a topic of a video.
     """
     import cv2
 
-    from ..bags.finding import is_bag
+    from ..bags.finding import is_bag, is_bag_folder
     from ..data.base import Truth
     from ..data.frames import PackedTruth
+    from ..data.plain import PICTURE_SUFFIXES, pictures_of
     from ..data.rosbag import RosbagClip
     from ..data.video import VideoClip
     from ..data.voc_video import ImageFilesClip
@@ -96,12 +99,15 @@ def open_clip(source: str, topic: str | None) -> Clip:
 
     path = Path(source)
     if not path.exists():
-        raise FileNotFoundError(f'{source}: no such video or bag')
-    if is_bag(path):
+        raise FileNotFoundError(f'{source}: no such video, folder or bag')
+    pictures = pictures_of(path) if path.is_dir() and not is_bag_folder(path) else None
+    if pictures is None and is_bag(path):
         return RosbagClip(path, topic)
     if topic is not None:
-        raise options.OptionError(f'{source}: a video has no topics; --topic is for bags')
-    is_picture = path.suffix.lower() in IMAGE_SUFFIXES
+        raise options.OptionError(f'{source}: it has no topics; --topic is for bags')
+    if pictures is not None:
+        return pictures
+    is_picture = path.suffix.lower() in PICTURE_SUFFIXES
     if not (is_picture and cv2.haveImageReader(str(path))):
         try:
             return VideoClip(path)

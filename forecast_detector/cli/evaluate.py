@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 # What asks for something that scoring a file again cannot give.
 RUN_OPTIONS = (
     'policy', 'p', 'read_every', 'max_consecutive_forecasts', 'no_accumulate',
-    'no_commit', 'sap', 'latency', 'anticipate',
+    'no_commit', 'nms_iou', 'sap', 'latency', 'anticipate',
     'reference', 'dump', 'trace', 'workers', 'ray', 'input_size', 'resize', 'device',
 )
 OPTIONS = {'accumulate': 'no_accumulate', 'commit_on_forecast': 'no_commit'}
@@ -84,6 +84,7 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
     p: float = stream_option('p')
     read_every: int = stream_option(
         'read_every', 'frames a READ, for all but scheduled ones and read', metavar='K')
+    nms_iou: float = stream_option('nms_iou')
     sap: bool = option(
         'simulate streaming average precision, too: a second pass, in which steps take their '
         'time and frames are missed', False)
@@ -132,6 +133,10 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
             print(evaluation_table(result))
         return skipped.status
 
+    def changes(self) -> dict[str, Any]:
+        """Give the settings of a stream that are asked for."""
+        return {**super().changes(), 'nms_iou': self.nms_iou}
+
     def settings(self) -> dict[str, Any]:
         """Say which decisions are asked for; null where the policy takes none."""
         return decisions(self.policy, self.p, self.read_every, self.changes())
@@ -150,6 +155,7 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
         if self.policy == 'oracle':
             self.refuse(['sap'], 'the oracle knows the truth before it acts')
             self.refuse(('workers', 'ray'), 'the oracle weighs all frames together')
+            self.refuse(['nms_iou'], 'the oracle takes none')
         if self.ray is not None:
             from ..evaluation.many import require_ray
             require_ray()

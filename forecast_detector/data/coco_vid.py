@@ -154,6 +154,24 @@ def _frames_by_video(
     return [(videos[i], [table[k] for k in sorted(table)]) for i, table in frames.items()]
 
 
+def _make_stills(content: dict[str, list[Entry]], path: Path) -> None:
+    """
+    Make every image of a file without videos a video of one frame.
+
+    :raises ValueError: if images name videos; those are missing then.
+    """
+    images = content['images']
+    if any(image.get('video_id') is not None for image in images):
+        raise ValueError(f"{path}: its images name videos, but there is no list 'videos'; add it")
+    content['videos'] = []
+    for number, image in enumerate(images):
+        name = str(value_of(image, 'file_name', 'image', path))
+        content['videos'].append({'id': number, 'name': Path(name).stem})
+        image.update(video_id=number, frame_id=0)
+    _logger.warning("%s: it has no 'videos': its %d images are read as clips of one frame each, "
+                    'so forecasts play no part', path, len(images))
+
+
 def _stamps(images: list[Entry], path: Path) -> list[int] | None:
     """Read the frames' ``stamp_ns``, which bags turned into CocoVID carry; all or none."""
     if any(image.get('stamp_ns') is None for image in images):
@@ -200,7 +218,8 @@ def load_coco_vid(
     part of CocoVID, readers that do not know it pass over it) was never annotated. So is
     ``"stamp_ns"``, the time of an image, which follows from ``frame_id`` and ``fps`` otherwise.
 
-    Videos of one name get their ids behind it, so that every clip has its own.
+    Videos of one name get their ids behind it, so that every clip has its own. A COCO file of
+    still images, without ``videos``, is read as clips of one frame each.
 
     :param labels: the weights' class names, to number the categories by; without them the
         categories are numbered by rising id.
@@ -211,7 +230,9 @@ def load_coco_vid(
     """
     root = Path(root)
     path = root / 'annotations' / f'{split}.json'
-    content = read_annotations(path)
+    content = read_annotations(path, ('categories', 'images', 'annotations'))
+    if 'videos' not in content:
+        _make_stills(content, path)
     in_force, label_of = number_categories(content, path, labels)
     truths = ImageTruths(content, path, label_of)
     clips = []

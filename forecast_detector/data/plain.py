@@ -81,6 +81,12 @@ def _sources(root: Path) -> list[tuple[Path, list[Path]]]:
     return found + [(folder, files) for folder in folders if (files := _files(folder))]
 
 
+def pictures_of(folder: Path) -> Clip | None:
+    """Take the pictures of a folder, by name, for the frames of a clip; None without any."""
+    files = _files(folder)
+    return _pictures(folder, files, 0) if files else None
+
+
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
 

@@ -83,7 +83,8 @@ class ClipView(Clip):
 def in_whole(clip: Clip, index: int) -> tuple[Clip, int]:
     """Find the whole clip that a frame of a view is of, and its number there."""
     while isinstance(clip, ClipView):
-        clip, index = clip.clip, clip.frames[index]
+        index = clip.frames[index]
+        clip = clip.clip
     return clip, index
 
 

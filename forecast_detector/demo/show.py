@@ -20,6 +20,8 @@ POLL_S = 0.2
 # Weak detections count in average precision; only those with SHOWN_SCORE are drawn.
 SCORE_THRESHOLD = 0.05
 SHOWN_SCORE = 0.3
+# Of a camera, which may play for days, the last answers are kept; of what ends, all.
+KEPT_ANSWERS = 3000
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class Show:
             'out': str(self.out.resolve()),
             'fps': float(self.fps),
             'shown_score': SHOWN_SCORE,
+            'kept_answers': 0 if self.source.ends else KEPT_ANSWERS,
         }
 
 

@@ -12,7 +12,8 @@ import numpy as np
 from ..data.base import Truth
 from ..records.detect import DemoStepTimes, DemoSummary, DemoTimes
 from ..scoring.metrics import evaluate, ScoredClip
-from ..types import Action, Detections, Reason
+from ..types import Action, Detections
+from .counts import Counts, counts_of
 
 
 def read_numbers(path: Path) -> dict[str, Any]:
@@ -20,10 +21,18 @@ def read_numbers(path: Path) -> dict[str, Any]:
     Read what the recorder wrote.
 
     :returns: ``images`` (count), ``answers`` (one a decision: ``action``, ``reason``,
-        ``inference_ms``, ``objects``, ``truth``); an object is [x1, y1, x2, y2, score, class].
+        ``inference_ms``, ``objects``, ``truth``; of a camera the last ones), ``counts`` (of all
+        answers, see :class:`~.counts.Counts`); an object is [x1, y1, x2, y2, score, class].
     """
     numbers: dict[str, Any] = json.loads(path.read_text())
     return numbers
+
+
+def counted(numbers: Mapping[str, Any]) -> Counts:
+    """Give the counts of all answers."""
+    if 'counts' in numbers:
+        return Counts(**numbers['counts'])
+    return counts_of(numbers['answers'], numbers['shown_score'])
 
 
 def as_detections(objects: Sequence[Sequence[Any]], labels: Sequence[str]) -> Detections:
@@ -80,11 +89,11 @@ def summarise(
     :param agreement50: see :func:`~.agreement.agreement50`; None where it was not computed.
     """
     answers = numbers['answers']
-    read = sum(a['action'] == Action.READ for a in answers)
+    counts = counted(numbers)
     precision = map50(answers)
     return DemoSummary(
-        source, weights, p, numbers['images'], read, len(answers) - read,
-        numbers['images'] - len(answers),
+        source, weights, p, numbers['images'], counts.read, counts.forecast,
+        numbers['images'] - counts.answers,
         None if precision is None else round(precision, 4),
         None if agreement50 is None else round(agreement50, 4),
         DemoStepTimes(latencies(answers, Action.READ), latencies(answers, Action.FORECAST)),
@@ -93,7 +102,7 @@ def summarise(
 
 def table(summary: DemoSummary, numbers: Mapping[str, Any]) -> str:
     """Lay the summary out for people."""
-    answers = numbers['answers']
+    counts = counted(numbers)
     rows = [
         ('source', summary.source),
         ('weights, p', f'{summary.weights}, {summary.p:g}'),
@@ -105,15 +114,14 @@ def table(summary: DemoSummary, numbers: Mapping[str, Any]) -> str:
     ):
         text = f'{count}'
         if count:
-            share = count / max(1, len(answers))
-            text += f' ({share:.0%}), {times.p50:.1f} ms median, {times.p95:.1f} ms p95'
+            share = count / max(1, counts.answers)
+            text += f' ({share:.0%})'
+        if times.p50 is not None:
+            text += f', {times.p50:.1f} ms median, {times.p95:.1f} ms p95'
         rows.append((name, text))
-    resets = sum(a['reason'] == Reason.RESET for a in answers)
-    objects = sum(o[4] >= numbers['shown_score'] for a in answers for o in a['objects'])
-    rows.append(('resets', str(resets)))
-    rows.append(
-        ('objects boxed', f'{objects} with a score of at least {numbers["shown_score"]:g}')
-    )
+    rows.append(('resets', str(counts.resets)))
+    rows.append(('objects boxed',
+                 f'{counts.objects} with a score of at least {numbers["shown_score"]:g}'))
     if summary.map50 is not None:
         rows.append(('mAP@0.5', f'{summary.map50:.3f} of the answered frames'))
     if summary.agreement50 is not None:

@@ -73,6 +73,11 @@ def rows(tree: T, index: Sequence[int]) -> T:
 
 def split(tree: T) -> list[T]:
     """Take rows apart, each a batch of one; views of the whole."""
+    # Copies would cost about two hundredths of a step on a CPU (coco, 8 streams), for nothing as
+    # long as streams are stepped together: the batch is what they remember. A stream that pauses
+    # keeps its whole last batch. At worst N streams stop one after the other and keep N / 2 times
+    # as much as they need: 8 of coco 70 MB instead of 16, but 100 of them 10 GB. Whoever has that
+    # many forgets those that have ended (StreamingDetector.forget).
     return [
         tree_map(lambda tensor, row=row: tensor[row:row + 1], tree)  # type: ignore[misc]
         for row in range(count(tree))

@@ -174,7 +174,10 @@ class Worker:
         """
         self.job = job
         self.runner = job.runner()
-        self.reader = replace(job, policy='read', changes={}).runner() if job.passes > 1 else None
+        # A reference hangs on which boxes are kept, not on what is decided.
+        kept = {name: value for name, value in job.changes.items() if name == 'nms_iou'}
+        reading = replace(job, policy='read', changes=kept)
+        self.reader = reading.runner() if job.passes > 1 else None
         self.streamer = job.runner(job.anticipates) if job.streams else None
 
     def __call__(self, source: PendingClip, done: Done = ignore) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 import json
@@ -24,6 +25,7 @@ from ..bags import BagWriter
 from ..bags.messages import default_typestore, stamp_to_ns
 from ..bags.parsing import decision_of, detections_of, objects_of
 from ..bags.reader import frame_from_message
+from ..demo.counts import Counts
 from ..parameter import parameter
 from ..ros import parameters
 from ..ros.names import resolved
@@ -50,6 +52,10 @@ class RecorderConfig:
     )
     fps: float = parameter(15.0, 'Frames a second of the video.', least=0)
     shown_score: float = parameter(0.3, 'Boxes with a lower score are not drawn.', least=0, most=1)
+    kept_answers: int = parameter(
+        0, 'So many answers, the last ones, stand in numbers.json; 0 keeps all, in memory, too.',
+        least=0,
+    )
 
 
 class RecorderNode(Node):
@@ -71,7 +77,8 @@ class RecorderNode(Node):
         self._joiner = Joiner()
         self._labels: list[str] = []
         self._images = 0
-        self._answers: list[dict[str, Any]] = []
+        self._counts = Counts()
+        self._answers: deque[dict[str, Any]] = deque(maxlen=config.kept_answers or None)
         self._truth: dict[int, Any] = {}
         self._listen('detections', Detection2DArray)
         self._listen('decision', ForecastDecision)
@@ -90,7 +97,8 @@ class RecorderNode(Node):
         numbers = {
             'images': self._images,
             'shown_score': self._shown_score,
-            'answers': self._answers,
+            'counts': vars(self._counts),
+            'answers': list(self._answers),
         }
         write_json(self._out / 'numbers.json', numbers)
 
@@ -128,6 +136,7 @@ class RecorderNode(Node):
         answered = self._joiner.add(stamp_ns, name, message)
         if answered:
             self._answers.append(numbers_of(answered))
+            self._counts.add(self._answers[-1], self._shown_score)
             self._draw(answered)
 
     def _draw(self, answered: Answered) -> None:
@@ -144,13 +153,12 @@ class RecorderNode(Node):
     @ending_on_errors()
     def _write_live(self) -> None:
         """Tell how it goes, for whoever watches."""
-        live: dict[str, Any] = {'images': self._images, 'answers': len(self._answers)}
+        live: dict[str, Any] = {'images': self._images, 'answers': self._counts.answers}
         if self._answers:
             last = self._answers[-1]
-            read = sum(a['action'] == Action.READ for a in self._answers)
             live |= {
-                'read': read,
-                'forecast': len(self._answers) - read,
+                'read': self._counts.read,
+                'forecast': self._counts.forecast,
                 'action': Action(last['action']).name,
                 'inference_ms': last['inference_ms'],
                 'objects': sum(o[4] >= self._shown_score for o in last['objects']),

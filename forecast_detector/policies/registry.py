@@ -66,7 +66,7 @@ def make_runner(
     if entry.carrier and policy not in LIVE:
         decides = (
             evaluation_config(Policy.SCHEDULER, p, **changes) if entry.takes_p
-            else evaluation_config(Policy.READ)
+            else evaluation_config(Policy.READ, **changes)
         )
         return carry_boxes(policy, DetectorRunner(detector, decides), read_every, anticipates)
     if policy == 'copy':
