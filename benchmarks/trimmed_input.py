@@ -1,0 +1,104 @@
+"""
+What an input of the images' own shape saves, and what it changes.
+
+    .venv/bin/python benchmarks/trimmed_input.py coco coco_vid ROOT [--split val] [--stride 6]
+
+YOLOX lays an image into the top left of a square and fills the rest with grey. Here images
+are read in the square, and without the rows and columns of grey: agreement with the square (AP at
+an IoU of one half, all classes pooled, against what that finds at a score of 0.4 or more), and the
+time of a READ, frame by frame in turn.
+"""
+
+import argparse
+import math
+import statistics
+
+import numpy as np
+
+from forecast_detector.boxes import Geometry
+from forecast_detector.checkpoint import load_checkpoint
+from forecast_detector.data.base import Clip, Truth
+from forecast_detector.data.registry import open_dataset, Place
+from forecast_detector.engine import StreamingDetector
+from forecast_detector.evaluation.reference import as_truths
+from forecast_detector.policies.detector import DetectorRunner, evaluation_config
+from forecast_detector.policies.step import Step
+from forecast_detector.scoring.average_precision import average_precision
+from forecast_detector.scoring.matching import match_frame, Rule
+from forecast_detector.types import Policy
+
+GRID = 32
+SCORE = 0.4
+
+
+def trimmed(laid_size: tuple[int, int]) -> tuple[int, int]:
+    """Give (height, width) of the smallest input that holds a laid image of (width, height)."""
+    width, height = laid_size
+    return GRID * math.ceil(height / GRID), GRID * math.ceil(width / GRID)
+
+
+def read_both(clip: Clip, runners: tuple[DetectorRunner, DetectorRunner]) -> list[list[Step]]:
+    """Read every frame one way, then the other; returns the steps of each."""
+    steps: list[list[Step]] = [[], []]
+    for runner in runners:
+        runner.start(clip)
+    for index in clip.walk():
+        for runner, own in zip(runners, steps):
+            own.append(runner.step(clip.frame(index)))
+    clip.release()
+    return steps
+
+
+def matched(steps: list[Step], truths: list[Truth]) -> list[tuple[float, bool]]:
+    """Give score and success of each detection."""
+    return [
+        (float(score), bool(found >= 0)) for step, truth in zip(steps, truths)
+        for score, found in zip(
+            step.detections.scores, match_frame(step.detections, truth, Rule.PLAIN)[0])
+    ]
+
+
+def agreement(matches: list[tuple[float, bool]], objects: int) -> float:
+    """Give the average precision of detections, all classes pooled."""
+    hits = np.array([found for _, found in sorted(matches, key=lambda one: -one[0])], float)
+    return float(average_precision(hits, 1 - hits, objects))
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('weights')
+    parser.add_argument('dataset')
+    parser.add_argument('root', nargs='?')
+    parser.add_argument('--split')
+    parser.add_argument('--stride', type=int, default=1)
+    options = parser.parse_args()
+    checkpoint = load_checkpoint(options.weights)
+    config, square = evaluation_config(Policy.READ), checkpoint.config.input_size
+    place = Place(options.root, options.split, labels=checkpoint.config.labels)
+    all_matches: list[tuple[float, bool]] = []
+    all_objects, all_ratios = 0, []
+    print(f'{"clip":24}{"input":>10}{"objects":>9}{"agreement":>11}{"time":>8}')
+    for clip in open_dataset(options.dataset, place, options.stride).clips:
+        height, width = clip.frame(0).load().shape[:2]
+        fitted = Geometry.fit((width, height), square, checkpoint.config.resize).laid_size
+        runners = tuple(
+            DetectorRunner(StreamingDetector(checkpoint, config, 'cpu', size), config)
+            for size in (square, trimmed(fitted))
+        )
+        whole, trim = read_both(clip, runners)  # type: ignore[arg-type]
+        truths = as_truths([step.detections for step in whole], SCORE)
+        matches, objects = matched(trim, truths), sum(map(len, truths))
+        ratios = [b.latency_ms / a.latency_ms for a, b in zip(whole[1:], trim[1:])]
+        size = '{}x{}'.format(*trimmed(fitted))
+        share = f'{agreement(matches, objects):11.4f}' if objects else f'{"-":>11}'
+        print(f'{clip.name[-24:]:24}{size:>10}{objects:9}{share}{statistics.median(ratios):8.2f}')
+        all_matches += matches
+        all_objects += objects
+        all_ratios += ratios
+    print(f'{"all":24}{"":10}{all_objects:9}{agreement(all_matches, all_objects):11.4f}'
+          f'{statistics.median(all_ratios):8.2f}')
+
+
+if __name__ == '__main__':
+    main()
