@@ -67,6 +67,11 @@ class Camera:
             )
         ]
 
+    @property
+    def result_topics(self) -> list[str]:
+        """Where detections and decisions go, as remapped."""
+        return [str(publisher.topic_name) for publisher in self._publishers]
+
     def open(self) -> None:
         """Subscribe to the images."""
         self.health.start(self._expected)

@@ -191,8 +191,8 @@ class DetectorNode(LifecycleNode):
         self._pipeline.start()
         self._diagnostics.watch('active', list(self._pipeline.cameras.values()))
         for camera in self._pipeline.cameras.values():
-            topics = camera.topics
-            self.get_logger().info(f'{topics.image} -> {topics.detections}, {topics.decision}')
+            results = ', '.join(camera.result_topics)
+            self.get_logger().info(f'{camera.topics.image} -> {results}')
         return TransitionCallbackReturn.SUCCESS
 
     def _deactivate(self, _state: LifecycleState) -> TransitionCallbackReturn:
