@@ -26,6 +26,7 @@ from .model.families import (
 )
 from .types import WeightsError
 from .weights_file import check_digest, DIGEST_KEY, Header, read_header, seal
+from .writing import not_written
 
 _logger = logging.getLogger(__name__)
 CONFIG_KEY = 'forecast_detector.config'
@@ -72,6 +73,7 @@ def save_checkpoint(
     :param info: provenance to keep with the weights, text by key.
     :param half: whether convolutions are kept in half precision; norms and biases never are.
     :raises ValueError: for provenance that is not text.
+    :raises OSError: names the file, if it cannot be written.
     """
     check_info(info or {})
     tensors = {
@@ -83,11 +85,14 @@ def save_checkpoint(
     }
     metadata = {CONFIG_KEY: json.dumps(config_to_dict(network.config)), **(info or {})}
     path = Path(path)
-    with tempfile.TemporaryDirectory(prefix=f'.{path.name}.', dir=path.parent) as folder:
-        plain, sealed = Path(folder) / 'plain', Path(folder) / 'sealed'
-        save_file(tensors, str(plain), metadata)
-        seal(plain, sealed)
-        sealed.replace(path)
+    try:
+        with tempfile.TemporaryDirectory(prefix=f'.{path.name}.', dir=path.parent) as folder:
+            plain, sealed = Path(folder) / 'plain', Path(folder) / 'sealed'
+            save_file(tensors, str(plain), metadata)
+            seal(plain, sealed)
+            sealed.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise not_written(path, error) from error
 
 
 def check_info(info: Mapping[str, object]) -> None:

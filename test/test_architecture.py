@@ -30,13 +30,14 @@ ALLOWED = {
     'threads': set(),
     'topics': {'legible'},
     # Results: what stands in the JSON of a measurement.
-    'records': set(),
+    'records': {'writing'},
     # The core.
     'preprocess': {'boxes'},
     'postprocess': {'boxes', 'types'},
     'model': {'config', 'flow', 'preprocess', 'settings'},
+    'writing': set(),
     'weights_file': {'limits', 'types'},
-    'checkpoint': {'model', 'shipped', 'types', 'weights_file'},
+    'checkpoint': {'model', 'shipped', 'types', 'weights_file', 'writing'},
     'importing': {'model', 'types'},
     'engine': {
         'boxes', 'carrying', 'checkpoint', 'config', 'device', 'legible', 'model', 'postprocess',
@@ -44,7 +45,7 @@ ALLOWED = {
     },
     # Frames from elsewhere.
     'images': {'legible', 'limits', 'types'},
-    'bags': {'images', 'limits', 'types'},
+    'bags': {'images', 'limits', 'types', 'writing'},
     'data': {'bags', 'boxes', 'images', 'limits', 'types'},
     # Loops over the engine.
     'scoring': {'boxes', 'data', 'records', 'types'},
@@ -70,6 +71,7 @@ ALLOWED = {
     'replay': {
         'bags', 'config', 'data', 'demo', 'engine', 'evaluation', 'node', 'parameter', 'policies',
         'records', 'scoring', 'topics', 'types',
+        'writing',
     },
     'report': {'policies', 'records'},
     'annotate': {'data', 'types'},
@@ -83,7 +85,7 @@ ALLOWED = {
     },
     'graph': {
         'annotate', 'bags', 'data', 'demo', 'images', 'msg', 'parameter', 'replay', 'ros',
-        'topics', 'types',
+        'topics', 'types', 'writing',
     },
     # Above all: nothing imports these.
     'executables': {'ends'},
@@ -91,7 +93,7 @@ ALLOWED = {
         'adaptation', 'annotate', 'bags', 'checkpoint', 'config', 'data', 'demo', 'device',
         'diagnosis', 'ends', 'engine', 'evaluation', 'importing', 'legible', 'limits', 'memory',
         'node', 'parameter', 'policies', 'records', 'replay', 'report', 'scoring', 'shipped',
-        'topics', 'training', 'types',
+        'topics', 'training', 'types', 'writing',
     },
     '__main__': {'executables'},
     '__init__': {'checkpoint', 'config', 'engine', 'threads', 'types'},

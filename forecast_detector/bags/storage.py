@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+import sqlite3
 import time
 from typing import TYPE_CHECKING
 
@@ -73,6 +75,11 @@ class McapStorage:
         self._mcap.finish()
         self._file.close()
 
+    def abandon(self) -> None:
+        """Let go of the file as it is."""
+        with suppress(OSError):
+            self._file.close()
+
 
 class SqliteStorage(Sqlite3Writer):
     """Storage of a :class:`RosbagWriter`; rosbags' own commits nothing before the end."""
@@ -90,6 +97,11 @@ class SqliteStorage(Sqlite3Writer):
         if self._pending > COMMIT_BYTES or now_s - self._committed_s > COMMIT_S:
             self.conn.commit()
             self._pending, self._committed_s = 0, now_s
+
+    def abandon(self) -> None:
+        """Let go of the file as it is; what is not committed is lost."""
+        with suppress(sqlite3.Error):
+            self.conn.close()
 
 
 class RosbagWriter(Writer):

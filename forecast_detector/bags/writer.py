@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+import sqlite3
 from typing import Any, Literal
 
 import cv2
@@ -21,6 +23,7 @@ from rosbags.interfaces import (
 from rosbags.rosbag2 import StoragePlugin
 
 from ..types import Decision, Detections
+from ..writing import not_written
 from .closing import Closing
 from .messages import (
     COMPRESSED_IMAGE,
@@ -34,8 +37,9 @@ from .messages import (
     make_header,
     make_label_info,
 )
-from .storage import RosbagWriter
+from .storage import McapStorage, RosbagWriter, SqliteStorage
 
+REST = 'what was written so far can be read'
 Storage = Literal['mcap', 'sqlite3']
 _NO_TIME = QosTime(0, 0)
 
@@ -76,11 +80,33 @@ class BagWriter(Closing):
         self._writer = RosbagWriter(self.path, version=8, storage_plugin=plugins[storage])
         self._writer.open()
         self._connections: dict[str, Connection] = {}
+        self._is_broken = False
 
     def close(self) -> None:
         """Write index and metadata; after that the bag can be read."""
-        if self._writer.storage is not None:
-            self._writer.close()
+        writer = self._writer
+        if writer.storage is None:
+            return
+        if self._is_broken:
+            self._abandon()
+            return
+        target = writer.metapath
+        writer.metapath = target.with_name(f'.{target.name}.part')
+        try:
+            writer.close()  # which writes metadata before it has finished the file
+            writer.metapath.replace(target)
+        except (OSError, sqlite3.Error) as error:
+            self._abandon()
+            raise not_written(self.path, error, REST) from error
+        finally:
+            with suppress(OSError):
+                writer.metapath.unlink(missing_ok=True)
+
+    def _abandon(self) -> None:
+        """Let go of the file as it is; without metadata it is read as far as it is whole."""
+        storage, self._writer.storage = self._writer.storage, None
+        if isinstance(storage, (McapStorage, SqliteStorage)):
+            storage.abandon()
 
     def write(self, topic: str, msgtype: str, message: Any, log_ns: int) -> None:
         """
@@ -113,7 +139,11 @@ class BagWriter(Closing):
                 f'{self.path}: topic {topic} carries {connection.msgtype}, not {msgtype}; use '
                 f'another topic'
             )
-        self._writer.write(connection, log_ns, data)
+        try:
+            self._writer.write(connection, log_ns, data)
+        except (OSError, sqlite3.Error) as error:
+            self._is_broken = True
+            raise not_written(self.path, error, REST) from error
 
     def image(
         self, topic: str, image: NDArray[np.uint8], stamp_ns: int, frame_id: str = '',

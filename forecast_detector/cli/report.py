@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..writing import write_whole
 from . import options
 from .command import Command, option
 
@@ -41,6 +42,6 @@ class Report(Command):
         page = build_from(paths, self.reference)
         out = Path(self.out)
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(page, encoding='utf-8')
+        write_whole(out, page)
         print(f'{out}: {len(page.encode()) / 1e6:.1f} MB')
         return 0

@@ -16,6 +16,7 @@ from .coco_fields import Entry, matching, side_of, value_of
 from .coco_json import by_id, ImageTruths, number_categories, read_annotations
 from .frames import PackedTruth
 from .image_files import read_encoded, read_image, Size, stated_size
+from .inside import inside
 from .video import VideoEndError, VideoReader
 
 _logger = logging.getLogger(__name__)
@@ -239,7 +240,10 @@ def load_coco_vid(
     videos = _frames_by_video(content, path)
     names = _named_apart([video for video, _ in videos], path)
     for name, (video, images) in zip(names, videos):
-        files = [root / split / value_of(image, 'file_name', 'image', path) for image in images]
+        files = [
+            inside(root / split, value_of(image, 'file_name', 'image', path), path)
+            for image in images
+        ]
         if needs_images and not files[0].is_file():
             raise FileNotFoundError(
                 f'{files[0]}: no such file; {path} names it as file_name of image '

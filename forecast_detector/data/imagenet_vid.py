@@ -14,6 +14,7 @@ from ..types import BadFrameError
 from .base import Clip, ClipDataset, Truth
 from .frames import PackedTruth
 from .image_files import read_image, Size
+from .inside import inside
 from .still import StillClip, voc_size
 from .text import read_text
 from .voc_xml import read_voc
@@ -156,6 +157,8 @@ def load_imagenet_vid(
             # The train list has one line a sampled frame and no ids; its snippets are counted on.
             snippets[name] = (int(first) if split == 'val' else next_id, int(length))
             next_id += int(length)
+    for name in snippets:
+        inside(root / 'Data' / 'VID', name, root / 'ImageSets' / LISTS[split])
     for name in snippets if needs_images else ():
         if not (root / 'Data' / 'VID' / name).is_dir():
             raise FileNotFoundError(
@@ -179,7 +182,8 @@ def load_imagenet_det(root: str | Path, length: int = 11) -> ClipDataset:
     clips = []
     for number, (name, _) in enumerate(_read_list(root / 'ImageSets' / DET_LIST, 2)):
         clips.append(StillClip(
-            root / 'Data' / 'DET' / f'{name}.JPEG', length, name=name, seed=number,
+            inside(root / 'Data' / 'DET', f'{name}.JPEG', root / 'ImageSets' / DET_LIST), length,
+            name=name, seed=number,
             truth=partial(read_truth, root / 'Annotations' / 'DET' / f'{name}.xml', strict=False),
             size=partial(voc_size, root / 'Annotations' / 'DET' / f'{name}.xml'),
             size_binds=False, image_id=number,

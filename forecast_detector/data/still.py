@@ -17,6 +17,7 @@ from .coco_fields import value_of
 from .coco_json import by_id, ImageTruths, number_categories, read_annotations
 from .frames import clip_boxes
 from .image_files import read_image, Size, stated_size
+from .inside import inside
 from .labels import label_indices
 from .text import read_text
 from .voc_xml import read_voc, VocImage
@@ -131,7 +132,7 @@ def load_still_coco(
     in_force, label_of = number_categories(content, path, labels)
     truths = ImageTruths(content, path, label_of)
     return ClipDataset(in_force, [
-        StillClip(root / split / name, length, truths.of(image), name, number, number,
+        StillClip(inside(root / split, name, path), length, truths.of(image), name, number, number,
                   size=stated_size(image.get('width'), image.get('height')))
         for number, (image, name) in enumerate(
             (image, value_of(image, 'file_name', 'image', path))
@@ -175,7 +176,7 @@ def load_still_voc(
     if not listing.is_file():
         raise FileNotFoundError(f'{listing}: no such list of images; check root and split')
     names = [line.split()[0] for line in read_text(listing).splitlines() if line.strip()]
-    files = {name: root / 'Annotations' / f'{name}.xml' for name in names}
+    files = {name: inside(root / 'Annotations', f'{name}.xml', listing) for name in names}
     classes = sorted({o.name for file in files.values() for o in read_voc(file).objects})
     in_force, index = label_indices(classes, labels, listing)
     return ClipDataset(in_force, [

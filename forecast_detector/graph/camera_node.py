@@ -22,7 +22,7 @@ from ..ros import parameters
 from ..ros.names import resolved
 from ..ros.spin import Done, ending_on_errors, spin
 from ..topics import beside
-from .playback import open_source
+from .playback import ClipSource, delayed, open_source
 
 SETTLE_S = 1.0
 ACKNOWLEDGE_S = 10
@@ -98,12 +98,15 @@ class CameraNode(Node):
 
     def _play(self) -> None:
         begin_s, count = time.monotonic(), 0
+        planned_s = begin_s
         shots = self._source.shots(self.get_clock().now().nanoseconds)
         for shot in islice(shots, self._config.frames or None):
             early_s = begin_s + shot.after_s - time.monotonic()
             if self._stop.wait(max(0.0, early_s)):
                 return
             begin_s -= min(0.0, early_s)  # a late image delays the rest: a camera does not rush
+            if isinstance(self._source, ClipSource):
+                delayed(shot, begin_s - planned_s)  # its stamps keep up with time
             if shot.truth is not None:
                 self._truth.publish(shot.truth)
             self._images.publish(shot.image)

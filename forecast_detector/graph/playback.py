@@ -24,7 +24,7 @@ from ..data.synthetic import load_synthetic
 from ..data.video import VideoClip
 from ..demo.source import SYNTHETIC
 from ..images import decode_compressed
-from ..ros.conversions import detections_message, from_ns, image_message
+from ..ros.conversions import detections_message, from_ns, image_message, to_ns
 from ..types import BadFrameError, Detections
 
 _logger = logging.getLogger(__name__)
@@ -43,6 +43,17 @@ class Shot:
     after_s: float
     image: Image
     truth: Detection2DArray | None = None
+
+
+def delayed(shot: Shot, delay_s: float) -> Shot:
+    """Stamp an image, and its truth, as much later as it is late."""
+    stamp = from_ns(to_ns(shot.image.header.stamp) + round(delay_s * 1e9))
+    shot.image.header.stamp = stamp
+    if shot.truth is not None:
+        shot.truth.header.stamp = stamp
+        for detection in shot.truth.detections:
+            detection.header.stamp = stamp
+    return shot
 
 
 def truth_message(header: Header, truth: Truth, labels: tuple[str, ...]) -> Detection2DArray:

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 import json
-import os
 from pathlib import Path
 import sys
 from typing import Any
@@ -33,6 +32,7 @@ from ..ros.qos import keep_all
 from ..ros.spin import ending_on_errors, spin
 from ..topics import beside
 from ..types import Action, BadFrameError
+from ..writing import write_whole
 from .recording import Answered, BAG_TYPES, Joiner, numbers_of
 
 LIVE_PERIOD_S = 0.2
@@ -168,9 +168,7 @@ class RecorderNode(Node):
 
 def write_json(path: Path, values: Any) -> None:
     """Write a file at once: readers see the old one or the new one."""
-    part = path.with_suffix('.part')
-    part.write_text(json.dumps(values))
-    os.replace(part, path)
+    write_whole(path, json.dumps(values), durable=False)
 
 
 def main(args: Sequence[str] | None = None) -> int:

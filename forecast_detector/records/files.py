@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..writing import write_whole
 from .codec import from_plain, RecordError, to_plain, wrong
 from .diagnosis import Diagnosis
 from .evaluation import Evaluation, Replay
@@ -25,7 +26,7 @@ def write(path: str | Path, record: Any) -> None:
         print(text)
     else:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        Path(path).write_text(text + '\n', encoding='utf-8')
+        write_whole(Path(path), text + '\n')
 
 
 def read(path: str | Path) -> Result:

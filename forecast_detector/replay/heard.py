@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from ..bags.messages import COMPRESSED_IMAGE, DECISION, DETECTIONS
 from ..bags.parsing import decision_of, detections_of
 from ..topics import TRANSPORT
 from ..types import StepResult
+from ..writing import write_whole
 from .answers import Answer
 from .matching import Matcher, Shot
 from .recording import Recording
@@ -78,15 +78,13 @@ class HeardWriter:
         """
         self._bag.close()
         self._shots.close()
-        (self._folder / 'counters.json').write_text(json.dumps(counters))
+        write_whole(self._folder / 'counters.json', json.dumps(counters))
 
 
 def write_live(folder: Path, matcher: Matcher) -> None:
     """Tell how it goes, for whoever watches; the file is replaced at once."""
     live = {'images': sum(matcher.sent.values()), 'answers': sum(matcher.answered.values())}
-    part = folder / 'live.part'
-    part.write_text(json.dumps(live))
-    os.replace(part, folder / 'live.json')
+    write_whole(folder / 'live.json', json.dumps(live), durable=False)
 
 
 def read_counters(folder: Path) -> dict[str, dict[str, int]]:

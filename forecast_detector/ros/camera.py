@@ -75,6 +75,11 @@ class Camera:
         ]
         self._next_stamp = NextStamp()
 
+    @property
+    def result_topics(self) -> list[str]:
+        """Where detections and decisions go, as remapped."""
+        return [str(publisher.topic_name) for publisher in self._publishers]
+
     def open(self) -> None:
         """Subscribe to the images."""
         self.health.start(self._expected)

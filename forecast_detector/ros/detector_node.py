@@ -136,8 +136,8 @@ class DetectorNode(LifecycleNode):
                 self._announce(camera)
 
     def _announce(self, camera: Camera) -> None:
-        topics = camera.topics
-        self.get_logger().info(f'{topics.image} -> {topics.detections}, {topics.decision}')
+        results = ', '.join(camera.result_topics)
+        self.get_logger().info(f'{camera.topics.image} -> {results}')
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         reason = parameters.why_refused(

@@ -9,7 +9,7 @@ from matroska import jpegs, matroska  # noqa: E402
 import numpy as np  # noqa: E402
 
 from forecast_detector.graph import playback  # noqa: E402
-from forecast_detector.graph.playback import open_source  # noqa: E402
+from forecast_detector.graph.playback import delayed, open_source  # noqa: E402
 
 STAMPS_MS = [0, 33, 500, 510, 4000]
 
@@ -67,3 +67,15 @@ def test_a_camera_plays_until_it_gives_no_more_images(monkeypatch):
 def test_a_camera_is_not_played_at_another_rate():
     with pytest.raises(ValueError, match='rate_hz: 5, but /dev/video0 has its own rate'):
         open_source('/dev/video0', 'lens', 0, 5.0, 0, '')
+
+
+def test_stamps_of_a_late_image_keep_up_with_time():
+    shots = open_source('synthetic', 'lens', 3, 10.0, 0, '').shots(5_000_000_000)
+    first, second, _ = (next(shots), next(shots), next(shots))
+    before = second.image.header.stamp
+    assert (before.sec, before.nanosec) == (5, 100_000_000)
+    late = delayed(second, 2.5)
+    stamps = [late.image.header.stamp, late.truth.header.stamp,
+              *(one.header.stamp for one in late.truth.detections)]
+    assert {(stamp.sec, stamp.nanosec) for stamp in stamps} == {(7, 600_000_000)}
+    assert first.image.header.stamp.sec == 5

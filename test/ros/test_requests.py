@@ -139,12 +139,15 @@ def until(process: subprocess.Popen[str], mark: str) -> list[str]:
 def test_without_a_place_for_logs_it_runs_and_says_so(
     tmp_path: Path, tiny_weights: Path, home: str | None
 ) -> None:
-    process = start(tmp_path, '-p', f'weights:={tiny_weights}', HOME=home, ROS_LOG_DIR=None)
+    process = start(
+        tmp_path, '-p', f'weights:={tiny_weights}', '-p', 'image_topics:=[/x/image_raw]', '-r',
+        '/x/detections:=/found', HOME=home, ROS_LOG_DIR=None)
     lines = until(process, '-> ')
     process.send_signal(signal.SIGTERM)
     rest, _ = process.communicate(timeout=100)
     assert process.returncode == 0
     assert sum('no log file is written' in line for line in lines) == 1
+    assert lines[-1].rstrip().endswith('/x/image_raw -> /found, /x/decision')
     assert 'Traceback' not in ''.join(lines) + rest
 
 
