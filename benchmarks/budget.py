@@ -74,6 +74,7 @@ def main() -> None:
     parser.add_argument('dataset')
     parser.add_argument('root', nargs='?')
     parser.add_argument('--target', type=float, default=0.25)
+    parser.add_argument('--p', type=float, default=StreamConfig().p, help='to begin with')
     parser.add_argument('--stride', type=int, default=1)
     parser.add_argument('--clips', type=int)
     options = parser.parse_args()
@@ -84,7 +85,7 @@ def main() -> None:
         StreamingDetector(checkpoint, device='cpu'), data.clips[:options.clips])
     clips = [StoredClip(store, at) for at in range(len(store.clips))]
     detector = store.streaming()
-    config = evaluation_config(Policy.SCHEDULER, 0.8).replace(
+    config = evaluation_config(Policy.SCHEDULER, options.p).replace(
         budget=Budget.READ_SHARE, budget_target=options.target)
 
     def show(name: str, reads: Reads, results: list[ScoredClip]) -> None:
