@@ -60,7 +60,7 @@ def fixed(
 ) -> tuple[Reads, list[ScoredClip], float]:
     """Find the p that reads such a share, by bisection."""
     low, high = 0.0, 1.0
-    for _ in range(9):
+    for _ in range(7):
         p = (low + high) / 2
         reads, results = run(detector, clips, config.replace(p=p, budget=Budget.NONE))
         low, high = (p, high) if np.mean(reads[0] + reads[1]) < share else (low, p)
@@ -74,6 +74,7 @@ def main() -> None:
     parser.add_argument('dataset')
     parser.add_argument('root', nargs='?')
     parser.add_argument('--target', type=float, default=0.25)
+    parser.add_argument('--p', type=float, default=StreamConfig().p, help='to begin with')
     parser.add_argument('--stride', type=int, default=1)
     parser.add_argument('--clips', type=int)
     options = parser.parse_args()
@@ -84,13 +85,14 @@ def main() -> None:
         StreamingDetector(checkpoint, device='cpu'), data.clips[:options.clips])
     clips = [StoredClip(store, at) for at in range(len(store.clips))]
     detector = store.streaming()
-    config = evaluation_config(Policy.SCHEDULER, 0.8).replace(
+    config = evaluation_config(Policy.SCHEDULER, options.p).replace(
         budget=Budget.READ_SHARE, budget_target=options.target)
 
     def show(name: str, reads: Reads, results: list[ScoredClip]) -> None:
         judged = outcomes(results, len(data.labels), Rule.PLAIN, ())[ALL]
+        value = mean_average_precision(judged)
         print(f'{name:24} {np.mean(reads[0]):.3f} {np.mean(reads[1]):.3f} '
-              f'{np.mean(reads[0] + reads[1]):.3f}  mAP {mean_average_precision(judged):.4f}')
+              f'{np.mean(reads[0] + reads[1]):.3f}  mAP {value:.4f}', flush=True)
 
     print(f'{"":24} alone  two    all')
     reads, results = run(detector, clips, config)

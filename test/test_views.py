@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import json
 from pathlib import Path
 import re
 import runpy
+import sys
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -51,19 +53,97 @@ def test_rviz_shows_the_pictures() -> None:
     assert all(one['Class'] == 'rviz_default_plugins/Image' for one in displays)
 
 
+class Given:
+    """Stands in for launch's LaunchConfiguration: the context is a dict."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def perform(self, context: dict[str, str]) -> str:
+        return context[self.name]
+
+
+@pytest.fixture
+def launched(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
+    """What a launch file starts, with stand-ins for the parts of launch that it uses."""
+
+    def kept(*values: Any, **named: Any) -> SimpleNamespace:
+        return SimpleNamespace(values=values, **named)
+
+    stubs: dict[str, dict[str, Any]] = {
+        'launch': {'LaunchContext': dict, 'LaunchDescription': list},
+        'launch.actions': {
+            'DeclareLaunchArgument': lambda name, **rest: SimpleNamespace(
+                name=name, default_value=rest.pop('default_value', ''), **rest),
+            'OpaqueFunction': kept, 'ExecuteProcess': kept, 'IncludeLaunchDescription': kept,
+        },
+        'launch.launch_description_sources': {'PythonLaunchDescriptionSource': Path},
+        'launch.substitutions': {'LaunchConfiguration': Given},
+        'launch_ros': {},
+        'launch_ros.actions': {'Node': kept},
+    }
+    for module, members in stubs.items():
+        stub = ModuleType(module)
+        vars(stub).update(members)
+        monkeypatch.setitem(sys.modules, module, stub)
+
+    def start(name: str, **given: str) -> list[Any]:
+        made = runpy.run_path(str(ROOT / 'launch' / f'{name}.launch.py'))
+        assert all(argument.description for argument in made['ARGUMENTS'])
+        started: list[Any] = made['start'](
+            {one.name: one.default_value for one in made['ARGUMENTS']} | given)
+        return started
+
+    return start
+
+
+def included(action: Any) -> tuple[str, dict[str, str]]:
+    """Name the launch file that is included, and what it is given."""
+    return action.values[0].name, dict(action.launch_arguments)
+
+
+def test_each_camera_has_a_driver_and_all_have_one_detector(launched: Any) -> None:
+    front, rear, detector, view = launched(
+        'cameras', cameras='front:/dev/video0, rear:/dev/video2', driver='v4l2_camera',
+        transport='compressed', view='true')
+    assert [(one.package, one.executable, one.namespace) for one in (front, rear)] == [
+        ('v4l2_camera', 'v4l2_camera_node', 'front'), ('v4l2_camera', 'v4l2_camera_node', 'rear')]
+    assert rear.parameters == [{'video_device': '/dev/video2'}]
+    assert included(detector) == ('detector.launch.py', {
+        'image_topics': '/front/image_raw/compressed,/rear/image_raw/compressed'})
+    assert included(view) == ('view.launch.py', {'camera': '/front'})
+    driver, detector = launched('cameras')
+    assert (driver.package, driver.namespace) == ('usb_cam', 'camera')
+    assert included(detector)[1] == {'image_topics': '/camera/image_raw'}
+
+
+@pytest.mark.parametrize('wrong', ['front', ':/dev/video0', 'a:/x,a:/y', ''])
+def test_a_camera_without_name_or_device_is_refused(launched: Any, wrong: str) -> None:
+    with pytest.raises(RuntimeError, match='is not one NAME:DEVICE'):
+        launched('cameras', cameras=wrong)
+
+
+def test_a_bag_is_played_with_its_own_time(launched: Any, tmp_path: Path) -> None:
+    detector, player = launched('replay', bag=str(tmp_path))
+    assert included(detector) == ('detector.launch.py', {'use_sim_time': 'true'})
+    assert player.cmd[:5] == ['ros2', 'bag', 'play', str(tmp_path), '--clock']
+    assert '--loop' not in player.cmd
+    *_, player, view = launched('replay', bag=str(tmp_path), loop='true', view='/front')
+    assert '--loop' in player.cmd and included(view)[1] == {'camera': '/front'}
+    with pytest.raises(RuntimeError, match='does not exist'):
+        launched('replay', bag=str(tmp_path / 'none'))
+
+
+def test_the_view_is_of_the_camera_that_is_named(launched: Any) -> None:
+    (viewer,) = launched('view', camera='/front')
+    assert viewer.package == 'rviz2' and Path(viewer.arguments[1]).is_file()
+    assert dict(viewer.remappings) == {
+        '/camera/overlay': '/front/overlay', '/camera/surprise': '/front/surprise'}
+
+
 @pytest.mark.parametrize('name', ['cameras', 'replay', 'view'])
 def test_launch_takes_the_file_and_every_argument_is_described(name: str) -> None:
     pytest.importorskip('launch_ros', reason='launch_ros is not installed')
     made = runpy.run_path(str(ROOT / 'launch' / f'{name}.launch.py'))
     arguments = made['generate_launch_description']().get_launch_arguments()
     assert arguments and all(argument.description for argument in arguments)
-
-
-def test_cameras_are_named_with_their_devices() -> None:
-    pytest.importorskip('launch_ros', reason='launch_ros is not installed')
-    split = runpy.run_path(str(ROOT / 'launch' / 'cameras.launch.py'))['split_cameras']
-    assert split('front:/dev/video0, rear:/dev/video2') == {
-        'front': '/dev/video0', 'rear': '/dev/video2'}
-    for wrong in ('front', ':/dev/video0', 'a:/x,a:/y', ''):
-        with pytest.raises(RuntimeError, match='is not one NAME:DEVICE'):
-            split(wrong)

@@ -46,7 +46,7 @@ def make_parser(command: str | None) -> argparse.ArgumentParser:
         description = None
         if name == command:
             module = import_module(f'.{name.replace("-", "_")}', __package__)
-            kind = getattr(module, ''.join(part.capitalize() for part in name.split('-')))
+            kind = getattr(module, name.title().replace('-', ''))
             description = module.__doc__
         subparser = subparsers.add_parser(
             name,
