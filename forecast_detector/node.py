@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import cast, get_args
 
-from .config import Resize
+from .config import Backend, Resize
 from .parameter import check, parameter
 
 DETECTOR = 'forecast_detector.ros.detector_node'
@@ -28,8 +28,14 @@ class NodeConfig:
         'auto', 'Where the network runs: auto (CUDA where it works, otherwise the CPU), cpu, '
         'cuda, cuda:0 and so on.', fixed='configure',
     )
+    backend: str = parameter(
+        'auto', 'What runs the network: openvino (compiled, on CPUs), torch (PyTorch), or auto: '
+        'openvino where it is installed and the device is a CPU, otherwise torch.',
+        choices=get_args(Backend), fixed='configure',
+    )
     cpu_threads: int = parameter(
-        0, 'Threads of the network on the CPU; 0 leaves it to PyTorch.', least=0, most=1024,
+        0, 'Threads of the network and of image resizing on the CPU; 0 leaves it to PyTorch and '
+        'OpenCV.', least=0, most=1024,
         fixed='configure',
     )
     input_size: tuple[int, ...] = parameter(
@@ -80,6 +86,11 @@ class NodeConfig:
         """Input size that is asked for, (height, width); None is the trained one."""
         height, width = self.input_size
         return (height, width) if height else None
+
+    @property
+    def given_backend(self) -> Backend:
+        """What is asked to run the network."""
+        return cast(Backend, self.backend)
 
     @property
     def given_resize(self) -> Resize | None:

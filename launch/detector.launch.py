@@ -60,6 +60,7 @@ ARGUMENTS = [
     overriding('p'),
     overriding('read_every'),
     overriding('device'),
+    overriding('backend', ['', 'auto', 'torch', 'openvino']),
     overriding('lossless', SWITCH),
 ]
 
@@ -114,6 +115,7 @@ CONVERSIONS = {
     'p': fraction,
     'read_every': whole,
     'device': str,
+    'backend': str,
     'lossless': lambda text: text == 'true',
 }
 

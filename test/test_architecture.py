@@ -32,8 +32,9 @@ ALLOWED = {
     'model': {'config', 'flow', 'preprocess', 'settings'},
     'checkpoint': {'model', 'shipped', 'types'},
     'importing': {'model', 'types'},
+    'backends': {'config', 'model', 'postprocess'},
     'engine': {
-        'boxes', 'carrying', 'checkpoint', 'config', 'device', 'model', 'postprocess',
+        'backends', 'boxes', 'carrying', 'checkpoint', 'config', 'device', 'model', 'postprocess',
         'preprocess', 'types',
     },
     # Frames from elsewhere.

@@ -131,7 +131,8 @@ def test_arguments_say_what_the_parameters_say(names: Names) -> None:
     said = {argument.name: argument.description for argument in names['ARGUMENTS']}
     shared = said.keys() & parameters.keys()
     assert shared == {
-        'autostart', 'image_topics', 'weights', 'policy', 'p', 'read_every', 'device', 'lossless'}
+        'autostart', 'image_topics', 'weights', 'policy', 'p', 'read_every', 'device', 'backend',
+        'lossless'}
     policy = next(one for one in names['ARGUMENTS'] if one.name == 'policy')
     assert policy.choices == ['', *parameters['policy'].choices]
     for name in shared:

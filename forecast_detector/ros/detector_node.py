@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import sys
 from typing import Any
 
+import cv2
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
@@ -145,12 +146,14 @@ class DetectorNode(LifecycleNode):
         checkpoint = load_checkpoint(find_weights(config.weights))
         if config.cpu_threads:
             torch.set_num_threads(config.cpu_threads)
+            cv2.setNumThreads(config.cpu_threads)
         detector = StreamingDetector(
             checkpoint,
             parameters.read(self, StreamConfig),
             config.device,
             config.given_size,
             config.given_resize,
+            config.given_backend,
         )
         warm_up(detector)
         self._pipeline = Pipeline(self, detector, config)

@@ -121,8 +121,22 @@ class YoloxNetwork(nn.Module):
         :returns: F of this frame, and the surprise, (B, 3, H/32, W/32): what motion leaves
             unexplained, its mean and its peak in a cell, and how far things moved.
         """
-        grids = self._grids(preview, previous)
-        now, before = (one.picture.to(self._dtype) / 255 for one in (preview, previous))
+        return self.corrected(
+            forecast, preview.picture, previous.picture,
+            backward_flow(preview.grey, previous.grey),
+        )
+
+    def corrected(
+        self, forecast: Features, now: Tensor, before: Tensor, flow: Tensor
+    ) -> tuple[Features, Tensor]:
+        """
+        Do what :meth:`correct` does once motion is known: nothing here leaves PyTorch.
+
+        :param now: thumbnail, (B, 3, h, w), uint8; ``before``: of the frame before.
+        :param flow: of :func:`~.motion.backward_flow`, (B, 2, h, w).
+        """
+        grids = lay_grids(flow, self._cells)
+        now, before = (one.to(self._dtype) / 255 for one in (now, before))
         unexplained = now - move(before, grids.picture)
         surprise = self._surprise(unexplained, grids)
         maps = _move(forecast.maps, grids)

@@ -1,0 +1,161 @@
+"""Compiled parts of a network: exported once, kept, compiled for the sizes that come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+import openvino
+
+from . import cache
+from .export import export
+from .part import Part
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+
+
+class Key(NamedTuple):
+    """A part, for inputs of some shapes, without their rows."""
+
+    part: str
+    shapes: tuple[Shape, ...]
+
+
+class Compiled:
+    """A part compiled for inputs of one shape, rows included."""
+
+    def __init__(self, model: Any, core: Any, settings: Mapping[str, Any]) -> None:
+        compiled = core.compile_model(model, 'CPU', dict(settings))
+        self._request = compiled.create_infer_request()
+        self._made = [
+            (tuple(output.shape), output.element_type.to_dtype()) for output in compiled.outputs
+        ]
+        # A request is one call's at a time; and what it works on has to stay.
+        self._lock = Lock()
+        self._held: list[Array] = []
+
+    def __call__(self, inputs: Sequence[Array]) -> list[Array]:
+        """Run; what is given is not changed, what comes back is new."""
+        outputs = [np.empty(shape, dtype) for shape, dtype in self._made]
+        with self._lock:
+            self._held = [*inputs, *outputs]
+            for index, array in enumerate(inputs):
+                self._request.set_input_tensor(index, openvino.Tensor(array, shared_memory=True))
+            for index, array in enumerate(outputs):
+                self._request.set_output_tensor(index, openvino.Tensor(array, shared_memory=True))
+            self._request.infer()
+        return outputs
+
+
+class Library:
+    """
+    The parts of one network.
+
+    :ivar note: what is worth knowing of how they came to be; '' for nothing.
+    """
+
+    def __init__(self, parts: Callable[[], Mapping[str, Part]], key: str, threads: int) -> None:
+        """
+        Prepare to compile.
+
+        :param parts: makes the parts, should they have to be exported.
+        :param key: names the export, see :func:`~.cache.fingerprint`.
+        :param threads: at most so many work on a call.
+        """
+        self._parts = parts
+        self._made: Mapping[str, Part] = {}
+        self._folder = cache.cache_folder() / f'openvino-{key}'
+        self._core = openvino.Core()
+        self._models: dict[str, Any] = {}
+        self._compiled: dict[Key, dict[int, Compiled]] = {}
+        self.note = ''
+        # Never less than single precision, whatever the processor would like; and no thread is
+        # bound to a core that another node may need.
+        self._settings = {
+            'INFERENCE_PRECISION_HINT': 'f32', 'PERFORMANCE_HINT': 'LATENCY',
+            'ENABLE_CPU_PINNING': False, 'NUM_STREAMS': 1, 'INFERENCE_NUM_THREADS': threads,
+        }
+
+    def prepare(self, part: str, inputs: Sequence[Sequence[int]], batch: int = 1) -> None:
+        """
+        Compile a part; it may take seconds where it was not exported before.
+
+        :param inputs: shapes of its inputs, without their rows.
+        """
+        key = Key(part, tuple(tuple(shape) for shape in inputs))
+        of_batch = self._compiled.setdefault(key, {})
+        if batch not in of_batch:
+            model = self._model(part).clone()
+            model.reshape({
+                port: [batch, *shape] for port, shape in zip(model.inputs, key.shapes, strict=True)
+            })
+            of_batch[batch] = Compiled(model, self._core, self._settings)
+
+    def has(self, part: str, inputs: Sequence[Array]) -> bool:
+        """Say whether a part is compiled for inputs like these, whatever their rows."""
+        return _key(part, inputs) in self._compiled
+
+    def run(self, part: str, inputs: Sequence[Array]) -> list[Array]:
+        """
+        Run a part; rows are taken together as far as that was prepared.
+
+        :param inputs: (B, ...) each.
+        :raises KeyError: if it was not prepared for such inputs: nothing compiles while frames
+            wait.
+        """
+        compiled = self._compiled[_key(part, inputs)]
+        inputs, rows = [np.ascontiguousarray(one) for one in inputs], len(inputs[0])
+        if rows in compiled:
+            return compiled[rows](inputs)
+        parts, start = [], 0
+        while start < rows:
+            batch = max(size for size in compiled if size <= rows - start)
+            parts.append(compiled[batch]([one[start:start + batch] for one in inputs]))
+            start += batch
+        return [np.concatenate(outputs) for outputs in zip(*parts)]
+
+    def _model(self, part: str) -> Any:
+        if part not in self._models:
+            self._models[part] = self._kept(part) or self._exported(part)
+        return self._models[part]
+
+    def _files(self, part: str) -> tuple[Path, Path]:
+        return self._folder / f'{part}.xml', self._folder / f'{part}.bin'
+
+    def _kept(self, part: str) -> Any:
+        """Take an export of an earlier run; None if there is no whole one."""
+        try:
+            graph, weights = (path.read_bytes() for path in self._files(part))
+            self._folder.touch()
+            return self._read(graph, weights)
+        except (OSError, RuntimeError):
+            return None
+
+    def _exported(self, part: str) -> Any:
+        self._made = self._made or self._parts()
+        graph, weights = export(self._made[part])
+        try:
+            # The graph last: it is looked for first.
+            names = [path.name for path in self._files(part)]
+            cache.store(self._folder, [(names[1], weights), (names[0], graph)])
+            cache.prune(self._folder.parent)
+        except OSError as error:
+            self.note = (
+                f'exported anew at every start: {self._folder.parent} cannot be written to '
+                f'({error.strerror}); set XDG_CACHE_HOME to a folder that can'
+            )
+        return self._read(graph, weights)
+
+    def _read(self, graph: bytes, weights: bytes) -> Any:
+        data = np.frombuffer(weights, np.uint8)
+        tensor = openvino.Tensor(np.array(data) if len(data) else np.zeros(0, np.uint8))
+        return self._core.read_model(graph, tensor)
+
+
+def _key(part: str, inputs: Sequence[Array]) -> Key:
+    return Key(part, tuple(one.shape[1:] for one in inputs))
