@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -46,14 +45,10 @@ class Found:
     images: int
 
     @classmethod
-    def joined(cls, parts: Sequence[Found]) -> Found:
-        """Put candidates of several maps of the same images behind each other."""
-        return cls(
-            np.concatenate([part.image for part in parts]),
-            np.concatenate([part.boxes for part in parts]),
-            np.concatenate([part.scores for part in parts]),
-            np.concatenate([part.labels for part in parts]), parts[0].images,
-        )
+    def none(cls, images: int) -> Found:
+        """Find nothing."""
+        empty = Detections()
+        return cls(np.zeros(0, np.int64), empty.boxes, empty.scores, empty.labels, images)
 
     def strongest(self, row: int) -> Detections:
         """Give those of an image, by falling score, as many as suppression takes."""

@@ -18,7 +18,8 @@ ALLOWED = {
     'boxes': set(),
     'config': {'parameter', 'settings', 'types'},
     'device': set(),
-    'flow': set(),
+    'resizing': set(),
+    'flow': {'resizing'},
     'carrying': {'flow', 'types'},
     'node': {'config', 'parameter'},
     'memory': set(),
@@ -27,7 +28,7 @@ ALLOWED = {
     # Results: what stands in the JSON of a measurement.
     'records': set(),
     # The core.
-    'preprocess': {'boxes'},
+    'preprocess': {'boxes', 'resizing'},
     'postprocess': {'boxes', 'types'},
     'model': {'config', 'flow', 'preprocess', 'settings'},
     'checkpoint': {'model', 'shipped', 'types'},

@@ -73,14 +73,14 @@ def _hindrance(network: nn.Module, device: torch.device) -> str | None:
 def _with_openvino(network: nn.Module, input_size: tuple[int, int]) -> Connected:
     import openvino
 
-    from . import ssdlite, yolox
+    from . import ssdlite, yolox, yolox_parts
     from .cache import fingerprint
     from .library import Library
 
     facts = (openvino.__version__, torch.__version__, input_size)
     is_yolox = isinstance(network, YoloxNetwork)
     key = fingerprint(network, facts)
-    family: Any = yolox if is_yolox else ssdlite
+    family: Any = yolox_parts if is_yolox else ssdlite
     threads = torch.get_num_threads()
     library = Library(lambda: family.parts(network, input_size), key, threads)
     kind: Any = yolox.CompiledYolox if is_yolox else ssdlite.CompiledSSDLite

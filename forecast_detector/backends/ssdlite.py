@@ -10,14 +10,13 @@ import torch
 from torch import nn, Tensor
 
 from ..model.encoder import LSTMState
-from ..model.head import HeadOutput
-from ..model.motion import phase_correlation
 from ..model.network import ForecastNetwork, RecurrentState
 from ..model.peek import SURPRISE
-from .anchors import SparseAnchors
+from .anchors import Scored, SparseAnchors
 from .arrays import array, tensor
 from .library import Library
 from .part import first, last, Part
+from .phase import shifts
 
 STRIDE = 32
 
@@ -76,7 +75,8 @@ class CompiledSSDLite:
         """Correct the forecast of a frame by a peek at its thumbnail."""
         peek = self.network.peek
         assert peek is not None
-        shift = phase_correlation(*peek.pictures(previous, preview)).numpy()
+        before, now = peek.pictures(previous, preview)
+        shift = shifts(before.float().numpy(), now.float().numpy())
         inputs = [*(array(one) for one in (forecast, preview, previous)), shift]
         if not self.library.has('correct', inputs):
             return self.network.correct(forecast, preview, previous)
@@ -106,12 +106,12 @@ class CompiledSSDLite:
         return forecast, converted, RecurrentState(
             LSTMState(*states[:2]), LSTMState(*states[2:]))
 
-    def detect(self, features: Tensor) -> HeadOutput:
+    def detect(self, features: Tensor) -> Scored:
         """Run the head on Fm, or on whatever else is shaped like F."""
         inputs = [array(features)]
         if not self.library.has('head', inputs):
-            return self.network.detect(features)
-        return HeadOutput(*(torch.from_numpy(one) for one in self.library.run('head', inputs)))
+            return Scored.of(self.network.detect(features))
+        return Scored(*(torch.from_numpy(one) for one in self.library.run('head', inputs)))
 
     def extrapolate(self, forecast: Tensor, preview: Tensor, previous: Tensor) -> Tensor:
         """Move the forecast of a frame that has not come yet, as the picture last moved."""
@@ -196,7 +196,7 @@ class Encode(nn.Module):
 
 
 class Head(nn.Module):
-    """From Fm to raw outputs."""
+    """From Fm to raw outputs, and to how far each anchor's best class is ahead."""
 
     def __init__(self, network: ForecastNetwork) -> None:
         super().__init__()
@@ -204,7 +204,7 @@ class Head(nn.Module):
 
     def forward(self, features: Tensor) -> tuple[Tensor, ...]:
         """Take a map."""
-        return tuple(self.network.detect(first(features)))
+        return tuple(Scored.of(self.network.detect(first(features))))
 
 
 def parts(network: ForecastNetwork, input_size: tuple[int, int]) -> Mapping[str, Part]:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import nn, Tensor
+from torch import Tensor
 
 from ..model.yolox.backbone import STRIDES
-from ..model.yolox.head import YoloxHead
-from ..model.yolox.motion import backward_flow
+from ..model.yolox.motion import backward_flows
 from ..model.yolox.network import Features, Preview, YoloxNetwork
-from .arrays import array, tensor
+from .arrays import Array, array, tensor
 from .grid import Level, SparseDecoding
 from .library import Library
-from .part import first, last, Part
+from .moving import coarser, moved, moved_pictures, reach, sampler
 
 LEVELS = len(STRIDES)
 
@@ -85,15 +84,17 @@ class CompiledYolox:
 
     def _forecast_shapes(self) -> list[tuple[int, ...]]:
         maps, small = self._map_shapes(), [side // self.reduction for side in self._input_size]
-        return [*maps, (*maps[-1][:2], 2), (*small, 3), (*small, 3), (*small, 2)]
+        coarse = maps[-1][:2]
+        return [*maps, (*coarse, 2), (*small, 3), (3, *small), (*coarse, 1)]
 
     def read(self, images: Tensor) -> Answered:
         """Make F of images, (B, 3, H, W), RGB, 0..255, uint8; and what the head makes of it."""
         inputs = [array(images)]
         if inputs[0].dtype != np.uint8 or not self.library.has('read', inputs):
             return self._answered(self.network.read(images))
-        made = [tensor(one) for one in self.library.run('read', inputs)]
-        maps, coarse = tuple(made[:LEVELS]), made[LEVELS - 1]
+        made = self.library.run('read', inputs)
+        maps = tuple(tensor(one) for one in made[:LEVELS])
+        coarse = maps[-1]
         staleness = torch.zeros(len(coarse), 2, *coarse.shape[2:])
         return self._joined(Features(maps, staleness), made[LEVELS:])
 
@@ -106,19 +107,24 @@ class CompiledYolox:
     ) -> tuple[Answered, Judged]:
         """Move F along with the picture, and correct it; the scheduler is asked on the way."""
         before = plain(forecast)
-        flow = backward_flow(preview.grey, previous.grey)
-        inputs = [array(one) for one in (
-            *before.maps, before.staleness, preview.picture, previous.picture, flow
-        )]
-        if not self.library.has('forecast', inputs):
+        if [tuple(one.shape[1:]) for one in map(array, before.maps)] != self._map_shapes():
             features, surprise = self.network.correct(before, preview, previous)
             logits = self.network.schedule(features, features, surprise)
             return self._answered(features), Judged(surprise, logits)
-        *maps, answer = self.library.run('forecast', inputs)
-        parts = [tensor(one) for one in maps]
-        features = Features(tuple(parts[:LEVELS]), parts[LEVELS])
-        judged = Judged(parts[LEVELS + 1], torch.from_numpy(answer))
-        return self._joined(features, parts[LEVELS + 2:]), judged
+        flow, cells = backward_flows(preview.grey.numpy(), previous.grey.numpy()), self.cells
+        by = [sampler(one) for one in coarser(flow, cells)]
+        carried = [moved(array(one), way) for one, way in zip(before.maps, by)]
+        made = iter(self.library.run('forecast', [
+            *carried, moved(array(before.staleness), by[-1]), array(preview.picture),
+            moved_pictures(previous.picture, flow), reach(flow, cells[-1]),
+        ]))
+        answer, stale, why = next(made), next(made), next(made)
+        if self.network.correction is not None:
+            for each in carried:
+                each += next(made)
+        features = Features(tuple(tensor(one) for one in carried), tensor(stale))
+        judged = Judged(tensor(why), torch.from_numpy(answer))
+        return self._joined(features, list(made)), judged
 
     def extrapolate(
         self, forecast: Features | Answered, preview: Preview, previous: Preview
@@ -157,107 +163,21 @@ class CompiledYolox:
 
     def decoding(self, input_size: tuple[int, int]) -> SparseDecoding:
         """Return the decoding for an input of (height, width) pixels."""
-        return SparseDecoding.of(self.network, input_size)
+        return SparseDecoding.of(self.network)
 
     def _answered(self, features: Features) -> Answered:
         """Run the head on F that came another way."""
         inputs = [array(one) for one in features.maps]
         if self.library.has('head', inputs):
-            made = [tensor(one) for one in self.library.run('head', inputs)]
-        else:
-            made = list(head_outputs(self.network.head, features.maps))
-        return self._joined(features, made)
-
-    def _joined(self, features: Features, made: Sequence[Tensor]) -> Answered:
-        classes = iter(made[2 * LEVELS:])
+            return self._joined(features, self.library.run('head', inputs))
+        head = self.network.head
         return Answered(features, tuple(
-            Level(None if behind else next(classes), boxes, objects)
-            for behind, boxes, objects in zip(
-                self.network.head.towers, made[:LEVELS], made[LEVELS:2 * LEVELS])
+            Level.of(head, level, one) for level, one in enumerate(features.maps)))
+
+    def _joined(self, features: Features, made: Sequence[Array]) -> Answered:
+        outputs = [tensor(one) for one in made]
+        classes = iter(outputs[LEVELS:])
+        return Answered(features, tuple(
+            Level(None if behind else next(classes), found)
+            for behind, found in zip(self.network.head.towers, outputs[:LEVELS])
         ))
-
-
-def head_outputs(head: YoloxHead, maps: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """
-    Run the head, but for its last layer for classes: few cells need that.
-
-    :returns: boxes of each map, objects of each map, and the towers for classes of those maps
-        that are not behind them already.
-    """
-    boxes, objects, classes = [], [], []
-    for level, x in enumerate(maps):
-        if head.towers[level]:
-            of_boxes = x[:, head.width:]
-        else:
-            of_boxes = head.reg_convs[level](x)
-            classes.append(head.cls_convs[level](x))
-        boxes.append(head.reg_preds[level](of_boxes))
-        objects.append(head.obj_preds[level](of_boxes))
-    return (*boxes, *objects, *classes)
-
-
-class Head(nn.Module):
-    """From F to what the head makes of it."""
-
-    def __init__(self, network: YoloxNetwork) -> None:
-        super().__init__()
-        self.head = network.head
-
-    def forward(self, fine: Tensor, middle: Tensor, coarse: Tensor) -> tuple[Tensor, ...]:
-        """Take maps of F; see :func:`head_outputs`."""
-        maps = [first(one) for one in (fine, middle, coarse)]
-        return tuple(last(one) for one in head_outputs(self.head, maps))
-
-
-class Read(nn.Module):
-    """From an image to F, and what the head makes of it."""
-
-    def __init__(self, network: YoloxNetwork) -> None:
-        super().__init__()
-        self.backbone, self.head = network.backbone, network.head
-
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Take images, (B, H, W, 3), uint8."""
-        maps = self.head.begin(self.backbone(first(images).float()))
-        return tuple(last(one) for one in (*maps, *head_outputs(self.head, maps)))
-
-
-class Forecast(nn.Module):
-    """From F of the frame before and motion to F, its judgement and what the head makes of it."""
-
-    def __init__(self, network: YoloxNetwork) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(
-        self, fine: Tensor, middle: Tensor, coarse: Tensor, staleness: Tensor, now: Tensor,
-        before: Tensor, flow: Tensor,
-    ) -> tuple[Tensor, ...]:
-        """
-        Take F of the frame before, both pictures (uint8), and where things were.
-
-        :returns: F, staleness, surprise, what the head makes of F, logits of the scheduler.
-        """
-        features = Features(tuple(first(x) for x in (fine, middle, coarse)), first(staleness))
-        moved, surprise = self.network.corrected(features, first(now), first(before), first(flow))
-        logits = self.network.schedule(moved, moved, surprise)
-        outputs = head_outputs(self.network.head, moved.maps)
-        maps = (*moved.maps, moved.staleness, surprise, *outputs)
-        return (*(last(one) for one in maps), logits)
-
-
-def parts(network: YoloxNetwork, input_size: tuple[int, int]) -> Mapping[str, Part]:
-    """Take a network apart, for inputs of a size."""
-    height, width = input_size
-
-    def noise(stride: int, channels: int) -> Tensor:
-        return torch.rand(2, height // stride, width // stride, channels)
-
-    maps = [noise(*one) for one in zip(STRIDES, network.config.map_channels)]
-    pictures = [(255 * noise(network.reduction, 3)).to(torch.uint8) for _ in range(2)]
-    motion = [noise(STRIDES[-1], 2), *pictures, noise(network.reduction, 2)]
-    return {
-        'read': Part(Read(network), [(255 * noise(1, 3)).to(torch.uint8)]),
-        'head': Part(Head(network), maps),
-        'forecast': Part(Forecast(network), [*maps, *motion]),
-    }

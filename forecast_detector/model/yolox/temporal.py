@@ -76,14 +76,20 @@ class Correction(nn.Module):
         :param seen: the thumbnail, and what motion leaves unexplained, (B, 6, h, w).
         :param staleness: (B, 2, H/32, W/32).
         """
-        x, corrected = F.silu(self.stem(seen)), []
+        return tuple(a + b for a, b in zip(maps, self.changes(maps, seen, staleness)))
+
+    def changes(
+        self, maps: tuple[Tensor, ...], seen: Tensor, staleness: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Make what is added to the maps."""
+        x, changes = F.silu(self.stem(seen)), []
         layers = zip(maps, self.stages, self.reduce, self.mix, self.spread, self.project)
         for one, stage, reduce, mix, spread, project in layers:
             x = F.silu(stage(x))
             stale = F.interpolate(staleness, one.shape[2:], mode='nearest')
             mixed = F.silu(mix(torch.cat([F.silu(reduce(one)), x, stale], dim=1)))
-            corrected.append(one + project(F.silu(spread(mixed))))
-        return tuple(corrected)
+            changes.append(project(F.silu(spread(mixed))))
+        return tuple(changes)
 
 
 class FixedTrust(nn.Module):
