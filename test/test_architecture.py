@@ -52,6 +52,9 @@ ALLOWED = {
         'boxes', 'carrying', 'checkpoint', 'config', 'data', 'engine', 'flow', 'memory',
         'policies', 'postprocess', 'records', 'scoring', 'types',
     },
+    'benchmark': {
+        'checkpoint', 'config', 'engine', 'postprocess', 'records', 'types',
+    },
     'training': {
         'boxes', 'checkpoint', 'config', 'data', 'engine', 'evaluation', 'model', 'postprocess',
         'settings', 'shipped', 'types',
@@ -75,8 +78,8 @@ ALLOWED = {
     },
     # The robot's node; and the nodes around it, for demos and replays.
     'ros': {
-        'checkpoint', 'config', 'engine', 'images', 'memory', 'msg', 'node', 'parameter', 'topics',
-        'types',
+        'benchmark', 'checkpoint', 'config', 'engine', 'images', 'memory', 'msg', 'node',
+        'parameter', 'records', 'topics', 'types',
     },
     'graph': {
         'annotate', 'bags', 'data', 'demo', 'images', 'msg', 'parameter', 'replay', 'ros',
@@ -85,8 +88,8 @@ ALLOWED = {
     # Above all: nothing imports these.
     'executables': {'node'},
     'cli': {
-        'adaptation', 'annotate', 'bags', 'checkpoint', 'config', 'data', 'demo', 'device',
-        'diagnosis', 'engine', 'evaluation', 'importing', 'memory', 'node', 'parameter',
+        'adaptation', 'annotate', 'bags', 'benchmark', 'checkpoint', 'config', 'data', 'demo',
+        'device', 'diagnosis', 'engine', 'evaluation', 'importing', 'memory', 'node', 'parameter',
         'policies', 'records', 'replay', 'report', 'scoring', 'shipped', 'topics', 'training',
         'types',
     },

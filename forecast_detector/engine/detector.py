@@ -91,6 +91,16 @@ class StreamingDetector:
         self._judges_all = True
         self._streams: dict[str, _Stream] = {}
 
+    def prepare(self, streams: int) -> None:
+        """
+        Prepare for steps of so many streams, before frames wait; others are stepped in parts.
+
+        :param streams: at most.
+        """
+        prepare = getattr(self.network, 'prepare', None)
+        if prepare is not None:
+            prepare(batches=[2 ** k for k in range(streams.bit_length())])
+
     def variant(
         self, reader: Reader | None = None, forecaster: Forecaster | None = None,
         judges_all: bool = True,
