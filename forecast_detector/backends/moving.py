@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -12,7 +13,7 @@ from scipy.sparse import csr_matrix
 import torch
 from torch import Tensor
 
-from ..model.yolox.motion import move, sampling_grid
+from ..model.yolox.motion import move
 
 Floats = NDArray[np.float32]
 
@@ -82,8 +83,20 @@ def moved_pictures(pictures: Tensor, flow: Floats) -> Floats:
     Fetch pixels from where they came.
 
     :param pictures: (B, 3, h, w), uint8; ``flow``: (B, h, w, 2).
-    :returns: (B, 3, h, w), in [0, 1].
+    :returns: (B, 3, h, w), in [0, 255].
     """
-    grid = sampling_grid(torch.from_numpy(flow).permute(0, 3, 1, 2))
-    found: Floats = move(pictures.float().contiguous() / 255, grid).numpy()
+    grid = torch.from_numpy(flow * _scale(flow.shape[1:3]) + _places(flow.shape[1:3]))
+    found: Floats = move(pictures.float().contiguous(), grid).numpy()
     return found
+
+
+def _scale(size: Sequence[int]) -> Floats:
+    return np.array([2 / size[1], 2 / size[0]], np.float32)
+
+
+@lru_cache(maxsize=8)
+def _places(size: tuple[int, int]) -> Floats:
+    """Give the places of pixels as :func:`torch.nn.functional.grid_sample` counts them."""
+    height, width = size
+    x, y = np.meshgrid(np.arange(width), np.arange(height))
+    return np.asarray((np.stack([x, y], axis=-1) + 0.5) * _scale(size) - 1, np.float32)

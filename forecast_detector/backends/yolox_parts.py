@@ -12,7 +12,7 @@ from ..model.yolox.backbone import STRIDES
 from ..model.yolox.blocks import Focus
 from ..model.yolox.head import YoloxHead
 from ..model.yolox.network import YoloxNetwork
-from ..model.yolox.temporal import FixedTrust, STALENESS
+from ..model.yolox.temporal import Correction, FixedTrust, STALENESS
 from .part import first, last, Part
 
 # Coordinates of a box, then whether there is an object: of one convolution.
@@ -49,24 +49,40 @@ class Outputs(nn.Module):
             if self.towers[level]:
                 found.append(self.both[level](x))
             else:
-                found.append(self.both[level](self.reg_convs[level](x)))
-                classes.append(self.cls_convs[level](x))
+                both, tower = self.behind(level, x)
+                found.append(both)
+                classes.append(tower)
         return found, classes
 
+    def behind(self, level: int, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Run the towers on a map; returns boxes and objects, and the tower for classes."""
+        return self.both[level](self.reg_convs[level](x)), self.cls_convs[level](x)
 
-def _joined(boxes: nn.Module, objects: nn.Module, skipped: int) -> nn.Conv2d:
+
+def _joined(one: nn.Module, other: nn.Module, skipped: int) -> nn.Conv2d:
     """Make one 1x1 convolution of two; it skips the first channels of its input."""
-    weights, biases = [], []
-    for layer in (boxes, objects):
-        assert isinstance(layer, nn.Conv2d) and layer.bias is not None
-        weights.append(F.pad(layer.weight.detach(), (0, 0, 0, 0, skipped, 0)))
-        biases.append(layer.bias.detach())
-    weight = torch.cat(weights)
-    both = nn.Conv2d(weight.shape[1], BOX + 1, 1).requires_grad_(False)
-    both.weight.copy_(weight)
-    assert both.bias is not None
-    both.bias.copy_(torch.cat(biases))
-    return both
+    assert isinstance(one, nn.Conv2d) and isinstance(other, nn.Conv2d)
+    assert one.bias is not None and other.bias is not None
+    weight = torch.cat([one.weight.detach(), other.weight.detach()])
+    return _pointwise(
+        F.pad(weight, (0, 0, 0, 0, skipped, 0)),
+        torch.cat([one.bias.detach(), other.bias.detach()]))
+
+
+def _chained(one: nn.Module, other: nn.Module) -> nn.Conv2d:
+    """Make one 1x1 convolution of two behind each other; the bias of the second is left out."""
+    assert isinstance(one, nn.Conv2d) and isinstance(other, nn.Conv2d) and one.bias is not None
+    by = other.weight.detach()[:, :, 0, 0]
+    weight = by @ one.weight.detach()[:, :, 0, 0]
+    return _pointwise(weight[:, :, None, None], by @ one.bias.detach())
+
+
+def _pointwise(weight: Tensor, bias: Tensor) -> nn.Conv2d:
+    layer = nn.Conv2d(weight.shape[1], weight.shape[0], 1).requires_grad_(False)
+    layer.weight.copy_(weight)
+    assert layer.bias is not None
+    layer.bias.copy_(bias)
+    return layer
 
 
 class FoldedStem(nn.Module):
@@ -118,33 +134,79 @@ class Head(nn.Module):
         return tuple(last(one) for one in (*found, *classes))
 
 
+class Corrected(nn.Module):
+    """
+    The correction, and what the head makes of corrected maps.
+
+    A map behind the towers is read once, for what reduces it and what makes boxes of it; what
+    the change adds to the boxes is made of what the change is made of. So the sum is not needed.
+    """
+
+    def __init__(self, correction: Correction, outputs: Outputs) -> None:
+        super().__init__()
+        self.correction, self.outputs = correction, outputs
+        self.reading, self.adding = nn.ModuleDict(), nn.ModuleDict()
+        for level, behind in enumerate(outputs.towers):
+            if behind:
+                reduce, project = correction.reduce[level], correction.project[level]
+                self.reading[str(level)] = _joined(reduce, outputs.both[level], 0)
+                self.adding[str(level)] = _chained(project, outputs.both[level])
+
+    def forward(
+        self, maps: Sequence[Tensor], seen: Tensor, staleness: Tensor
+    ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """Take moved maps; returns changes, and what :class:`Outputs` gives."""
+        correction, x = self.correction, F.silu(self.correction.stem(seen))
+        changes, found, classes = [], [], []
+        for level, one in enumerate(maps):
+            x = F.silu(correction.stages[level](x))
+            behind = self.outputs.towers[level]
+            if behind:
+                reduced = self.reading[str(level)](one)
+                reduced, boxes = reduced[:, :-BOX - 1], reduced[:, -BOX - 1:]
+            else:
+                reduced = correction.reduce[level](one)
+            refined = correction.refine(level, reduced, x, staleness)
+            changes.append(correction.project[level](refined))
+            if behind:
+                found.append(boxes + self.adding[str(level)](refined))
+            else:
+                both, tower = self.outputs.behind(level, one + changes[-1])
+                found.append(both)
+                classes.append(tower)
+        return changes, found, classes
+
+
 class Forecast(nn.Module):
     """From moved F to the change of it, its judgement and what the head makes of the sum."""
 
     def __init__(self, network: YoloxNetwork) -> None:
         super().__init__()
         self.network, self.outputs = network, Outputs(network.head)
+        self.corrected: Corrected | None = None
+        if network.correction is not None:
+            self.corrected = Corrected(network.correction, self.outputs)
 
     def forward(
         self, fine: Tensor, middle: Tensor, coarse: Tensor, staleness: Tensor, now: Tensor,
         expected: Tensor, reach: Tensor,
     ) -> tuple[Tensor, ...]:
         """
-        Take what was moved: maps, staleness and the picture before, (B, 3, h, w), in [0, 1].
+        Take what was moved: maps, staleness and the picture before, (B, 3, h, w), in [0, 255].
 
         :param now: picture, (B, h, w, 3), uint8.
         :param reach: how far things moved, (B, H/32, W/32, 1).
         :returns: logits of the scheduler; staleness and surprise; changes of the maps, if they
             are corrected (adding those outside saves a copy); boxes and objects, towers.
         """
-        network, maps = self.network, tuple(first(one) for one in (fine, middle, coarse))
+        network, maps = self.network, [first(one) for one in (fine, middle, coarse)]
         seen, stale, surprise = network.judge(
-            first(staleness), first(now).float() / 255, expected, first(reach))
-        changes: tuple[Tensor, ...] = ()
-        if network.correction is not None:
-            changes = network.correction.changes(maps, seen, stale)
-            maps = tuple(a + b for a, b in zip(maps, changes))
-        found, classes = self.outputs(maps)
+            first(staleness), first(now).float() / 255, expected / 255, first(reach))
+        changes: list[Tensor] = []
+        if self.corrected is None:
+            found, classes = self.outputs(maps)
+        else:
+            changes, found, classes = self.corrected(maps, seen, stale)
         if isinstance(network.scheduler, FixedTrust):
             logits = network.scheduler(surprise)
         else:

@@ -56,11 +56,11 @@ def lay_grids(flow: Tensor, cells: tuple[int, ...]) -> Grids:
     coarse, side, maps = flow, 1, []
     for cell in cells:
         coarse, side = F.avg_pool2d(coarse, cell // side), cell
-        maps.append(sampling_grid(coarse / cell))
-    return Grids(sampling_grid(flow), tuple(maps), flow / max(height, width))
+        maps.append(_grid(coarse / cell))
+    return Grids(_grid(flow), tuple(maps), flow / max(height, width))
 
 
-def sampling_grid(flow: Tensor) -> Tensor:
+def _grid(flow: Tensor) -> Tensor:
     """Make sampling coordinates of a backward flow in cells of its own, (B, 2, h, w)."""
     height, width = flow.shape[2:]
     rows, columns = (torch.arange(n, device=flow.device) + 0.5 for n in (height, width))
