@@ -15,6 +15,8 @@ from torch import nn
 PACKAGE = Path(__file__).resolve().parent.parent
 # So many exports are kept; each has the size of its weights in single precision.
 KEPT = 24
+# Each file begins with its hash.
+SEAL = hashlib.sha256().digest_size
 
 
 def cache_folder() -> Path:
@@ -43,23 +45,35 @@ def fingerprint(network: nn.Module, facts: Iterable[object]) -> str:
     return digest.hexdigest()[:24]
 
 
-def store(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
+def store(path: Path, data: bytes) -> None:
     """
-    Put files into a folder, each whole or not at all.
+    Keep a file, whole or not at all.
 
-    :raises OSError: if it cannot be written to.
+    :raises OSError: if it cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, data in files:
-        handle, scratch = tempfile.mkstemp(dir=folder, prefix='.writing-')
-        try:
-            with os.fdopen(handle, 'wb') as file:
-                file.write(data)
-            os.replace(scratch, folder / name)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(scratch)
-            raise
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix='.writing-')
+    try:
+        with os.fdopen(handle, 'wb') as file:
+            file.write(hashlib.sha256(data).digest() + data)
+        os.replace(scratch, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(scratch)
+        raise
+
+
+def load(path: Path) -> bytes:
+    """
+    Read a file that was kept.
+
+    :raises OSError: if there is none.
+    :raises ValueError: if it is not whole: what a runtime would make of it nobody knows.
+    """
+    data = path.read_bytes()
+    if hashlib.sha256(data[SEAL:]).digest() != data[:SEAL]:
+        raise ValueError(f'{path}: damaged')
+    return data[SEAL:]
 
 
 def prune(root: Path, kept: int = KEPT) -> None:

@@ -77,11 +77,13 @@ def _with_openvino(network: nn.Module, input_size: tuple[int, int]) -> Connected
     from .cache import fingerprint
     from .library import Library
 
-    facts = (openvino.__version__, torch.__version__, input_size)
+    # What was compiled is of one kind of processor.
+    processor = openvino.Core().get_property('CPU', 'FULL_DEVICE_NAME')
+    threads = torch.get_num_threads()
+    facts = (openvino.__version__, torch.__version__, input_size, processor, threads)
     is_yolox = isinstance(network, YoloxNetwork)
     key = fingerprint(network, facts)
     family: Any = yolox_parts if is_yolox else ssdlite
-    threads = torch.get_num_threads()
     library = Library(lambda: family.parts(network, input_size), key, threads)
     kind: Any = yolox.CompiledYolox if is_yolox else ssdlite.CompiledSSDLite
     compiled = kind(network, library, input_size)

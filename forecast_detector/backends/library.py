@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+import hashlib
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -29,8 +30,7 @@ class Key(NamedTuple):
 class Compiled:
     """A part compiled for inputs of one shape, rows included."""
 
-    def __init__(self, model: Any, core: Any, settings: Mapping[str, Any]) -> None:
-        compiled = core.compile_model(model, 'CPU', dict(settings))
+    def __init__(self, compiled: Any) -> None:
         self._request = compiled.create_infer_request()
         self._made = [
             (tuple(output.shape), output.element_type.to_dtype()) for output in compiled.outputs
@@ -90,11 +90,30 @@ class Library:
         key = Key(part, tuple(tuple(shape) for shape in inputs))
         of_batch = self._compiled.setdefault(key, {})
         if batch not in of_batch:
-            model = self._model(part).clone()
-            model.reshape({
-                port: [batch, *shape] for port, shape in zip(model.inputs, key.shapes, strict=True)
-            })
-            of_batch[batch] = Compiled(model, self._core, self._settings)
+            of_batch[batch] = Compiled(self._kept(key, batch) or self._compile(key, batch))
+
+    def _file(self, key: Key, batch: int) -> Path:
+        shapes = '_'.join('x'.join(map(str, shape)) for shape in key.shapes)
+        name = hashlib.sha256(shapes.encode()).hexdigest()[:12]
+        return self._folder / f'{key.part}-{batch}-{name}.blob'
+
+    def _kept(self, key: Key, batch: int) -> Any:
+        """Take what an earlier run compiled; None if there is no whole one."""
+        try:
+            data = cache.load(self._file(key, batch))
+            self._folder.touch()
+            return self._core.import_model(data, 'CPU', self._settings)
+        except (OSError, ValueError, RuntimeError):
+            return None
+
+    def _compile(self, key: Key, batch: int) -> Any:
+        model = self._model(key.part).clone()
+        model.reshape({
+            port: [batch, *shape] for port, shape in zip(model.inputs, key.shapes, strict=True)
+        })
+        compiled = self._core.compile_model(model, 'CPU', self._settings)
+        self._keep([(self._file(key, batch), bytes(compiled.export_model().getvalue()))])
+        return compiled
 
     def has(self, part: str, inputs: Sequence[Array]) -> bool:
         """Say whether a part is compiled for inputs like these, whatever their rows."""
@@ -121,35 +140,35 @@ class Library:
 
     def _model(self, part: str) -> Any:
         if part not in self._models:
-            self._models[part] = self._kept(part) or self._exported(part)
+            self._models[part] = self._exported_before(part) or self._export(part)
         return self._models[part]
 
     def _files(self, part: str) -> tuple[Path, Path]:
         return self._folder / f'{part}.xml', self._folder / f'{part}.bin'
 
-    def _kept(self, part: str) -> Any:
+    def _exported_before(self, part: str) -> Any:
         """Take an export of an earlier run; None if there is no whole one."""
         try:
-            graph, weights = (path.read_bytes() for path in self._files(part))
-            self._folder.touch()
-            return self._read(graph, weights)
-        except (OSError, RuntimeError):
+            return self._read(*(cache.load(path) for path in self._files(part)))
+        except (OSError, ValueError, RuntimeError):
             return None
 
-    def _exported(self, part: str) -> Any:
+    def _export(self, part: str) -> Any:
         self._made = self._made or self._parts()
-        graph, weights = export(self._made[part])
+        files = export(self._made[part])
+        self._keep(zip(self._files(part), files))
+        return self._read(*files)
+
+    def _keep(self, files: Iterable[tuple[Path, bytes]]) -> None:
         try:
-            # The graph last: it is looked for first.
-            names = [path.name for path in self._files(part)]
-            cache.store(self._folder, [(names[1], weights), (names[0], graph)])
+            for path, data in files:
+                cache.store(path, data)
             cache.prune(self._folder.parent)
         except OSError as error:
             self.note = (
                 f'exported anew at every start: {self._folder.parent} cannot be written to '
                 f'({error.strerror}); set XDG_CACHE_HOME to a folder that can'
             )
-        return self._read(graph, weights)
 
     def _read(self, graph: bytes, weights: bytes) -> Any:
         data = np.frombuffer(weights, np.uint8)
