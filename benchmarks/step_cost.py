@@ -1,5 +1,7 @@
 """
-What a READ and a FORECAST cost, and what keeping freed memory saves; side by side in one run.
+What keeping freed memory saves of a READ and of a FORECAST in PyTorch; side by side in one run.
+
+What steps cost otherwise says ``forecast-detector benchmark``.
 
     .venv/bin/python benchmarks/step_cost.py [WEIGHTS]
 
@@ -25,7 +27,7 @@ from forecast_detector.config import StreamConfig
 from forecast_detector.engine import StreamingDetector
 from forecast_detector.types import Frame, Policy
 config = StreamConfig(policy=Policy.ALTERNATE)
-detector = StreamingDetector(load_checkpoint(sys.argv[1]), config, 'cpu')
+detector = StreamingDetector(load_checkpoint(sys.argv[1]), config, 'cpu', backend='torch')
 rng = np.random.default_rng(0)
 times = {'READ': [], 'FORECAST': []}
 for t in range(120):

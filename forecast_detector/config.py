@@ -20,6 +20,7 @@ from .types import Budget, Policy
 Backbone = Literal['efficientnet_lite0', 'mobilenet_v2']
 Combination = Literal['mean', 'converted', 'features', 'recurrent']
 Resize = Literal['letterbox', 'stretch', 'corner']
+Backend = Literal['auto', 'torch', 'openvino']
 T = TypeVar('T')
 
 

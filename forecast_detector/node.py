@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import re
 from typing import cast, get_args
 
-from .config import Resize
+from .config import Backend, Resize
 from .limits import MAX_INPUT_SIDE, MAX_LISTED, MAX_PIXELS
 from .parameter import check, parameter
 
@@ -35,8 +35,13 @@ class NodeConfig:
         'auto', 'Where the network runs: auto (CUDA where it works, otherwise the CPU), cpu, '
         'cuda, cuda:0 and so on.', fixed='configure',
     )
+    backend: str = parameter(
+        'auto', 'What runs the network: openvino (compiled, on CPUs), torch (PyTorch), or auto: '
+        'openvino where it is installed and the device is a CPU, otherwise torch.',
+        choices=get_args(Backend), fixed='configure',
+    )
     cpu_threads: int = parameter(
-        0, 'Threads on the CPU, of PyTorch and of OpenCV each, at most as many as there are '
+        0, 'Threads on the CPU, of the network and of OpenCV each, at most as many as there are '
         'cores; 0 leaves it to them.', least=0, most=1024, fixed='configure',
     )
     input_size: tuple[int, ...] = parameter(
@@ -113,6 +118,11 @@ class NodeConfig:
         """Input size that is asked for, (height, width); None is the trained one."""
         height, width = self.input_size
         return (height, width) if height else None
+
+    @property
+    def given_backend(self) -> Backend:
+        """What is asked to run the network."""
+        return cast(Backend, self.backend)
 
     @property
     def given_resize(self) -> Resize | None:

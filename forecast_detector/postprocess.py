@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -25,6 +26,46 @@ class Decoding(Protocol):
 
         :param image: row of the batch of each, (n,); ``candidate``: its number, (n,).
         """
+
+
+@dataclass(frozen=True)
+class Found:
+    """
+    Candidates that are sure enough, of a batch of images, in any order.
+
+    :ivar image: row of the batch of each, (n,); ``boxes``: (n, 4), xyxy in input pixels.
+    :ivar scores: (n,), in [0, 1]; ``labels``: (n,).
+    :ivar images: their number.
+    """
+
+    image: NDArray[np.int64]
+    boxes: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    images: int
+
+    @classmethod
+    def none(cls, images: int) -> Found:
+        """Find nothing."""
+        empty = Detections()
+        return cls(np.zeros(0, np.int64), empty.boxes, empty.scores, empty.labels, images)
+
+    def strongest(self, row: int) -> Detections:
+        """Give those of an image, by falling score, as many as suppression takes."""
+        boxes, scores, labels = self.boxes, self.scores, self.labels
+        if self.images > 1:
+            here = self.image == row
+            boxes, scores, labels = boxes[here], scores[here], labels[here]
+        order = np.argsort(-scores, kind='stable')[:CANDIDATES]
+        return Detections(boxes[order], scores[order], labels[order])
+
+
+@runtime_checkable
+class Finding(Protocol):
+    """A decoding that finds what is sure enough by itself."""
+
+    def found(self, raw: Any, score_threshold: float) -> Found:
+        """Give the candidates whose score is at least a threshold."""
 
 
 # Candidates before suppression; SSD keeps as many.
@@ -52,8 +93,24 @@ def suppress(
     return np.asarray(kept, np.int64).reshape(-1)
 
 
+def find(decoding: Decoding, raw: Any, score_threshold: float) -> Found:
+    """
+    Give the candidates whose score is at least a threshold.
+
+    :param decoding: of the network; ``raw``: outputs of its head.
+    """
+    scores = decoding.scores(raw)
+    # Few are strong enough: to find these first is cheaper than to put all in order.
+    image, candidate, label = (scores >= score_threshold).nonzero(as_tuple=True)
+    boxes = decoding.boxes(raw, image, candidate)
+    image, boxes, score, label = (
+        column.cpu() for column in (image, boxes, scores[image, candidate, label], label)
+    )
+    return Found(image.numpy(), boxes.numpy(), score.numpy(), label.numpy(), len(scores))
+
+
 def to_detections(
-    decoding: Decoding,
+    decoding: Decoding | Finding,
     raw: Any,
     score_threshold: float,
     nms_iou: float,
@@ -65,21 +122,15 @@ def to_detections(
     :param decoding: of the network; ``raw``: outputs of its head.
     :param score_threshold: weaker detections are dropped, [0, 1].
     """
-    scores = decoding.scores(raw)
-    # Few are strong enough: to find these first is cheaper than to put all in order.
-    image, candidate, label = (scores >= score_threshold).nonzero(as_tuple=True)
-    boxes = decoding.boxes(raw, image, candidate)
-    columns = [
-        column.cpu().numpy() for column in (boxes, scores[image, candidate, label], label)
-    ]
-    ends = np.cumsum(np.bincount(image.cpu().numpy(), minlength=len(scores)))
+    if isinstance(decoding, Finding):
+        found = decoding.found(raw, score_threshold)
+    else:
+        found = find(decoding, raw, score_threshold)
     detections = []
-    for start, end in zip([0, *ends[:-1]], ends):
-        of_image = [column[start:end] for column in columns]
-        strongest = np.argsort(-of_image[1], kind='stable')[:CANDIDATES]
-        image_boxes, image_scores, labels = (column[strongest] for column in of_image)
-        kept = suppress(image_boxes, image_scores, labels, nms_iou)[:max_detections]
-        detections.append(Detections(image_boxes[kept], image_scores[kept], labels[kept]))
+    for row in range(found.images):
+        one = found.strongest(row)
+        kept = suppress(one.boxes, one.scores, one.labels, nms_iou)[:max_detections]
+        detections.append(Detections(one.boxes[kept], one.scores[kept], one.labels[kept]))
     return detections
 
 

@@ -65,6 +65,7 @@ ARGUMENTS = [
     overriding('read_every'),
     overriding('track', SWITCH),
     overriding('device'),
+    overriding('backend', ['', 'auto', 'torch', 'openvino']),
     overriding('lossless', SWITCH),
 ]
 
@@ -120,6 +121,7 @@ CONVERSIONS = {
     'read_every': whole,
     'track': lambda text: text == 'true',
     'device': str,
+    'backend': str,
     'lossless': lambda text: text == 'true',
 }
 

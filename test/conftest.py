@@ -1,6 +1,7 @@
 """Small networks with random weights: what they say is nonsense, how they say it is tested."""
 
 from dataclasses import replace
+import os
 
 import pytest
 import torch
@@ -11,6 +12,8 @@ from forecast_detector.engine import StreamingDetector
 from forecast_detector.model.network import ForecastNetwork
 from forecast_detector.threads import use_threads
 
+# Of networks this small exports take longer than their steps; tests of backends ask for theirs.
+os.environ.setdefault('FORECAST_DETECTOR_BACKEND', 'torch')
 # Networks this small are fastest on one thread, and tests must not fight over cores.
 use_threads(1)
 

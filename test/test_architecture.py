@@ -21,7 +21,8 @@ ALLOWED = {
     'boxes': set(),
     'config': {'limits', 'parameter', 'settings', 'types'},
     'device': {'legible'},
-    'flow': set(),
+    'resizing': set(),
+    'flow': {'resizing'},
     'carrying': {'flow', 'types'},
     'tracking': {'boxes', 'types'},
     'node': {'config', 'limits', 'parameter'},
@@ -32,16 +33,17 @@ ALLOWED = {
     # Results: what stands in the JSON of a measurement.
     'records': {'writing'},
     # The core.
-    'preprocess': {'boxes'},
+    'preprocess': {'boxes', 'resizing'},
     'postprocess': {'boxes', 'types'},
     'model': {'config', 'flow', 'preprocess', 'settings'},
     'writing': set(),
     'weights_file': {'limits', 'types'},
     'checkpoint': {'model', 'shipped', 'types', 'weights_file', 'writing'},
     'importing': {'model', 'types'},
+    'backends': {'config', 'model', 'postprocess'},
     'engine': {
-        'boxes', 'carrying', 'checkpoint', 'config', 'device', 'legible', 'model', 'postprocess',
-        'preprocess', 'tracking', 'types',
+        'backends', 'boxes', 'carrying', 'checkpoint', 'config', 'device', 'legible', 'model',
+        'postprocess', 'preprocess', 'tracking', 'types',
     },
     # Frames from elsewhere.
     'images': {'legible', 'limits', 'types'},
@@ -55,6 +57,9 @@ ALLOWED = {
     'evaluation': {
         'boxes', 'carrying', 'checkpoint', 'config', 'data', 'engine', 'flow', 'memory',
         'policies', 'postprocess', 'records', 'scoring', 'threads', 'types',
+    },
+    'benchmark': {
+        'checkpoint', 'config', 'engine', 'postprocess', 'records', 'types',
     },
     'training': {
         'boxes', 'checkpoint', 'config', 'data', 'engine', 'evaluation', 'model', 'postprocess',
@@ -80,8 +85,8 @@ ALLOWED = {
     },
     # The robot's node; and the nodes around it, for demos and replays.
     'ros': {
-        'annotate', 'checkpoint', 'config', 'ends', 'engine', 'images', 'legible', 'limits',
-        'memory', 'msg', 'node', 'parameter', 'threads', 'topics', 'types',
+        'annotate', 'benchmark', 'checkpoint', 'config', 'ends', 'engine', 'images', 'legible',
+        'limits', 'memory', 'msg', 'node', 'parameter', 'records', 'threads', 'topics', 'types',
     },
     'graph': {
         'annotate', 'bags', 'data', 'demo', 'images', 'msg', 'parameter', 'replay', 'ros',
@@ -90,10 +95,10 @@ ALLOWED = {
     # Above all: nothing imports these.
     'executables': {'ends'},
     'cli': {
-        'adaptation', 'annotate', 'bags', 'checkpoint', 'config', 'data', 'demo', 'device',
-        'diagnosis', 'ends', 'engine', 'evaluation', 'importing', 'legible', 'limits', 'memory',
-        'node', 'parameter', 'policies', 'records', 'replay', 'report', 'scoring', 'shipped',
-        'topics', 'training', 'types', 'writing',
+        'adaptation', 'annotate', 'bags', 'benchmark', 'checkpoint', 'config', 'data', 'demo',
+        'device', 'diagnosis', 'ends', 'engine', 'evaluation', 'importing', 'legible', 'limits',
+        'memory', 'node', 'parameter', 'policies', 'records', 'replay', 'report', 'scoring',
+        'shipped', 'topics', 'training', 'types', 'writing',
     },
     '__main__': {'executables'},
     '__init__': {'checkpoint', 'config', 'engine', 'threads', 'types'},

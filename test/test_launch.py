@@ -132,6 +132,7 @@ def test_arguments_say_what_the_parameters_say(names: Names) -> None:
     shared = said.keys() & parameters.keys()
     assert shared == {
         'autostart', 'image_topics', 'weights', 'policy', 'p', 'read_every', 'track', 'device',
+        'backend',
         'lossless'}
     policy = next(one for one in names['ARGUMENTS'] if one.name == 'policy')
     assert policy.choices == ['', *parameters['policy'].choices]

@@ -168,7 +168,8 @@ def _compare(
     """Judge both by the last fifths; they are read once, as both read the same."""
     aside = stretches(((r.clip, r.aside) for r in recordings), ASIDE_STRETCH, ASIDE_MOST)
     old, new = (
-        StreamingDetector(one, StreamConfig(), str(asked.device)) for one in (start, trained))
+        StreamingDetector(one, StreamConfig(), str(asked.device), backend='torch')
+        for one in (start, trained))
     more = FINER if asked.wish.share is None else (asked.wish.share,)
     shares = sorted({*SHARES, *more}, reverse=True)
     with tqdm(unit='frame', desc='before and after') as bar:

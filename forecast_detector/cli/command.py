@@ -9,7 +9,8 @@ import math
 from typing import Any, TypeVar
 
 from ..config import StreamConfig
-from ..parameter import find, plain
+from ..node import NodeConfig
+from ..parameter import find, Parameter, plain
 from . import options
 
 C = TypeVar('C', bound='Command')
@@ -54,7 +55,15 @@ def stream_option(name: str, help: str = '', default: Any = None, **more: Any) -
 
     :param help: instead of the parameter's, where the command means more or less.
     """
-    found = find(StreamConfig, name)
+    return _parameter_option(find(StreamConfig, name), help, default, more)
+
+
+def node_option(name: str, help: str = '', default: Any = None, **more: Any) -> Any:
+    """Describe a field that sets a parameter of the node, likewise."""
+    return _parameter_option(find(NodeConfig, name), help, default, more)
+
+
+def _parameter_option(found: Parameter, help: str, default: Any, more: dict[str, Any]) -> Any:
     least = -math.inf if found.least is None else found.least
     most = math.inf if found.most is None else found.most
     parse: Callable[[str], Any] | None = options.number(least, most)

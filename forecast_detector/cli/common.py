@@ -13,12 +13,12 @@ from typing import Any, get_args, TYPE_CHECKING, TypeVar
 
 from tqdm import tqdm
 
-from ..config import Resize, StreamConfig
+from ..config import Backend, Resize, StreamConfig
 from ..limits import MAX_INPUT_SIDE
 from ..policies.table import decisions
 from ..types import Budget, Policy
 from . import options
-from .command import Command, option, stream_option, switch_off
+from .command import Command, node_option, option, stream_option, switch_off
 
 if TYPE_CHECKING:
     from ..checkpoint import Checkpoint
@@ -47,6 +47,7 @@ class DetectorOptions(DeviceOptions):
     """What detects, and how images are laid into it."""
 
     weights: str = option('file or shipped name, such as coco')
+    backend: Backend = node_option('backend')
     input_size: Sequence[int] | None = option(
         "of the network's input, multiples of 32; default: as trained", None,
         options.whole(32, 32, MAX_INPUT_SIDE), nargs=2, metavar=('HEIGHT', 'WIDTH'))
@@ -67,7 +68,8 @@ class DetectorOptions(DeviceOptions):
         from ..engine import StreamingDetector
 
         checkpoint = load_checkpoint(self.weights)
-        detector = StreamingDetector(checkpoint, config, self.device, self.size, self.resize)
+        detector = StreamingDetector(
+            checkpoint, config, self.device, self.size, self.resize, self.backend)
         print(detector.device_note, file=sys.stderr)
         return detector, checkpoint
 

@@ -47,6 +47,7 @@ RUN_OPTIONS = (
     'policy', 'p', 'read_every', 'max_consecutive_forecasts', 'no_accumulate',
     'no_commit', 'nms_iou', 'sap', 'latency', 'anticipate',
     'reference', 'dump', 'trace', 'workers', 'ray', 'input_size', 'resize', 'device',
+    'backend',
 )
 OPTIONS = {'accumulate': 'no_accumulate', 'commit_on_forecast': 'no_commit'}
 
@@ -177,6 +178,7 @@ class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
             self.p if TABLE[self.policy].takes_p else 1.0, self.read_every,
             {name: decisions[name] for name in self.changes() if decisions[name] is not None},
             self.sap, self.latency, self.anticipate, self.judging(self.score_threshold),
+            self.backend,
         )
 
     def _measure(self, skipped: SkippedBags) -> Evaluation:

@@ -18,6 +18,7 @@ from .options import one_line, OptionError
 # Name to first line of help. A command's module is imported only when it is called for.
 COMMANDS = {
     'adapt': 'adapt YOLOX weights to your own recordings, without labels',
+    'benchmark': 'measure what steps cost on this machine',
     'convert': 'turn annotated data into CocoVID files or bags, and bags into CocoVID',
     'demo': 'run camera, detector and recorder in a live ROS 2 graph',
     'detect': 'detect in a video or bag: annotated video and JSON out',

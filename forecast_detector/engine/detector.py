@@ -10,9 +10,10 @@ import time
 
 import torch
 
+from ..backends import connect
 from ..carrying import within
 from ..checkpoint import Checkpoint
-from ..config import Resize, StreamConfig
+from ..config import Backend, Resize, StreamConfig
 from ..device import select_device
 from ..model.fuse import fuse_norms
 from ..postprocess import to_detections, to_image
@@ -53,6 +54,7 @@ class StreamingDetector:
 
     :ivar labels: class names, by label index.
     :ivar device: where the network runs; ``device_note``: a sentence that says why.
+    :ivar backend: what runs it, ``torch`` or ``openvino``; the note says why, too.
     :ivar network: norms folded, ready to run; ``decoding``: of its head's outputs.
     :ivar reader: turns frames into features; ``forecaster``: gives F of frames that are not read.
     :ivar steering: moves p where the configuration has a budget.
@@ -66,18 +68,21 @@ class StreamingDetector:
         device: str = 'auto',
         input_size: tuple[int, int] | None = None,
         resize: Resize | None = None,
+        backend: Backend = 'auto',
     ) -> None:
         """
-        Prepare the network on a device.
+        Prepare the network on a device; with new weights its export takes seconds, once.
 
         :param device: see :func:`~forecast_detector.device.select_device`.
         :param input_size: (height, width) of the network's input, instead of the trained one.
         :param resize: ``letterbox``, ``corner`` or ``stretch``, instead of the trained way.
-        :raises ValueError: for a device that is missing, or an input size off the grid of 32.
+        :param backend: see :func:`~forecast_detector.backends.choice.connect`.
+        :raises ValueError: for a device or a backend that is missing, or an input size off the
+            grid of 32.
         """
         self.config = config or StreamConfig()
         self.labels = checkpoint.config.labels
-        self.device, self.device_note = select_device(device)
+        self.device, device_note = select_device(device)
         shape = replace(
             checkpoint.config,
             input_size=input_size or checkpoint.config.input_size,
@@ -86,7 +91,9 @@ class StreamingDetector:
         self.input_size = shape.input_size
         fused = fuse_norms(checkpoint.network).to(self.device)
         fused.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.network: Network = fused
+        connected = connect(fused, backend, self.device, self.input_size)
+        self.network: Network = connected.network
+        self.backend, self.device_note = connected.name, f'{device_note}; {connected.note}'
         self.decoding = self.network.decoding(self.input_size)
         self.reader: Reader = FrameReader(
             self.network, self.device, self.input_size, shape.resize
@@ -95,6 +102,16 @@ class StreamingDetector:
         self._judges_all = True
         self.steering = Steering()
         self._streams: dict[str, _Stream] = {}
+
+    def prepare(self, streams: int) -> None:
+        """
+        Prepare for steps of so many streams, before frames wait; others are stepped in parts.
+
+        :param streams: at most.
+        """
+        prepare = getattr(self.network, 'prepare', None)
+        if prepare is not None:
+            prepare(batches=[2 ** k for k in range(streams.bit_length())])
 
     def variant(
         self, reader: Reader | None = None, forecaster: Forecaster | None = None,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..checkpoint import Checkpoint
-from ..config import Resize
+from ..config import Backend, Resize
 from ..data.bag_options import BagOptions
 from ..data.base import Clip
 from ..data.relabelled import RelabelledClip
@@ -47,6 +47,7 @@ class Job:
     latencies: Latencies | None = None
     anticipates: bool = False
     judging: Judging = BY_TRUTH
+    backend: Backend = 'auto'
 
     @property
     def passes(self) -> int:
@@ -56,7 +57,7 @@ class Job:
     def detector(self) -> StreamingDetector:
         """Make the detector."""
         return StreamingDetector(
-            self.checkpoint, None, self.device, self.input_size, self.resize
+            self.checkpoint, None, self.device, self.input_size, self.resize, self.backend
         )
 
     def runner(self, anticipates: bool = False) -> Runner:

@@ -72,9 +72,12 @@ def move(features: Tensor, shift: Tensor) -> Tensor:
     :param features: (B, C, H, W).
     :param shift: (B, 2), right and down, as shares of the width and the height.
     """
-    affine = torch.eye(2, 3, device=features.device).repeat(len(features), 1, 1)
-    affine[:, :, 2] = -2 * shift.float()
-    grid = F.affine_grid(affine, list(features.shape), align_corners=False)
+    height, width = features.shape[2:]
+    rows, columns = (torch.arange(n, device=features.device) + 0.5 for n in (height, width))
+    right, down = shift.float()[:, :, None, None].unbind(dim=1)
+    x = columns * (2 / width) - 1 - 2 * right
+    y = rows[:, None] * (2 / height) - 1 - 2 * down
+    grid = torch.stack(torch.broadcast_tensors(x, y), dim=-1)
     return F.grid_sample(
         features, grid.to(features.dtype), mode='bicubic', padding_mode='border',
         align_corners=False,

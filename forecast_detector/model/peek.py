@@ -59,11 +59,20 @@ class Peek(nn.Module):
         :returns: F of this frame, if it is a FORECAST, and the surprise: how much of the picture
             the camera's motion does not explain (cuts, new objects, own motion), (B, 2, H, W).
         """
+        return self.corrected(
+            forecast, now, before, phase_correlation(*self.pictures(before, now)))
+
+    def corrected(
+        self, forecast: Tensor, now: Tensor, before: Tensor, shift: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """
+        Do what :meth:`forward` does, once the camera's motion is known.
+
+        :param shift: of :func:`~.motion.phase_correlation`, (B, 2).
+        """
         grey = self.cell**2
-        pictures = self._pictures(before, now)
-        shift = phase_correlation(*pictures)
         moved = self.move(forecast, shift)
-        surprise = self._surprise(*pictures, shift)
+        surprise = self._surprise(*self.pictures(before, now), shift)
         now, before = now[:, :-grey], before[:, :-grey]
         seen = F.relu6(self.reduce(torch.cat([now, now - before], dim=1)))
         mixed = F.relu6(self.mix(torch.cat([moved, seen], dim=1)))
@@ -76,13 +85,13 @@ class Peek(nn.Module):
 
         :param forecast: Fc, (B, C, H, W); ``now`` and ``before``: previews of the last two frames.
         """
-        return self.move(forecast, phase_correlation(*self._pictures(before, now)))
+        return self.move(forecast, phase_correlation(*self.pictures(before, now)))
 
     def move(self, features: Tensor, shift: Tensor) -> Tensor:
         """Move the maps of F, each at its own stride."""
         return fold([move(part, shift) for part in unfold(features, self._coarse)])
 
-    def _pictures(self, before: Tensor, now: Tensor) -> tuple[Tensor, Tensor]:
+    def pictures(self, before: Tensor, now: Tensor) -> tuple[Tensor, Tensor]:
         """Unfold the grey values of previews, (B, h, w) each."""
         first, second = (
             F.pixel_shuffle(one[:, -self.cell**2:], self.cell)[:, 0] for one in (before, now)

@@ -198,7 +198,9 @@ class DetectorNode(LifecycleNode):
             config.device,
             config.given_size,
             config.given_resize,
+            config.given_backend,
         )
+        detector.prepare(len(config.image_topics))
         warm_up(detector)
         self._pipeline = Pipeline(self, detector, config)
         self._label_info = self.create_publisher(LabelInfo, 'label_info', LATCHED)

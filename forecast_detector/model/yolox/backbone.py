@@ -38,7 +38,11 @@ class CSPDarknet(nn.Module):
 
     def forward(self, images: Tensor) -> Three:
         """Map (B, 3, H, W) to maps at strides 8, 16 and 32."""
-        fine = self.dark3(self.dark2(self.stem(images)))
+        return self.stages(self.stem(images))
+
+    def stages(self, x: Tensor) -> Three:
+        """Do the same from the stem's output on."""
+        fine = self.dark3(self.dark2(x))
         middle = self.dark4(fine)
         return fine, middle, self.dark5(middle)
 
@@ -70,7 +74,10 @@ class Pafpn(nn.Module):
         :param images: (B, 3, H, W), RGB, 0..255.
         :returns: (B, 256 w, H/8, W/8), (B, 512 w, H/16, W/16), (B, 1024 w, H/32, W/32).
         """
-        fine, middle, coarse = self.backbone(images)
+        return self.join(*self.backbone(images))
+
+    def join(self, fine: Tensor, middle: Tensor, coarse: Tensor) -> Three:
+        """Do the same from the backbone's maps on."""
         coarse = self.lateral_conv0(coarse)
         middle = self.C3_p4(torch.cat([_double(coarse), middle], dim=1))
         middle = self.reduce_conv1(middle)

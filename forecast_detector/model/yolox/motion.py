@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 import torch
 from torch import Tensor
 import torch.nn.functional as F
 
-from ...flow import dense_flow
+from ...flow import dense_flow, Flow
+
+Pictures = NDArray[np.uint8]
 
 
 class Grids(NamedTuple):
@@ -33,9 +36,13 @@ def backward_flow(now: Tensor, before: Tensor) -> Tensor:
     :param now: prepared grey thumbnails, (B, 1, h, w), uint8; ``before``: likewise.
     :returns: (B, 2, h, w), right and down, pixels of the thumbnail.
     """
-    pairs = zip(now[:, 0].cpu().numpy(), before[:, 0].cpu().numpy())
-    flows = np.stack([dense_flow(one, other) for one, other in pairs])
+    flows = backward_flows(now.cpu().numpy(), before.cpu().numpy())
     return torch.from_numpy(flows).permute(0, 3, 1, 2).to(now.device)
+
+
+def backward_flows(now: Pictures, before: Pictures) -> Flow:
+    """Find the same of arrays: (B, h, w, 2)."""
+    return np.stack([dense_flow(one, other) for one, other in zip(now[:, 0], before[:, 0])])
 
 
 def lay_grids(flow: Tensor, cells: tuple[int, ...]) -> Grids:

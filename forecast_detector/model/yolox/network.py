@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
 
-from ...flow import prepare
+from ...flow import grey_thumbnail, prepare
 from .backbone import Pafpn, STRIDES
 from .config import YoloxConfig
 from .decoding import GridDecoding
@@ -74,7 +75,7 @@ class YoloxNetwork(nn.Module):
         self.scheduler: MapScheduler | FixedTrust = (
             MapScheduler(config.scheduler) if config.scheduler else FixedTrust(config.trust)
         )
-        self._cells = tuple(stride // config.peek for stride in STRIDES)
+        self.cells = tuple(stride // config.peek for stride in STRIDES)
 
     @property
     def reduction(self) -> int:
@@ -97,11 +98,9 @@ class YoloxNetwork(nn.Module):
 
     def preview(self, thumbnails: Tensor) -> Preview:
         """Keep thumbnails, (B, 3, h, w), RGB, uint8, and make them grey and smooth."""
-        weights = thumbnails.new_tensor([0.299, 0.587, 0.114], dtype=torch.float32)
-        grey = (thumbnails.float() * weights[:, None, None]).sum(dim=1, keepdim=True).round()
         prepared = [
-            torch.from_numpy(prepare(one))[None]
-            for one in grey[:, 0].to(torch.uint8).cpu().numpy()
+            torch.from_numpy(prepare(grey_thumbnail(one, one.shape[:2])))[None]
+            for one in np.ascontiguousarray(thumbnails.permute(0, 2, 3, 1).cpu().numpy())
         ]
         return Preview(thumbnails, torch.stack(prepared).to(thumbnails.device))
 
@@ -124,28 +123,39 @@ class YoloxNetwork(nn.Module):
         """
         grids = self._grids(preview, previous)
         now, before = (one.picture.to(self._dtype) / 255 for one in (preview, previous))
-        unexplained = now - move(before, grids.picture)
-        surprise = self._surprise(unexplained, grids)
-        maps = _move(forecast.maps, grids)
-        staleness = move(forecast.staleness, grids.maps[-1])
+        moved = Features(_move(forecast.maps, grids), move(forecast.staleness, grids.maps[-1]))
+        reach = F.avg_pool2d(
+            grids.flow.to(now.dtype).norm(dim=1, keepdim=True), self.cells[-1])
+        seen, staleness, surprise = self.judge(
+            moved.staleness, now, move(before, grids.picture), reach)
+        if self.correction is None:
+            return Features(moved.maps, staleness), surprise
+        return Features(self.correction(moved.maps, seen, staleness), staleness), surprise
+
+    def judge(
+        self, staleness: Tensor, now: Tensor, expected: Tensor, reach: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """
+        See what of a thumbnail its motion does not explain.
+
+        :param staleness: that of the frame before, moved.
+        :param now: thumbnail, (B, 3, h, w), in [0, 1]; ``expected``: that of the frame before,
+            moved.
+        :param reach: how far things moved, shares of the longer side, (B, 1, H/32, W/32).
+        :returns: what the correction sees, the staleness and the surprise.
+        """
+        cell, unexplained = self.cells[-1], now - expected
+        error = unexplained.abs().mean(dim=1, keepdim=True)
+        surprise = torch.cat(
+            [F.avg_pool2d(error, cell), F.max_pool2d(error, cell), 10 * reach], dim=1)
         staleness = torch.cat([
             staleness[:, :1] + 4 * surprise[:, :1], staleness[:, 1:] + AGE
         ], dim=1)
-        if self.correction is not None:
-            seen = torch.cat([(now - MEAN) / SPREAD, unexplained / SPREAD], dim=1)
-            maps = self.correction(maps, seen, staleness)
-        return Features(maps, staleness), surprise
+        seen = torch.cat([(now - MEAN) / SPREAD, unexplained / SPREAD], dim=1)
+        return seen, staleness, surprise
 
     def _grids(self, preview: Preview, previous: Preview) -> Grids:
-        return lay_grids(backward_flow(preview.grey, previous.grey), self._cells)
-
-    def _surprise(self, unexplained: Tensor, grids: Grids) -> Tensor:
-        cell = self._cells[-1]
-        error = unexplained.abs().mean(dim=1, keepdim=True)
-        moved = grids.flow.to(error.dtype).norm(dim=1, keepdim=True)
-        return torch.cat([
-            F.avg_pool2d(error, cell), F.max_pool2d(error, cell), 10 * F.avg_pool2d(moved, cell)
-        ], dim=1)
+        return lay_grids(backward_flow(preview.grey, previous.grey), self.cells)
 
     def extrapolate(self, forecast: Features, preview: Preview, previous: Preview) -> Features:
         """Move F of a frame that has not come yet, as the picture last moved."""

@@ -77,13 +77,21 @@ class Correction(nn.Module):
         :param staleness: (B, 2, H/32, W/32).
         """
         x, corrected = F.silu(self.stem(seen)), []
-        layers = zip(maps, self.stages, self.reduce, self.mix, self.spread, self.project)
-        for one, stage, reduce, mix, spread, project in layers:
-            x = F.silu(stage(x))
-            stale = F.interpolate(staleness, one.shape[2:], mode='nearest')
-            mixed = F.silu(mix(torch.cat([F.silu(reduce(one)), x, stale], dim=1)))
-            corrected.append(one + project(F.silu(spread(mixed))))
+        for level, one in enumerate(maps):
+            x = F.silu(self.stages[level](x))
+            refined = self.refine(level, self.reduce[level](one), x, staleness)
+            corrected.append(one + self.project[level](refined))
         return tuple(corrected)
+
+    def refine(self, level: int, reduced: Tensor, x: Tensor, staleness: Tensor) -> Tensor:
+        """
+        Make what is projected to the change of a map.
+
+        :param reduced: the map, reduced; ``x``: what the thumbnail shows, at its stride.
+        """
+        stale = F.interpolate(staleness, reduced.shape[2:], mode='nearest')
+        mixed = F.silu(self.mix[level](torch.cat([F.silu(reduced), x, stale], dim=1)))
+        return F.silu(self.spread[level](mixed))
 
 
 class FixedTrust(nn.Module):

@@ -120,7 +120,7 @@ def read_all(
 ) -> Readings:
     """Read every frame once, see :func:`distill`."""
     checkpoint = Checkpoint(network, config.model, start.info, start.sha256, start.path)
-    detector = StreamingDetector(checkpoint, StreamConfig(), str(device))
+    detector = StreamingDetector(checkpoint, StreamConfig(), str(device), backend='torch')
     most = config.frames_a_clip
     cut = [
         ClipView(clip, range(most)) if 0 < most < len(clip) else clip

@@ -1,0 +1,180 @@
+"""Compiled parts of a network: exported once, kept, compiled for the sizes that come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+import hashlib
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+import openvino
+
+from . import cache
+from .export import export
+from .part import Part
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+
+
+class Key(NamedTuple):
+    """A part, for inputs of some shapes, without their rows."""
+
+    part: str
+    shapes: tuple[Shape, ...]
+
+
+class Compiled:
+    """A part compiled for inputs of one shape, rows included."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._request = compiled.create_infer_request()
+        self._made = [
+            (tuple(output.shape), output.element_type.to_dtype()) for output in compiled.outputs
+        ]
+        # A request is one call's at a time; and what it works on has to stay.
+        self._lock = Lock()
+        self._held: list[Array] = []
+
+    def __call__(self, inputs: Sequence[Array]) -> list[Array]:
+        """Run; what is given is not changed, what comes back is new."""
+        outputs = [np.empty(shape, dtype) for shape, dtype in self._made]
+        with self._lock:
+            self._held = [*inputs, *outputs]
+            for index, array in enumerate(inputs):
+                self._request.set_input_tensor(index, openvino.Tensor(array, shared_memory=True))
+            for index, array in enumerate(outputs):
+                self._request.set_output_tensor(index, openvino.Tensor(array, shared_memory=True))
+            self._request.infer()
+        return outputs
+
+
+class Library:
+    """
+    The parts of one network.
+
+    :ivar note: what is worth knowing of how they came to be; '' for nothing.
+    """
+
+    def __init__(self, parts: Callable[[], Mapping[str, Part]], key: str, threads: int) -> None:
+        """
+        Prepare to compile.
+
+        :param parts: makes the parts, should they have to be exported.
+        :param key: names the export, see :func:`~.cache.fingerprint`.
+        :param threads: at most so many work on a call.
+        """
+        self._parts = parts
+        self._made: Mapping[str, Part] = {}
+        self._folder = cache.cache_folder() / f'openvino-{key}'
+        self._core = openvino.Core()
+        self._models: dict[str, Any] = {}
+        self._compiled: dict[Key, dict[int, Compiled]] = {}
+        self.note = ''
+        # Never less than single precision, whatever the processor would like; and no thread is
+        # bound to a core that another node may need.
+        self._settings = {
+            'INFERENCE_PRECISION_HINT': 'f32', 'PERFORMANCE_HINT': 'LATENCY',
+            'ENABLE_CPU_PINNING': False, 'NUM_STREAMS': 1, 'INFERENCE_NUM_THREADS': threads,
+        }
+
+    def prepare(self, part: str, inputs: Sequence[Sequence[int]], batch: int = 1) -> None:
+        """
+        Compile a part; it may take seconds where it was not exported before.
+
+        :param inputs: shapes of its inputs, without their rows.
+        """
+        key = Key(part, tuple(tuple(shape) for shape in inputs))
+        of_batch = self._compiled.setdefault(key, {})
+        if batch not in of_batch:
+            of_batch[batch] = Compiled(self._kept(key, batch) or self._compile(key, batch))
+
+    def _file(self, key: Key, batch: int) -> Path:
+        shapes = '_'.join('x'.join(map(str, shape)) for shape in key.shapes)
+        name = hashlib.sha256(shapes.encode()).hexdigest()[:12]
+        return self._folder / f'{key.part}-{batch}-{name}.blob'
+
+    def _kept(self, key: Key, batch: int) -> Any:
+        """Take what an earlier run compiled; None if there is no whole one."""
+        try:
+            data = cache.load(self._file(key, batch))
+            self._folder.touch()
+            return self._core.import_model(data, 'CPU', self._settings)
+        except (OSError, ValueError, RuntimeError):
+            return None
+
+    def _compile(self, key: Key, batch: int) -> Any:
+        model = self._model(key.part).clone()
+        model.reshape({
+            port: [batch, *shape] for port, shape in zip(model.inputs, key.shapes, strict=True)
+        })
+        compiled = self._core.compile_model(model, 'CPU', self._settings)
+        self._keep([(self._file(key, batch), bytes(compiled.export_model().getvalue()))])
+        return compiled
+
+    def has(self, part: str, inputs: Sequence[Array]) -> bool:
+        """Say whether a part is compiled for inputs like these, whatever their rows."""
+        return _key(part, inputs) in self._compiled
+
+    def run(self, part: str, inputs: Sequence[Array]) -> list[Array]:
+        """
+        Run a part; rows are taken together as far as that was prepared.
+
+        :param inputs: (B, ...) each.
+        :raises KeyError: if it was not prepared for such inputs: nothing compiles while frames
+            wait.
+        """
+        compiled = self._compiled[_key(part, inputs)]
+        inputs, rows = [np.ascontiguousarray(one) for one in inputs], len(inputs[0])
+        if rows in compiled:
+            return compiled[rows](inputs)
+        parts, start = [], 0
+        while start < rows:
+            batch = max(size for size in compiled if size <= rows - start)
+            parts.append(compiled[batch]([one[start:start + batch] for one in inputs]))
+            start += batch
+        return [np.concatenate(outputs) for outputs in zip(*parts)]
+
+    def _model(self, part: str) -> Any:
+        if part not in self._models:
+            self._models[part] = self._exported_before(part) or self._export(part)
+        return self._models[part]
+
+    def _files(self, part: str) -> tuple[Path, Path]:
+        return self._folder / f'{part}.xml', self._folder / f'{part}.bin'
+
+    def _exported_before(self, part: str) -> Any:
+        """Take an export of an earlier run; None if there is no whole one."""
+        try:
+            return self._read(*(cache.load(path) for path in self._files(part)))
+        except (OSError, ValueError, RuntimeError):
+            return None
+
+    def _export(self, part: str) -> Any:
+        self._made = self._made or self._parts()
+        files = export(self._made[part])
+        self._keep(zip(self._files(part), files))
+        return self._read(*files)
+
+    def _keep(self, files: Iterable[tuple[Path, bytes]]) -> None:
+        try:
+            for path, data in files:
+                cache.store(path, data)
+            cache.prune(self._folder.parent)
+        except OSError as error:
+            self.note = (
+                f'exported anew at every start: {self._folder.parent} cannot be written to '
+                f'({error.strerror}); set XDG_CACHE_HOME to a folder that can'
+            )
+
+    def _read(self, graph: bytes, weights: bytes) -> Any:
+        data = np.frombuffer(weights, np.uint8)
+        tensor = openvino.Tensor(np.array(data) if len(data) else np.zeros(0, np.uint8))
+        return self._core.read_model(graph, tensor)
+
+
+def _key(part: str, inputs: Sequence[Array]) -> Key:
+    return Key(part, tuple(one.shape[1:] for one in inputs))

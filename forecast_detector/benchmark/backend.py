@@ -1,0 +1,138 @@
+"""One backend's steps: by stage, beside a detector of each frame by itself."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+import time
+
+from ..checkpoint import Checkpoint
+from ..config import Backend as Name
+from ..config import StreamConfig
+from ..engine import StreamingDetector
+from ..postprocess import to_detections
+from ..records.benchmark import Backend, OfSize, Stages, Together
+from ..types import Action, Policy, StepFailure
+from .clock import Clock
+from .pictures import frame, Images
+
+# The scheduler is asked, and its answer is not enough.
+READ = StreamConfig(p=1.0)
+ALONE = StreamConfig(policy=Policy.READ)
+# One READ, then forecasts.
+FORECAST = StreamConfig(policy=Policy.ALTERNATE, read_every=1_000_000)
+# Frames before anything is taken down.
+WARM = 4
+# Part of the detector, its method, and the stage that this is. The last one holds the head.
+STAGES = (
+    ('reader', 'load', 'decode'), ('reader', '_lay', 'resize'),
+    ('network', 'preview', 'thumbnail'), ('network', 'correct', 'motion and correction'),
+    ('network', 'schedule', 'scheduler'), ('network', 'read', 'reader'),
+    ('network', 'encode', 'encoders'), ('network', 'detect', 'head'),
+    ('', 'detect', 'head, boxes and suppression'),
+)
+
+
+class Stepper:
+    """Streams under one configuration, whose steps are taken down under one name."""
+
+    def __init__(
+        self, detector: StreamingDetector, config: StreamConfig, clock: Clock, name: str,
+        streams: int = 1, judged: bool = True,
+    ) -> None:
+        self.detector = detector.variant(judges_all=judged)
+        self.detector.config = config
+        self._clock, self._name, self._streams, self._index = clock, name, streams, 0
+        self._action = Action.FORECAST if config is FORECAST else Action.READ
+
+    def step(self, images: Images) -> None:
+        """
+        Step all streams by a frame; the first frames warm up.
+
+        :raises RuntimeError: if a step was not what is measured.
+        """
+        frames = {str(k): frame(images, self._index + 3 * k) for k in range(self._streams)}
+        self._index += 1
+        if self._index <= WARM:
+            self.detector.step(frames)
+            return
+        with self._clock.measure(self._name):
+            results = self.detector.step(frames)
+        for result in results.values():
+            if isinstance(result, StepFailure):
+                raise result.error
+            if result.decision.action is not self._action:
+                raise RuntimeError(f'{self._name}: a step was {result.decision.action.name}')
+
+
+@dataclass
+class Contestant:
+    """
+    A detector of one backend, and its times.
+
+    :ivar start_s: what making it took.
+    """
+
+    detector: StreamingDetector
+    start_s: float
+    clock: Clock = field(default_factory=Clock)
+    streams: list[Together] = field(default_factory=list)
+    sizes: list[OfSize] = field(default_factory=list)
+
+    @classmethod
+    def make(cls, checkpoint: Checkpoint, device: str, name: Name) -> Contestant:
+        """Make the detector, and take the time of that."""
+        started = time.perf_counter()
+        detector = StreamingDetector(checkpoint, None, device, backend=name)
+        return cls(detector, time.perf_counter() - started)
+
+    def prepare(self, streams: int) -> None:
+        """Prepare for steps of so many streams."""
+        self.detector.prepare(streams)
+
+    def steppers(self) -> list[Stepper]:
+        """Prepare the kinds of steps of one stream."""
+        return [
+            Stepper(self.detector, READ, self.clock, 'read'),
+            Stepper(self.detector, ALONE, self.clock, 'alone', judged=False),
+            Stepper(self.detector, FORECAST, self.clock, 'forecast', judged=True),
+        ]
+
+    def pair(self, clock: Clock, streams: int = 1) -> list[Stepper]:
+        """Prepare READs and FORECASTs of several streams at once."""
+        return [
+            Stepper(self.detector, READ, clock, 'read', streams),
+            Stepper(self.detector, FORECAST, clock, 'forecast', streams),
+        ]
+
+    def plain(self, index: int, images: Images) -> None:
+        """Detect in a frame by itself."""
+        detector, config = self.detector, self.detector.config
+        with self.clock.measure('plain'):
+            loaded = detector.reader.load(frame(images, index))
+            raw = detector.network.detect(detector.reader.read([loaded]))
+            to_detections(detector.decoding, raw, config.score_threshold, config.nms_iou,
+                          config.max_detections)
+
+    def stages(self, config: StreamConfig, frames: int, images: Images) -> Stages:
+        """Step one stream with its stages watched."""
+        clock = Clock()
+        stepper = Stepper(self.detector, config, clock, 'step')
+        for _ in range(WARM):
+            stepper.step(images)
+        with ExitStack() as stack:
+            for part, method, stage in STAGES:
+                owner = getattr(stepper.detector, part) if part else stepper.detector
+                stack.enter_context(clock.watching(owner, method, stage))
+            for _ in range(frames):
+                stepper.step(images)
+        named = [stage for _, _, stage in STAGES if stage in clock.wall]
+        return Stages(clock.times('step'), [clock.times(stage) for stage in named])
+
+    def record(self, read: Stages, forecast: Stages) -> Backend:
+        """Sum up."""
+        return Backend(
+            self.detector.backend, self.detector.device_note, self.start_s, read, forecast,
+            self.clock.times('read'), self.clock.times('alone'), self.clock.times('forecast'),
+            self.clock.times('plain'), self.streams, self.sizes,
+        )

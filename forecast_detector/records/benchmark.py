@@ -1,0 +1,114 @@
+"""What a benchmark measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .codec import Count, left_out
+
+
+@dataclass(frozen=True)
+class Times:
+    """
+    How long something took, milliseconds of wall time.
+
+    :ivar cpu: median of the processor time of all threads, which other processes disturb less.
+    """
+
+    name: str
+    count: Count
+    least: float
+    p50: float
+    p95: float
+    p99: float
+    cpu: float
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Where the time of one kind of step went; ``step`` is the whole."""
+
+    step: Times
+    stages: list[Times]
+
+
+@dataclass(frozen=True)
+class Together:
+    """Streams that share a step: wall time of the step, milliseconds, all READ or all FORECAST."""
+
+    streams: Count
+    read: Times
+    forecast: Times
+
+
+@dataclass(frozen=True)
+class OfSize:
+    """Steps on images of one size."""
+
+    width: Count
+    height: Count
+    read: Times
+    forecast: Times
+
+
+@dataclass(frozen=True)
+class Backend:
+    """
+    One backend.
+
+    :ivar name: ``torch`` or ``openvino``; ``note``: where and why.
+    :ivar start_s: what making the detector took, its export included where there was none.
+    :ivar read_stages: of a step of its own, in which each stage is watched.
+    :ivar read: a READ as the scheduler orders it: its forecast is judged first.
+    :ivar read_alone: a READ where nobody asks the scheduler.
+    :ivar plain: a detector of each frame by itself, of the same weights: no thumbnail, no memory.
+    """
+
+    name: str
+    note: str
+    start_s: float
+    read_stages: Stages
+    forecast_stages: Stages
+    read: Times
+    read_alone: Times
+    forecast: Times
+    plain: Times
+    streams: list[Together] = field(default_factory=list)
+    sizes: list[OfSize] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class NodeCost:
+    """
+    What a message costs beside the model, milliseconds.
+
+    :ivar read: message in to pixels, detections to messages out; ``forecast`` likewise.
+    """
+
+    read: Times
+    forecast: Times
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """
+    A run; the medians of the first backend stand at the top.
+
+    :ivar plain_ms: of the fastest backend of the run.
+    :ivar threads: of a step.
+    """
+
+    read_ms: float
+    forecast_ms: float
+    plain_ms: float
+    backend: str
+    threads: Count
+    weights: str
+    sha256: str
+    machine: str
+    load: float
+    versions: dict[str, str]
+    input_size: list[int]
+    image_size: list[int]
+    backends: list[Backend]
+    node: NodeCost | None = left_out()

@@ -1,0 +1,163 @@
+"""Which backend runs a network, what it says of that, and what it keeps between runs."""
+
+from conftest import make_tiny_network
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from yolox_samples import make_yolox, pictures
+
+from forecast_detector.backends import cache, choice
+from forecast_detector.backends.choice import connect
+from forecast_detector.backends.moving import coarser, moved, reach, sampler
+from forecast_detector.backends.phase import shifts
+from forecast_detector.model.fuse import fuse_norms
+from forecast_detector.model.motion import phase_correlation
+from forecast_detector.model.yolox.motion import lay_grids, move
+
+openvino = pytest.importorskip('openvino')
+from forecast_detector.backends import library  # noqa: E402
+
+CPU, SIZE = torch.device('cpu'), (64, 96)
+
+
+@pytest.fixture
+def network():
+    return fuse_norms(make_yolox())
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    monkeypatch.delenv(choice.VARIABLE, raising=False)
+    return tmp_path / 'forecast_detector'
+
+
+@pytest.fixture
+def exported(monkeypatch):
+    """Take down the exports that are made."""
+    made, export = [], library.export
+    monkeypatch.setattr(library, 'export', lambda part: (made.append(part), export(part))[1])
+    return made
+
+
+def test_a_cpu_gets_openvino_and_says_so(network):
+    connected = connect(network, 'auto', CPU, SIZE)
+    assert connected.name == 'openvino'
+    assert openvino.__version__.split('-')[0] in connected.note
+
+
+def test_where_it_is_missing_pytorch_runs_and_says_why(network, monkeypatch):
+    monkeypatch.setattr(choice, 'find_spec', lambda name: None)
+    name, note = connect(network, 'auto', CPU, SIZE)[1:]
+    assert name == 'torch' and 'pip install openvino' in note
+    with pytest.raises(ValueError, match='not installed'):
+        connect(network, 'openvino', CPU, SIZE)
+
+
+def test_a_gpu_and_a_foreign_network_keep_pytorch(network):
+    for given, device in ((network, torch.device('cuda', 0)), (torch.nn.Identity(), CPU)):
+        assert connect(given, 'auto', device, SIZE).network is given
+        with pytest.raises(ValueError, match="backend: 'openvino' was asked: .*use 'auto'"):
+            connect(given, 'openvino', device, SIZE)
+
+
+def test_a_runtime_that_fails_is_named_and_left(network, monkeypatch):
+    def fails(*_):
+        raise RuntimeError('illegal instruction')
+
+    monkeypatch.setattr(choice, '_with_openvino', fails)
+    connected = connect(network, 'auto', CPU, SIZE)
+    assert connected.network is network
+    assert 'OpenVINO failed (RuntimeError: illegal instruction)' in connected.note
+
+
+def test_the_environment_says_what_auto_means(network, monkeypatch):
+    monkeypatch.setenv(choice.VARIABLE, 'torch')
+    assert connect(network, 'auto', CPU, SIZE).name == 'torch'
+    monkeypatch.setenv(choice.VARIABLE, 'abacus')
+    with pytest.raises(ValueError, match="backend: 'abacus' is none of auto, torch, openvino"):
+        connect(network, 'auto', CPU, SIZE)
+
+
+def test_an_export_is_kept_and_a_broken_one_made_anew(network, folder, exported):
+    assert not connect(network, 'openvino', CPU, SIZE).note.count('anew')
+    first = len(exported)
+    assert first
+    connect(network, 'openvino', CPU, SIZE)
+    assert len(exported) == first
+    for path in folder.glob('*/*'):
+        path.write_bytes(path.read_bytes()[:1000])
+    connect(network, 'openvino', CPU, SIZE)
+    assert len(exported) == 2 * first
+    assert not list(folder.glob('*/.writing-*'))
+
+
+def test_other_weights_are_another_export():
+    networks = fuse_norms(make_yolox()), fuse_norms(make_yolox())
+    with torch.no_grad():
+        networks[1].head.obj_preds[0].bias.add_(1e-3)
+    assert cache.fingerprint(networks[0], []) == cache.fingerprint(fuse_norms(make_yolox()), [])
+    assert cache.fingerprint(networks[0], []) != cache.fingerprint(networks[1], [])
+    assert cache.fingerprint(networks[0], ['1']) != cache.fingerprint(networks[0], ['2'])
+
+
+def test_where_nothing_can_be_kept_it_says_so(network, tmp_path, monkeypatch):
+    (tmp_path / 'file').write_text('in the way')
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'file'))
+    connected = connect(network, 'openvino', CPU, SIZE)
+    assert connected.name == 'openvino'
+    assert 'exported anew at every start' in connected.note and 'XDG_CACHE_HOME' in connected.note
+
+
+def test_only_the_exports_used_last_are_kept(folder):
+    for number in range(3):
+        cache.store(folder / f'openvino-{number}' / 'read.xml', b'')
+    cache.prune(folder, kept=2)
+    assert len(list(folder.iterdir())) == 2
+
+
+@torch.inference_mode()
+def test_sizes_that_were_not_prepared_run_in_pytorch(network):
+    compiled = connect(network, 'openvino', CPU, SIZE).network
+    images = pictures(2, (96, 64)).byte()
+    assert not compiled.library.has('read', [np.zeros((2, 96, 64, 3), np.uint8)])
+    eager = compiled.read(images)
+    compiled.prepare(sizes=[(96, 64)])
+    assert compiled.library.has('read', [np.zeros((2, 96, 64, 3), np.uint8)])
+    prepared = compiled.read(images)
+    for one, other in zip(eager.features.maps, prepared.features.maps, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+    for one, other in zip(eager.levels, prepared.levels, strict=True):
+        torch.testing.assert_close(one.found, other.found, atol=1e-4, rtol=1e-4)
+
+
+def test_maps_move_as_in_pytorch():
+    generator = np.random.default_rng(0)
+    flow = generator.normal(0, 6, (2, 32, 64, 2)).astype(np.float32)
+    tensor = torch.from_numpy(flow).permute(0, 3, 1, 2)
+    grids = lay_grids(tensor, (4, 8, 32))
+    for motion, grid in zip(coarser(flow, (4, 8, 32)), grids.maps, strict=True):
+        maps = generator.random((*motion.shape[:3], 5), np.float32)
+        wanted = move(torch.from_numpy(maps).permute(0, 3, 1, 2), grid).permute(0, 2, 3, 1)
+        np.testing.assert_allclose(moved(maps, sampler(motion)), wanted, atol=1e-4)
+    wanted = F.avg_pool2d(grids.flow.norm(dim=1, keepdim=True), 32).permute(0, 2, 3, 1)
+    np.testing.assert_allclose(reach(flow, 32), wanted, atol=1e-5)
+
+
+def test_shifts_are_those_of_pytorch():
+    ground = F.interpolate(
+        torch.randn(1, 1, 40, 40, generator=torch.Generator().manual_seed(0)), scale_factor=4,
+        mode='bicubic')[0, 0]
+    before = torch.zeros(3, 80, 80)
+    now = torch.zeros(3, 80, 80)
+    before[:, 10:70] = ground[20:80, 20:100]
+    now[0, 10:70], now[1, 10:70] = ground[17:77, 25:105], ground[40:100, 60:140].flip(0, 1)
+    wanted = phase_correlation(before, now)
+    assert wanted[0].abs().min() > 0.02
+    np.testing.assert_allclose(shifts(before.numpy(), now.numpy()), wanted, atol=1e-4)
+
+
+def test_the_paper_has_no_thumbnail():
+    compiled = connect(fuse_norms(make_tiny_network()), 'openvino', CPU, SIZE).network
+    assert compiled.reduction == 0 and compiled.forecasts
