@@ -95,10 +95,9 @@ def _device(detector: StreamingDetector) -> Iterator[Line]:
     fell_back = detector.device_note.startswith('falling back')
     remedy = 'see that driver and torch fit, or set device: cpu' if fell_back else ''
     yield Line('device', detector.device_note, remedy)
-    backend = getattr(detector, 'backend_note', '') or f'PyTorch {torch.__version__}'
     height, width = detector.input_size
     yield Line(
-        'backend', f'{backend}, {torch.get_num_threads()} threads, input {width}x{height}')
+        'backend', f'{detector.backend}, {torch.get_num_threads()} threads, input {width}x{height}')
     read, forecast = _latency(detector)
     yield Line(
         'latency', f'READ {read:.1f} ms, FORECAST {forecast:.1f} ms at 640x480: '

@@ -287,9 +287,9 @@ class DetectorNode(LifecycleNode):
 def facts(detector: StreamingDetector, checkpoint: Checkpoint) -> dict[str, str]:
     """Say what runs where, for diagnostics."""
     height, width = detector.input_size
-    backend = getattr(detector, 'backend_note', '') or f'PyTorch {torch.__version__}'
     return {
-        'device': str(detector.device), 'device_note': detector.device_note, 'backend': backend,
+        'device': str(detector.device), 'device_note': detector.device_note,
+        'backend': detector.backend,
         'threads': str(torch.get_num_threads()), 'weights': str(checkpoint.path),
         'weights_sha256': checkpoint.sha256, 'classes': str(len(detector.labels)),
         'input_size': f'{height}x{width}',
