@@ -18,8 +18,7 @@ ALLOWED = {
     'boxes': set(),
     'config': {'parameter', 'settings', 'types'},
     'device': set(),
-    'resizing': set(),
-    'flow': {'resizing'},
+    'flow': set(),
     'carrying': {'flow', 'types'},
     'node': {'config', 'parameter'},
     'memory': set(),
@@ -28,7 +27,7 @@ ALLOWED = {
     # Results: what stands in the JSON of a measurement.
     'records': set(),
     # The core.
-    'preprocess': {'boxes', 'resizing'},
+    'preprocess': {'boxes'},
     'postprocess': {'boxes', 'types'},
     'model': {'config', 'flow', 'preprocess', 'settings'},
     'checkpoint': {'model', 'shipped', 'types'},
