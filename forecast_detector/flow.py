@@ -17,8 +17,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .resizing import shrink
-
 Grey = NDArray[np.uint8]
 Flow = NDArray[np.float32]
 
@@ -56,7 +54,9 @@ def grey_thumbnail(
     if isinstance(size, int):
         size = thumbnail_size(image.shape[1], image.shape[0], size)
     if image.shape[:2] != size:
-        image = shrink(image, (size[1], size[0]))
+        image = cv2.resize(  # type: ignore[assignment]
+            image, (size[1], size[0]), interpolation=cv2.INTER_AREA
+        )
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
 
 

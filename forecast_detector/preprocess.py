@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .boxes import Geometry
-from .resizing import shrink
 
 # Grey that the paper's family pads with: it normalises to about zero, as in training.
 FILL = 127
@@ -26,8 +25,8 @@ def lay_image(
     """
     width, height = geometry.laid_size
     shrinks = width * height < 0.5 * image.shape[0] * image.shape[1]
-    laid = shrink(image, (width, height)) if shrinks else cv2.resize(
-        image, (width, height), interpolation=cv2.INTER_LINEAR
+    laid = cv2.resize(
+        image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     )
     if (height, width) == input_size:
         return laid.astype(np.uint8, copy=False)

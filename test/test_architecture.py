@@ -21,8 +21,7 @@ ALLOWED = {
     'boxes': set(),
     'config': {'limits', 'parameter', 'settings', 'types'},
     'device': {'legible'},
-    'resizing': set(),
-    'flow': {'resizing'},
+    'flow': set(),
     'carrying': {'flow', 'types'},
     'tracking': {'boxes', 'types'},
     'node': {'config', 'limits', 'parameter'},
@@ -33,7 +32,7 @@ ALLOWED = {
     # Results: what stands in the JSON of a measurement.
     'records': {'writing'},
     # The core.
-    'preprocess': {'boxes', 'resizing'},
+    'preprocess': {'boxes'},
     'postprocess': {'boxes', 'types'},
     'model': {'config', 'flow', 'preprocess', 'settings'},
     'writing': set(),

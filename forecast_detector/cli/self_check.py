@@ -96,8 +96,8 @@ def _device(detector: StreamingDetector) -> Iterator[Line]:
     remedy = 'see that driver and torch fit, or set device: cpu' if fell_back else ''
     yield Line('device', detector.device_note, remedy)
     height, width = detector.input_size
-    yield Line(
-        'backend', f'{detector.backend}, {torch.get_num_threads()} threads, input {width}x{height}')
+    yield Line('backend', f'{detector.backend}, {torch.get_num_threads()} threads, '
+               f'input {width}x{height}')
     read, forecast = _latency(detector)
     yield Line(
         'latency', f'READ {read:.1f} ms, FORECAST {forecast:.1f} ms at 640x480: '
