@@ -119,7 +119,7 @@ def test_jazzy_has_what_kilted_has():
             ('kilted', 'requirements-ros.txt'), ('jazzy', 'requirements-ros-jazzy.txt'))
     )
     assert kilted - jazzy == {'ament-cmake-ros-core'}
-    assert jazzy - kilted == {'ament-cmake-gtest'}
+    assert jazzy - kilted == {'ament-cmake-gtest', 'python-cmake-module'}
 
 
 def test_decision_message_is_the_documented_one():
