@@ -128,6 +128,11 @@ class Child:
         """Exit status; None while it runs."""
         return self._process.poll()
 
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
+
     def said(self, mark: str) -> str:
         """Return the rest of the first line in which it said this; '' if it did not yet."""
         _, found, rest = self.log.read_text(errors='replace').partition(mark)

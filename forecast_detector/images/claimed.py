@@ -90,14 +90,6 @@ def _webp(data: memoryview) -> Size | None:
     return (_little(data, 26, 2) & 0x3FFF, _little(data, 28, 2) & 0x3FFF)
 
 
-def _jpeg2000(data: memoryview) -> Size | None:
-    at = bytes(data[:1 << 16]).find(b'\xff\x4f\xff\x51')
-    if at < 0:
-        return None
-    right, below, left, above = (_big(data, at + 8 + 4 * k, 4) for k in range(4))
-    return right - left, below - above
-
-
 def _pnm(data: memoryview) -> Size | None:
     head = re.sub(rb'#[^\r\n]*', b'', bytes(data[:4096]))
     if head[:2] == b'P7':
@@ -132,9 +124,10 @@ def _tiff(data: memoryview) -> Size | None:
     return max(sizes, key=lambda size: size[0] * size[1])
 
 
+# Not JPEG 2000: damaged data crash the decoder of OpenCV 4.11, and the process with it.
 _READERS: dict[str, Callable[[memoryview], Size | None]] = {
     'JPEG': _jpeg, 'PNG': _png, 'BMP': _bmp, 'GIF': _gif, 'WebP': _webp, 'TIFF': _tiff,
-    'JPEG 2000': _jpeg2000, 'PNM': _pnm,
+    'PNM': _pnm,
 }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import signal
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import pytest
 
@@ -30,6 +31,7 @@ from forecast_detector.demo.processes import graph_environment  # noqa: E402
 
 from .graph import Camera, Graph, make_image  # noqa: E402
 
+POLICY = Path(__file__).parents[2] / 'config' / 'sros2' / 'detector.policy.xml'
 NODE = (
     'import sys; from forecast_detector.executables import detector_node; '
     'sys.exit(detector_node())'
@@ -110,6 +112,25 @@ def test_damaged_messages_do_no_harm(graph: Graph, camera: Camera) -> None:
     camera.stamp_ns += 10 ** 12
     assert before and boxes_of_one_image(graph, camera) == before
     assert graph.state() == 'active'
+
+
+def test_the_security_policy_lists_what_the_node_uses(graph: Graph, camera: Camera) -> None:
+    profile = ElementTree.parse(POLICY).find('.//profile')
+    assert profile is not None
+
+    def listed(kind: str, access: str) -> set[str]:
+        parts = [part for part in profile if part.get(access) == 'ALLOW']
+        names = [name.text or '' for part in parts for name in part.iter(kind)]
+        return {name.replace('~', '/detector') if '~' in name else f'/{name}' for name in names}
+
+    def used(what: str) -> set[str]:
+        rows = getattr(graph.node, f'get_{what}_names_and_types_by_node')('detector', '/')
+        return {name.replace('/front/', '/camera/') for name, _ in rows}
+
+    assert used('publisher') <= listed('topic', 'publish')
+    assert used('subscriber') <= listed('topic', 'subscribe')
+    assert used('service') <= listed('service', 'reply')
+    assert '/detector/set_parameters' in used('service')
 
 
 def start(folder: Path, *arguments: str, **environment: str | None) -> subprocess.Popen[str]:

@@ -1,0 +1,54 @@
+"""The fuzz and the soak of docs/reliability.md in short: the same programs, less of it."""
+
+import json
+from pathlib import Path
+import sys
+
+import pytest
+
+from forecast_detector.checkpoint import load_checkpoint
+from forecast_detector.config import StreamConfig
+from forecast_detector.engine import StreamingDetector
+
+BENCHMARKS = Path(__file__).parents[1] / 'benchmarks'
+
+
+@pytest.fixture
+def reliability(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import reliability
+
+    yield reliability
+    for name in ('reliability', 'hostile'):
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def detector(tiny_weights):
+    config = StreamConfig(score_threshold=0.05, max_gap_s=0.0)
+    return StreamingDetector(load_checkpoint(tiny_weights), config, 'cpu', (64, 64))
+
+
+def test_hostile_messages_change_no_answer(reliability, detector):
+    found = reliability.fuzz(detector, 300, 5)
+    assert found['wrong_answers'] == 0
+    assert found['refused'] > 100 and found['answered'] > 20
+    assert found['longest_text'] < 2000
+
+
+def test_the_same_seed_makes_the_same_messages(reliability):
+    from hostile import messages, parameters
+
+    def made(seed):
+        return [(kind, bytes(fields.data), fields.header) for kind, fields in messages(seed, 50)]
+
+    assert made(1) == made(1) != made(2)
+    first, second = (list(map(repr, parameters(3, 50, ['p']))) for _ in range(2))
+    assert first == second
+
+
+def test_a_soak_counts_frames_and_memory(reliability, detector):
+    found = reliability.soak(detector, 200)
+    assert found['frames'] == 200 and found['warm_mb'] > 0
+    assert abs(found['drift']) < 0.2  # few frames: libraries still grow
+    json.dumps(found)
