@@ -153,6 +153,16 @@ class DetectorNode(LifecycleNode):
                 reason = str(error)
         return SetParametersResult(successful=not reason, reason=line(reason))
 
+    def _LifecycleNodeMixin__change_state(self, transition_id: int) -> TransitionCallbackReturn:
+        """Refuse a transition that the state does not have: up to Jazzy it would end the node."""
+        try:
+            change: Any = getattr(super(), '_LifecycleNodeMixin__change_state')  # noqa: B009
+            result: TransitionCallbackReturn = change(transition_id)
+            return result
+        except RuntimeError as error:  # all errors of rcl are
+            self.get_logger().error(f'transition {transition_id} refused: {error}')
+            return TransitionCallbackReturn.ERROR
+
     def _transition(
         self,
         name: str,

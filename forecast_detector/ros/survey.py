@@ -24,7 +24,7 @@ from .image_types import KINDS
 from .qos import image_qos
 
 # For publishers to be discovered.
-DISCOVERY_S = 1.5
+DISCOVERY_S = 3.0
 # A subscription to each would be a load.
 MOST = 16
 # What the detector and tools publish; no cameras.
