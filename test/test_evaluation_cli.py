@@ -212,7 +212,7 @@ def refused(*options):
     (('--stride', 0), "argument --stride: '0': a whole number of at least 1"),
     (('--p', 1.5), r"argument --p: '1.5': a number in \[0, 1\]"),
     (('--p', 'nan'), 'argument --p: .nan.: a number in'),
-    (('--read-every', -1), 'whole number of at least 1'),
+    (('--read-every', -1), r'whole number in \[1'),
     (('--device', 'gpu'), "'gpu' is none of 'auto'"),
     (('--input-size', 33, 64), "'33': a multiple of 32"),
     (('--workers', 0), 'whole number of at least 1'),
