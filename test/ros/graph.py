@@ -207,11 +207,19 @@ class Graph:
         """Call a service and wait for its answer."""
         if service not in self._clients:
             self._clients[service] = self.node.create_client(kind, service)
-            self._meet(service.rpartition('/')[0])
+            self._meet(wait_until(lambda: self._server(service), f'the node of {service}'))
         client = self._clients[service]
         wait_until(client.service_is_ready, f'the service {service}')
         future = client.call_async(request)
         return wait_until(lambda: future.done() and future.result(), f'an answer of {service}')
+
+    def _server(self, service: str) -> str:
+        """Name the node that a service is of, by its name; '' while there is none."""
+        names = (
+            f'{space.rstrip("/")}/{name}'
+            for name, space in self.node.get_node_names_and_namespaces()
+        )
+        return max((name for name in names if service.startswith(f'{name}/')), default='')
 
     def _meet(self, node: str) -> None:
         """

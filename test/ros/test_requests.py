@@ -135,7 +135,7 @@ def test_the_security_policy_lists_what_the_node_uses(graph: Graph, camera: Came
 
 def start(folder: Path, *arguments: str, **environment: str | None) -> subprocess.Popen[str]:
     """Start the node as `ros2 run` does."""
-    changed = graph_environment(folder)
+    changed = graph_environment(folder, int(os.environ.get('ROS_DOMAIN_ID', 0)))
     for name, text in environment.items():
         changed.pop(name, None)
         if text is not None:
