@@ -78,7 +78,7 @@ class Camera:
     @property
     def result_topics(self) -> list[str]:
         """Where detections and decisions go, as remapped."""
-        return [str(publisher.topic_name) for publisher in self._publishers]
+        return [str(publisher.topic_name) for publisher in self._publishers[:2]]
 
     def open(self) -> None:
         """Subscribe to the images."""
