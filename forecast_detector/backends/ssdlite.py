@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,30 +13,17 @@ from ..model.network import ForecastNetwork, RecurrentState
 from ..model.peek import SURPRISE
 from .anchors import Scored, SparseAnchors
 from .arrays import array, tensor
-from .library import Library
+from .compiled import Compiled
 from .part import first, last, Part
 from .phase import shifts
 
 STRIDE = 32
 
 
-class CompiledSSDLite:
-    """
-    The same network, its work done by compiled parts.
+class CompiledSSDLite(Compiled):
+    """The paper's family, its work done by compiled parts."""
 
-    What was not prepared runs in PyTorch, with the same answers.
-
-    :ivar network: the network itself.
-    """
-
-    def __init__(
-        self, network: ForecastNetwork, library: Library, input_size: tuple[int, int]
-    ) -> None:
-        self.network, self.library, self._input_size = network, library, input_size
-
-    def __getattr__(self, name: str) -> Any:
-        """Give whatever else the network has."""
-        return getattr(self.network, name)
+    network: ForecastNetwork
 
     def prepare(
         self, sizes: Sequence[tuple[int, int]] = (), batches: Sequence[int] = (1,)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,8 +13,8 @@ from ..model.yolox.backbone import STRIDES
 from ..model.yolox.motion import backward_flows
 from ..model.yolox.network import Features, Preview, YoloxNetwork
 from .arrays import Array, array, tensor
+from .compiled import Compiled
 from .grid import Level, SparseDecoding
-from .library import Library
 from .moving import coarser, moved, moved_pictures, reach, sampler
 
 LEVELS = len(STRIDES)
@@ -43,23 +43,10 @@ def plain(features: Features | Answered) -> Features:
     return features.features if isinstance(features, Answered) else features
 
 
-class CompiledYolox:
-    """
-    The same network, its work done by compiled parts.
+class CompiledYolox(Compiled):
+    """YOLOX, its work done by compiled parts."""
 
-    What was not prepared runs in PyTorch, with the same answers.
-
-    :ivar network: the network itself.
-    """
-
-    def __init__(
-        self, network: YoloxNetwork, library: Library, input_size: tuple[int, int]
-    ) -> None:
-        self.network, self.library, self._input_size = network, library, input_size
-
-    def __getattr__(self, name: str) -> Any:
-        """Give whatever else the network has."""
-        return getattr(self.network, name)
+    network: YoloxNetwork
 
     def prepare(
         self, sizes: Sequence[tuple[int, int]] = (), batches: Sequence[int] = (1,)
