@@ -87,8 +87,16 @@ class Trial:
         """Give the point nearest to each share; None if none comes near enough."""
         return self._search(shares, NEAR, TOLERANCE)
 
-    def below(self, shares: Sequence[float]) -> list[Point | None]:
-        """Give the point with the most READs up to each share."""
+    def below(
+        self, shares: Sequence[float], first: Sequence[float] = ()
+    ) -> list[Point | None]:
+        """
+        Give the point with the most READs up to each share.
+
+        :param first: p that are tried before others, and taken where others are no nearer: weights
+            that did not change have to come out as they went in.
+        """
+        self._try(sorted(set(first) - set(self._found)))
         return self._search(shares, NEAR_BELOW, 0.0)
 
     def _search(
@@ -113,11 +121,16 @@ class Trial:
             chosen = sorted({self._curve.p_for(aim) for aim in aims} - set(self._found))
             if not chosen:
                 break
-            for p, runs in zip(chosen, self._run(chosen)):
-                self._found[p] = runs
-                self._curve.add(p, read_share(runs))
+            self._try(chosen)
         best = [self._best(share, above) for share in shares]
         return [self._point(p, self._found[p]) if p else None for p in best]
+
+    def _try(self, thresholds: Sequence[float]) -> None:
+        if self._curve is None or not thresholds:
+            return
+        for p, runs in zip(thresholds, self._run(thresholds)):
+            self._found[p] = runs
+            self._curve.add(p, read_share(runs))
 
     def _best(self, share: float, above: float) -> float | None:
         fits = [p for p in self._found if self._share(p) <= share + above + 1e-9]
@@ -159,7 +172,8 @@ def compare(
             'reading finds no object in the parts kept aside: there is nothing to judge by; '
             'record what the robot is to see, or lower --reference-score')
     met = [(share, point) for share, point in zip(shares, old.near(shares)) if point]
-    found = new.below([point.read_share for _, point in met])
+    found = new.below(
+        [point.read_share for _, point in met], [point.p for _, point in met if point.p])
     rows = [
         _compared(share, first, second)
         for (share, first), second in zip(met, found) if second is not None
