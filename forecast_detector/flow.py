@@ -17,6 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .resizing import resized
+
 Grey = NDArray[np.uint8]
 Flow = NDArray[np.float32]
 
@@ -53,11 +55,7 @@ def grey_thumbnail(
     """
     if isinstance(size, int):
         size = thumbnail_size(image.shape[1], image.shape[0], size)
-    if image.shape[:2] != size:
-        image = cv2.resize(  # type: ignore[assignment]
-            image, (size[1], size[0]), interpolation=cv2.INTER_AREA
-        )
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
+    return np.asarray(cv2.cvtColor(resized(image, (size[1], size[0])), cv2.COLOR_RGB2GRAY))
 
 
 def prepare(grey: Grey) -> Grey:

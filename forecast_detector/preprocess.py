@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from .boxes import Geometry
+from .resizing import resized
 
 # Grey that the paper's family pads with: it normalises to about zero, as in training.
 FILL = 127
@@ -24,12 +24,9 @@ def lay_image(
     :returns: (height, width, 3), uint8.
     """
     width, height = geometry.laid_size
-    shrinks = width * height < 0.5 * image.shape[0] * image.shape[1]
-    laid = cv2.resize(
-        image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    )
+    laid = resized(image, (width, height))
     if (height, width) == input_size:
-        return laid.astype(np.uint8, copy=False)
+        return laid
     canvas = np.full((*input_size, 3), fill, np.uint8)
     x, y = geometry.offset
     canvas[y:y + height, x:x + width] = laid

@@ -23,18 +23,29 @@ LEARNER = replace(SMALL, correction=4, scheduler=4)
 
 
 def make_reader(config=SMALL):
-    """Make a network that finds something in every picture, and more in some than in others."""
+    """
+    Make a network that finds something in every picture, and more in some than in others.
+
+    Outputs have the spread of trained ones, however much comes through the layers before.
+    """
     torch.manual_seed(0)
     network = YoloxNetwork(config)
     with torch.no_grad():
         images = torch.from_numpy(np.stack([scene(k, seed=k) for k in range(6)]))
         take_norms_from(network, images.permute(0, 3, 1, 2).float())
-        for layer in (*network.head.obj_preds, *network.head.cls_preds):
-            layer.weight.normal_(0, 0.8)
-            layer.bias.fill_(-1.0)
-        for layer in network.head.reg_preds:
-            layer.weight.normal_(0, 0.1)
-    return network.eval()
+        network.eval()
+        head, images = network.head, images.permute(0, 3, 1, 2).float()
+        for level, one in enumerate(network.backbone(images)):
+            x = head.stems[level](one)
+            for tower, outputs, spread, bias in (
+                (head.cls_convs, head.cls_preds, 2.0, -1.0),
+                (head.reg_convs, head.obj_preds, 2.0, -1.0),
+                (head.reg_convs, head.reg_preds, 0.4, 0.0),
+            ):
+                size = tower[level](x).square().sum(dim=1).mean().sqrt().item()
+                outputs[level].weight.normal_(0, spread / size)
+                outputs[level].bias.fill_(bias)
+    return network
 
 
 def scene(k, size=64, seed=0):

@@ -281,7 +281,7 @@ def test_trained_weights_keep_their_shape(folder, tmp_path):
     model = with_start(trainer.configure(recipe, bare), bare).model
     assert (model.correction, model.scheduler) == (16, 16)
     shipped = with_start(trainer.configure(find('recipes', 'adapt'), bare), bare)
-    assert shipped.model.towers == SMALL.towers and shipped.frames_a_clip == 0
+    assert shipped.model.peek == SMALL.peek and shipped.frames_a_clip == 0
 
 
 class Gap(Moving):

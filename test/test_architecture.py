@@ -14,6 +14,8 @@ ALLOWED = {
     # What everything speaks.
     'types': set(),
     'ends': set(),
+    'layout': set(),
+    'resizing': set(),
     'legible': set(),
     'limits': set(),
     'settings': set(),
@@ -21,7 +23,7 @@ ALLOWED = {
     'boxes': set(),
     'config': {'limits', 'parameter', 'settings', 'types'},
     'device': {'legible'},
-    'flow': set(),
+    'flow': {'resizing'},
     'carrying': {'flow', 'types'},
     'tracking': {'boxes', 'types'},
     'node': {'config', 'limits', 'parameter'},
@@ -32,14 +34,14 @@ ALLOWED = {
     # Results: what stands in the JSON of a measurement.
     'records': {'writing'},
     # The core.
-    'preprocess': {'boxes'},
+    'preprocess': {'boxes', 'resizing'},
     'postprocess': {'boxes', 'types'},
-    'model': {'config', 'flow', 'preprocess', 'settings'},
+    'model': {'config', 'flow', 'layout', 'preprocess', 'resizing', 'settings'},
     'writing': set(),
     'weights_file': {'limits', 'types'},
     'checkpoint': {'model', 'shipped', 'types', 'weights_file', 'writing'},
     'importing': {'model', 'types'},
-    'backends': {'config', 'model', 'postprocess'},
+    'backends': {'config', 'layout', 'model', 'postprocess'},
     'engine': {
         'backends', 'boxes', 'carrying', 'checkpoint', 'config', 'device', 'legible', 'model',
         'postprocess', 'preprocess', 'tracking', 'types',

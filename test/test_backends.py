@@ -20,7 +20,7 @@ THRESHOLD = 0.15
 LOOSE = {'score_threshold': THRESHOLD, 'nms_iou': 1.0, 'max_detections': 1000}
 NETWORKS = {
     'yolox': lambda: make_yolox(correction=8, scheduler=8),
-    'yolox_s': lambda: make_yolox(depthwise=False, towers=(False, False, True), correction=8),
+    'yolox_s': lambda: make_yolox(depthwise=False, correction=8),
     'imported': lambda: make_yolox(),
     'peek': lambda: make_tiny_network(peek=4),
     'blind': lambda: make_tiny_network(),

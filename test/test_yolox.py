@@ -36,10 +36,9 @@ def test_every_size_has_as_many_parameters_as_published(size):
     assert [one.boxes.shape[1] + one.objects.shape[1] for one in raw] == [5, 5, 5]
 
 
-@pytest.mark.parametrize('towers', [(False,) * 3, (True, False, False), (True,) * 3])
 @pytest.mark.parametrize('size', [(32, 32), (96, 64), (64, 160)])
-def test_inputs_are_any_multiples_of_32(size, towers):
-    network = make_yolox(towers=towers)
+def test_inputs_are_any_multiples_of_32(size):
+    network = make_yolox()
     given = outputs(network, pictures(2, size))
     cells = sum(size[0] * size[1] // stride**2 for stride in (8, 16, 32))
     assert given.shape == (2, cells, 7)
@@ -72,15 +71,13 @@ def test_a_box_is_decoded_from_its_cell():
     torch.testing.assert_close(scores[0, candidate], torch.tensor([0.0, 0.5 * 0.75]))
 
 
-def test_where_f_is_taken_does_not_matter_on_a_read():
-    stems, towers = (make_yolox(towers=(one, False, one)) for one in (False, True))
-    towers.load_state_dict(stems.state_dict())
-    images = pictures()
-    torch.testing.assert_close(outputs(stems, images), outputs(towers, images))
-    width = SMALL.head_channels
-    for network, times in ((stems, (1, 1, 1)), (towers, (2, 1, 2))):
-        channels = tuple(one.shape[1] for one in network.read(images).maps)
-        assert channels == network.config.map_channels == tuple(width * n for n in times)
+def test_f_holds_boxes_and_objects_and_what_classes_are_made_of():
+    network = make_yolox()
+    maps = network.read(pictures()).maps
+    assert {one.shape[1] for one in maps} == {network.config.map_channels}
+    for level, (one, raw) in enumerate(zip(maps, network.detect(network.read(pictures())))):
+        torch.testing.assert_close(one[:, -5:], torch.cat([raw.boxes, raw.objects], 1))
+        torch.testing.assert_close(network.head.cls_preds[level](one[:, :-5]), raw.classes)
 
 
 @pytest.mark.parametrize('depthwise', [False, True])
@@ -93,7 +90,7 @@ def test_folded_norms_change_nothing(depthwise):
 
 
 @pytest.mark.parametrize(
-    'changes', [{}, {'towers': (False, True, True), 'correction': 8, 'scheduler': 8}])
+    'changes', [{}, {'correction': 8, 'scheduler': 8}])
 def test_weights_come_back_as_they_were(changes, tmp_path):
     network = make_yolox(**changes)
     save_checkpoint(tmp_path / 'w.safetensors', network, {'data': 'noise'}, half=False)
@@ -108,7 +105,7 @@ def test_settings_out_of_range_are_refused():
     for change, message in (
         ({'input_size': (64, 60)}, 'multiples of 32'), ({'labels': ()}, 'at least one class'),
         ({'labels': ('a', 'a')}, 'distinct'), ({'width': 0.0}, 'above 0'),
-        ({'towers': (True,)}, 'expected three'), ({'peek': 0}, 'none of 2 and 4'),
+        ({'peek': 0}, 'none of 2 and 4'),
         ({'trust': 1.0}, 'between 0 and 1'),
     ):
         with pytest.raises(ValueError, match=message):

@@ -88,7 +88,7 @@ def with_start(config: DistillConfig, checkpoint: Checkpoint) -> DistillConfig:
     if replace(model, correction=start.correction, scheduler=start.scheduler,
                trust=start.trust) != start:
         raise ValueError(
-            f'recipe {config.name}: sets towers or peek of the model; adapting leaves READs as '
+            f'recipe {config.name}: sets peek of the model; adapting leaves READs as '
             'they are, so only correction, scheduler and trust may be set')
     return replace(config, model=model)
 

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import nn, Tensor
 
+from ..layout import array, tensor
 from ..model.encoder import LSTMState
 from ..model.network import ForecastNetwork, RecurrentState
 from ..model.peek import SURPRISE
 from .anchors import Scored, SparseAnchors
-from .arrays import array, tensor
 from .compiled import Compiled
 from .part import first, last, Part
 from .phase import shifts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 import operator
 
 import torch
@@ -10,7 +9,7 @@ from torch import fx, nn, Tensor
 
 from ..model.yolox.backbone import Pafpn
 from ..model.yolox.config import YoloxConfig
-from ..model.yolox.head import Raw, YoloxHead
+from ..model.yolox.head import YoloxHead
 from .graph import Convolution, Graph, Node
 
 
@@ -21,15 +20,18 @@ class _Detector(nn.Module):
         super().__init__()
         self.backbone, self.head = Pafpn(config), YoloxHead(config)
 
-    def forward(self, images: Tensor) -> tuple[Raw, ...]:
-        return self.head.finish(self.head.begin(self.backbone(images)))
+    def forward(self, images: Tensor) -> list[Tensor]:
+        outputs = []
+        for level, x in enumerate(self.backbone(images)):
+            classes, boxes, objects = self.head.towers(level, x)
+            outputs += [self.head.cls_preds[level](classes), boxes, objects]
+        return outputs
 
 
 def expected_graph(config: YoloxConfig) -> Graph:
     """Describe a network of a shape; its convolutions have the names of their modules."""
     with torch.device('meta'):
-        # In one piece, as files have it; weights are the same wherever F is taken.
-        network = _Detector(replace(config, towers=(False,) * 3))
+        network = _Detector(config)
     traced = fx.symbolic_trace(network)
     numbers: dict[fx.Node, int] = {}
     nodes: list[Node] = []

@@ -10,6 +10,8 @@ from typing import Any, get_args
 from ...config import check_input_size, check_labels, Resize
 from ...settings import check_types
 
+# Coordinates of a box, and whether there is an object.
+FOUND = 5
 # (depth, width, depthwise) of the sizes that were published.
 SIZES: Mapping[str, tuple[float, float, bool]] = {
     'nano': (0.33, 0.25, True),
@@ -31,9 +33,6 @@ class YoloxConfig:
     :ivar input_size: (height, width) of the network's input in pixels, multiples of 32.
     :ivar resize: ``corner`` keeps the aspect and pads on the right and below (YOLOX's own way),
         ``letterbox`` pads on all sides, ``stretch`` keeps no aspect.
-    :ivar towers: for each map of F, finest first, whether it is that behind the head's towers,
-        which leaves one convolution to a FORECAST, or that behind its stem. The finest map's
-        towers are three quarters of the head's work.
     :ivar peek: how many times smaller than the input the thumbnail is that motion is measured
         on, 2 or 4.
     :ivar correction: channels of the layers that correct moved maps; 0 has none.
@@ -48,7 +47,6 @@ class YoloxConfig:
     depthwise: bool = True
     input_size: tuple[int, int] = (416, 416)
     resize: Resize = 'corner'
-    towers: tuple[bool, bool, bool] = (True, False, False)
     peek: int = 2
     correction: int = 0
     scheduler: int = 0
@@ -65,7 +63,6 @@ class YoloxConfig:
             ),
             (self.resize in get_args(Resize), f'resize: {self.resize!r} is none of '
              f'{get_args(Resize)}'),
-            (len(self.towers) == 3, f'towers: {self.towers}; expected three of true and false'),
             (self.peek in (2, 4), f'peek: {self.peek} is none of 2 and 4'),
             (
                 0 <= self.correction <= 512 and 0 <= self.scheduler <= 512,
@@ -92,9 +89,9 @@ class YoloxConfig:
         return int(self.width * 256)
 
     @property
-    def map_channels(self) -> tuple[int, ...]:
-        """Channels of each map of F: towers have some for classes and as many for boxes."""
-        return tuple(self.head_channels * (2 if behind else 1) for behind in self.towers)
+    def map_channels(self) -> int:
+        """Channels of each map of F: those that classes are made of, a box and an object."""
+        return self.head_channels + FOUND
 
 
 def yolox_config_from_dict(values: Mapping[str, Any]) -> YoloxConfig:

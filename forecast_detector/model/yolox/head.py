@@ -1,7 +1,13 @@
-"""The decoupled head, in two parts: what a READ does of it, and what a FORECAST does."""
+"""
+The decoupled head, in two parts: all but its last layer for classes, and that layer.
+
+F lies between them. A FORECAST so has next to nothing left to do, and only where there is an
+object; what is moved are boxes and objects themselves, and what classes are made of.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import math
 from typing import NamedTuple
 
@@ -11,7 +17,7 @@ import torch.nn.functional as F
 
 from .backbone import STRIDES, Three
 from .blocks import conv, conv3
-from .config import YoloxConfig
+from .config import FOUND, YoloxConfig
 
 # An untrained head finds next to nothing (Lin et al. 2017).
 PRIOR = 0.01
@@ -34,12 +40,24 @@ class Raw(NamedTuple):
         return self.classes.sigmoid() * self.objects.sigmoid()
 
 
+def peaks(objects: Sequence[Tensor]) -> Tensor:
+    """
+    Say how sure each stride is of an object, in cells of the coarsest.
+
+    :param objects: logits, (B, 1, h, w), finest first.
+    :returns: (B, 3, H/32, W/32), in [0, 1].
+    """
+    return torch.cat([
+        F.max_pool2d(one, STRIDES[-1] // stride) if stride < STRIDES[-1] else one
+        for one, stride in zip(objects, STRIDES)
+    ], dim=1).sigmoid()
+
+
 class YoloxHead(nn.Module):
     """Stems, towers for classes and for boxes, and one convolution each for the outputs."""
 
     def __init__(self, config: YoloxConfig) -> None:
         super().__init__()
-        self.towers = config.towers
         width, depthwise = config.head_channels, config.depthwise
         self.width = width
 
@@ -61,34 +79,21 @@ class YoloxHead(nn.Module):
             nn.init.constant_(layer.bias, -math.log((1 - PRIOR) / PRIOR))
 
     def begin(self, maps: Three) -> tuple[Tensor, ...]:
-        """Make F of the maps of the path aggregation network."""
-        stems = (stem(x) for stem, x in zip(self.stems, maps))
+        """Make F of the maps of the path aggregation network: classes' tower, boxes, objects."""
         return tuple(
-            torch.cat(self._towers(level, x), dim=1) if self.towers[level] else x
-            for level, x in enumerate(stems)
+            torch.cat(self.towers(level, x), dim=1) for level, x in enumerate(maps)
         )
+
+    def towers(self, level: int, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Give the parts of a map of F: the tower for classes, boxes and objects."""
+        x = self.stems[level](x)
+        classes, boxes = self.cls_convs[level](x), self.reg_convs[level](x)
+        return classes, self.reg_preds[level](boxes), self.obj_preds[level](boxes)
 
     def finish(self, maps: tuple[Tensor, ...]) -> tuple[Raw, ...]:
         """Make raw outputs of F."""
-        return tuple(self._finish(level, x) for level, x in enumerate(maps))
-
-    def peaks(self, maps: tuple[Tensor, ...]) -> Tensor:
-        """Say how sure each stride is of an object, in cells of the coarsest: (B, 3, h, w)."""
-        peaks = []
-        for level, x in enumerate(maps):
-            boxes = x[:, self.width:] if self.towers[level] else self.reg_convs[level](x)
-            objects = self.obj_preds[level](boxes).sigmoid()
-            peaks.append(F.adaptive_max_pool2d(objects, maps[-1].shape[2:]))
-        return torch.cat(peaks, dim=1)
-
-    def _towers(self, level: int, x: Tensor) -> tuple[Tensor, Tensor]:
-        return self.cls_convs[level](x), self.reg_convs[level](x)
-
-    def _finish(self, level: int, x: Tensor) -> Raw:
-        classes, boxes = (
-            x.split(self.width, dim=1) if self.towers[level] else self._towers(level, x)
-        )
-        return Raw(
-            self.cls_preds[level](classes), self.reg_preds[level](boxes),
-            self.obj_preds[level](boxes),
+        return tuple(
+            Raw(self.cls_preds[level](classes), boxes, objects)
+            for level, (classes, boxes, objects) in enumerate(
+                x.split((self.width, FOUND - 1, 1), dim=1) for x in maps)
         )

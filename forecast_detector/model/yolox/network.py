@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
 
-from ...flow import grey_thumbnail, prepare
+from ...layout import tensor
 from .backbone import Pafpn, STRIDES
 from .config import YoloxConfig
 from .decoding import GridDecoding
-from .head import Raw, YoloxHead
-from .motion import backward_flow, Grids, lay_grids, move
+from .head import peaks, Raw, YoloxHead
+from .motion import lay_grids, move
+from .preview import backward_flow, Flow, Motion, PICTURE, Preview
 from .temporal import Correction, FixedTrust, MapScheduler, STALENESS
 
 # Grey that published weights were trained with outside of the image.
@@ -29,25 +29,15 @@ class Features(NamedTuple):
     """
     F of a frame.
 
-    :ivar maps: (B, C, H/8, W/8), (B, C, H/16, W/16), (B, C, H/32, W/32).
+    :ivar maps: (B, C, H/8, W/8), (B, C, H/16, W/16), (B, C, H/32, W/32): of each cell what its
+        classes are made of, its box and whether there is an object, see
+        :class:`~.head.YoloxHead`.
     :ivar staleness: (B, 2, H/32, W/32): what of the picture nothing explained since the last
         READ, moved along; and frames since then, in units of eight. 0 on a READ.
     """
 
     maps: tuple[Tensor, ...]
     staleness: Tensor
-
-
-class Preview(NamedTuple):
-    """
-    A thumbnail, as motion and correction need it.
-
-    :ivar picture: (B, 3, h, w), RGB, uint8.
-    :ivar grey: (B, 1, h, w), uint8, prepared for :func:`~forecast_detector.flow.dense_flow`.
-    """
-
-    picture: Tensor
-    grey: Tensor
 
 
 class YoloxNetwork(nn.Module):
@@ -69,8 +59,7 @@ class YoloxNetwork(nn.Module):
         self.backbone = Pafpn(config)
         self.head = YoloxHead(config)
         self.correction = (
-            Correction(config.map_channels, config.correction, config.peek)
-            if config.correction else None
+            Correction(config.map_channels, config.correction) if config.correction else None
         )
         self.scheduler: MapScheduler | FixedTrust = (
             MapScheduler(config.scheduler) if config.scheduler else FixedTrust(config.trust)
@@ -97,12 +86,8 @@ class YoloxNetwork(nn.Module):
         return next(self.head.parameters()).dtype
 
     def preview(self, thumbnails: Tensor) -> Preview:
-        """Keep thumbnails, (B, 3, h, w), RGB, uint8, and make them grey and smooth."""
-        prepared = [
-            torch.from_numpy(prepare(grey_thumbnail(one, one.shape[:2])))[None]
-            for one in np.ascontiguousarray(thumbnails.permute(0, 2, 3, 1).cpu().numpy())
-        ]
-        return Preview(thumbnails, torch.stack(prepared).to(thumbnails.device))
+        """Take thumbnails, (B, 3, h, w), RGB, uint8."""
+        return Preview.of(thumbnails, self.reduction)
 
     def zero_state(self, features: Features) -> None:
         """There is none."""
@@ -121,16 +106,22 @@ class YoloxNetwork(nn.Module):
         :returns: F of this frame, and the surprise, (B, 3, H/32, W/32): what motion leaves
             unexplained, its mean and its peak in a cell, and how far things moved.
         """
-        grids = self._grids(preview, previous)
-        now, before = (one.picture.to(self._dtype) / 255 for one in (preview, previous))
-        moved = Features(_move(forecast.maps, grids), move(forecast.staleness, grids.maps[-1]))
-        reach = F.avg_pool2d(
-            grids.flow.to(now.dtype).norm(dim=1, keepdim=True), self.cells[-1])
-        seen, staleness, surprise = self.judge(
-            moved.staleness, now, move(before, grids.picture), reach)
+        motion = Motion.between(preview, previous, self.reduction)
+        moved = self._moved(forecast, motion.flow)
+        expected, reach = (
+            tensor(one).to(preview.picture.device) for one in (motion.expected, motion.reach))
+        seen, staleness, surprise = self.judge(moved.staleness, *(
+            one.to(self._dtype) for one in (preview.picture / 255, expected / 255, reach)))
         if self.correction is None:
             return Features(moved.maps, staleness), surprise
         return Features(self.correction(moved.maps, seen, staleness), staleness), surprise
+
+    def _moved(self, forecast: Features, flow: Flow) -> Features:
+        grids = lay_grids(tensor(flow).to(forecast.staleness.device), self.cells)
+        return Features(
+            tuple(move(one, grid) for one, grid in zip(forecast.maps, grids)),
+            move(forecast.staleness, grids[-1]),
+        )
 
     def judge(
         self, staleness: Tensor, now: Tensor, expected: Tensor, reach: Tensor
@@ -139,12 +130,12 @@ class YoloxNetwork(nn.Module):
         See what of a thumbnail its motion does not explain.
 
         :param staleness: that of the frame before, moved.
-        :param now: thumbnail, (B, 3, h, w), in [0, 1]; ``expected``: that of the frame before,
+        :param now: picture, (B, 3, H/4, W/4), in [0, 1]; ``expected``: that of the frame before,
             moved.
         :param reach: how far things moved, shares of the longer side, (B, 1, H/32, W/32).
         :returns: what the correction sees, the staleness and the surprise.
         """
-        cell, unexplained = self.cells[-1], now - expected
+        cell, unexplained = STRIDES[-1] // PICTURE, now - expected
         error = unexplained.abs().mean(dim=1, keepdim=True)
         surprise = torch.cat(
             [F.avg_pool2d(error, cell), F.max_pool2d(error, cell), 10 * reach], dim=1)
@@ -154,21 +145,16 @@ class YoloxNetwork(nn.Module):
         seen = torch.cat([(now - MEAN) / SPREAD, unexplained / SPREAD], dim=1)
         return seen, staleness, surprise
 
-    def _grids(self, preview: Preview, previous: Preview) -> Grids:
-        return lay_grids(backward_flow(preview.grey, previous.grey), self.cells)
-
     def extrapolate(self, forecast: Features, preview: Preview, previous: Preview) -> Features:
         """Move F of a frame that has not come yet, as the picture last moved."""
-        grids = self._grids(preview, previous)
-        return Features(
-            _move(forecast.maps, grids), move(forecast.staleness, grids.maps[-1])
-        )
+        return self._moved(forecast, backward_flow(preview, previous))
 
     def schedule(self, features: Features, converted: Features, surprise: Tensor) -> Tensor:
         """Judge a forecast; returns logits, (B, 2): READ, FORECAST."""
         if isinstance(self.scheduler, FixedTrust):
             return self.scheduler(surprise)
-        return self.scheduler(self.head.peaks(features.maps), features.staleness, surprise)
+        objects = peaks([one[:, -1:] for one in features.maps])
+        return self.scheduler(objects, features.staleness, surprise)
 
     def combine(self, features: Features, converted: Features) -> Features:
         """Give what the detector sees: F."""
@@ -186,6 +172,3 @@ class YoloxNetwork(nn.Module):
         """
         return GridDecoding.lay(input_size, next(self.parameters()).device)
 
-
-def _move(maps: tuple[Tensor, ...], grids: Grids) -> tuple[Tensor, ...]:
-    return tuple(move(one, grid) for one, grid in zip(maps, grids.maps))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import math
 
 import torch
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 
 from ..encoder import separable
 from .backbone import STRIDES
+from .config import FOUND
 
 # Staleness: how much of the picture nothing explained since the last READ, and frames since.
 STALENESS = 2
@@ -41,30 +43,28 @@ def _silent(in_channels: int, out_channels: int) -> nn.Conv2d:
 
 class Correction(nn.Module):
     """
-    Correct moved maps by what the thumbnail shows.
+    Correct boxes and objects of moved maps by what the picture shows.
 
-    What is added starts at zero: untrained, maps are moved, and no more. Widths grow with the
-    stride, as cells grow fewer.
+    What is added starts at zero: untrained, maps are moved, and no more. Widths double with the
+    stride, as cells grow four times fewer.
     """
 
-    def __init__(self, channels: tuple[int, ...], width: int, peek: int) -> None:
+    def __init__(self, channels: int, width: int) -> None:
         """
         Make the layers.
 
-        :param channels: of each map of F; ``width``: of the finest map's layers.
-        :param peek: how many times smaller than the input the thumbnail is, 2 or 4.
+        :param channels: of a map of F; ``width``: of the finest map's layers.
         """
         super().__init__()
-        widths = [width, width * 3 // 2, width * 2]
-        self.stem = nn.Conv2d(SEEN, 16, 3, 2, 1)
-        first = shrink(16, width) if peek == 2 else separable(16, width)
+        widths = [width * 2**level for level in range(len(STRIDES))]
+        self.stem = nn.Conv2d(SEEN, width, 3, 2, 1)
         self.stages = nn.ModuleList([
-            first, *(shrink(a, b) for a, b in zip(widths, widths[1:]))
+            separable(width, width), *(shrink(a, b) for a, b in zip(widths, widths[1:]))
         ])
-        self.reduce = nn.ModuleList(nn.Conv2d(c, w, 1) for c, w in zip(channels, widths))
+        self.reduce = nn.ModuleList(nn.Conv2d(channels, one, 1) for one in widths)
         self.mix = nn.ModuleList(separable(2 * one + STALENESS, one) for one in widths)
         self.spread = nn.ModuleList(separable(one, one) for one in widths)
-        self.project = nn.ModuleList(_silent(w, c) for c, w in zip(channels, widths))
+        self.project = nn.ModuleList(_silent(one, FOUND) for one in widths)
 
     def forward(
         self, maps: tuple[Tensor, ...], seen: Tensor, staleness: Tensor
@@ -73,25 +73,30 @@ class Correction(nn.Module):
         Correct maps.
 
         :param maps: moved, (B, C, h, w) each, finest first.
-        :param seen: the thumbnail, and what motion leaves unexplained, (B, 6, h, w).
+        :param seen: the picture, and what motion leaves unexplained of it, (B, 6, H/4, W/4).
         :param staleness: (B, 2, H/32, W/32).
         """
-        x, corrected = F.silu(self.stem(seen)), []
-        for level, one in enumerate(maps):
+        reduced = [reduce(one) for reduce, one in zip(self.reduce, maps)]
+        return tuple(
+            torch.cat([one[:, :-FOUND], one[:, -FOUND:] + change], dim=1)
+            for one, change in zip(maps, self.changes(reduced, seen, staleness))
+        )
+
+    def changes(
+        self, reduced: Sequence[Tensor], seen: Tensor, staleness: Tensor
+    ) -> list[Tensor]:
+        """
+        Give what is added to boxes and objects, (B, 5, h, w) each.
+
+        :param reduced: what :attr:`reduce` makes of the maps.
+        """
+        x, made = F.silu(self.stem(seen)), []
+        for level, one in enumerate(reduced):
             x = F.silu(self.stages[level](x))
-            refined = self.refine(level, self.reduce[level](one), x, staleness)
-            corrected.append(one + self.project[level](refined))
-        return tuple(corrected)
-
-    def refine(self, level: int, reduced: Tensor, x: Tensor, staleness: Tensor) -> Tensor:
-        """
-        Make what is projected to the change of a map.
-
-        :param reduced: the map, reduced; ``x``: what the thumbnail shows, at its stride.
-        """
-        stale = F.interpolate(staleness, reduced.shape[2:], mode='nearest')
-        mixed = F.silu(self.mix[level](torch.cat([F.silu(reduced), x, stale], dim=1)))
-        return F.silu(self.spread[level](mixed))
+            stale = F.interpolate(staleness, one.shape[2:], mode='nearest')
+            mixed = F.silu(self.mix[level](torch.cat([F.silu(one), x, stale], dim=1)))
+            made.append(self.project[level](F.silu(self.spread[level](mixed))))
+        return made
 
 
 class FixedTrust(nn.Module):

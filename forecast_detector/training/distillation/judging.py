@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from ...boxes import iou
 from ...engine.recurrence import advance, LearnedForecast
+from ...model.yolox.head import peaks
 from ...model.yolox.network import YoloxNetwork
 from ...model.yolox.temporal import MapScheduler
 from ...types import Detections
@@ -113,7 +114,7 @@ def follow_runs(
         preview, before = readings.previews(frames), memory.preview
         expected = forecaster.expect(memory, preview)
         features = expected.features
-        objects = network.head.peaks(features.maps)
+        objects = peaks([one[:, -1:] for one in features.maps])
         seen.append((objects, features.staleness, expected.surprise))
         errors.append([
             count_errors(found, readings.detections[frame], recipe)

@@ -125,7 +125,7 @@ class DistillConfig:
 
 SECTIONS: Mapping[str, type] = {'forecast': ForecastRecipe, 'scheduler': JudgeRecipe}
 # What a recipe may say of the model: the rest is that of the weights.
-ADDED = ('towers', 'peek', 'correction', 'scheduler', 'trust')
+ADDED = ('peek', 'correction', 'scheduler', 'trust')
 
 
 def is_distillation(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Between the engine's tensors, channels first, and arrays of compiled parts, channels last."""
+"""Between tensors of networks, channels first, and arrays, channels last."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def array(x: Tensor) -> Array:
     """Give (B, C, H, W) as (B, H, W, C), whole: bytes as they are, numbers in single precision."""
     if x.dtype not in (torch.uint8, torch.float32):
         x = x.float()
-    return np.ascontiguousarray(x.permute(0, 2, 3, 1).numpy())
+    return np.ascontiguousarray(x.permute(0, 2, 3, 1).cpu().numpy())
 
 
 def tensor(x: Array) -> Tensor:

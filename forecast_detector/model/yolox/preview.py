@@ -1,0 +1,105 @@
+"""What is seen of a frame before it is read: its thumbnail, and how that moved."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...flow import dense_flow, Flow, grey_thumbnail, prepare
+from ...layout import array, tensor
+from ...resizing import resized
+from .backbone import STRIDES
+
+# Input pixels a pixel of the picture that the correction sees, each way.
+PICTURE = 4
+
+
+class Preview(NamedTuple):
+    """
+    A thumbnail, as correction and motion need it.
+
+    :ivar picture: (B, 3, H/4, W/4), RGB, uint8.
+    :ivar grey: (B, 1, h, w), uint8, prepared for :func:`~forecast_detector.flow.dense_flow`.
+    """
+
+    picture: Tensor
+    grey: Tensor
+
+    @classmethod
+    def of(cls, thumbnails: Tensor, reduction: int) -> Preview:
+        """
+        Make it of thumbnails.
+
+        :param thumbnails: (B, 3, h, w), RGB, uint8, ``reduction`` times smaller than the input.
+        """
+        images = array(thumbnails)
+        height, width = (side * reduction // PICTURE for side in images.shape[1:3])
+        pictures = np.stack([resized(one, (width, height)) for one in images])
+        grey = np.stack([prepare(grey_thumbnail(one, one.shape[:2])) for one in images])
+        return cls(*(tensor(one).to(thumbnails.device) for one in (pictures, grey[..., None])))
+
+
+class Motion(NamedTuple):
+    """
+    How the picture moved since the frame before.
+
+    :ivar flow: backward: where what is seen now was before, right and down, pixels of the
+        thumbnail, (B, h, w, 2).
+    :ivar expected: the picture before, moved, (B, H/4, W/4, 3), uint8.
+    :ivar reach: how far things moved, shares of the longer side, the mean of each cell of the
+        coarsest map, (B, H/32, W/32, 1).
+    """
+
+    flow: Flow
+    expected: NDArray[np.uint8]
+    reach: Flow
+
+    @classmethod
+    def between(cls, now: Preview, before: Preview, reduction: int) -> Motion:
+        """Find it between thumbnails, ``reduction`` times smaller than the input."""
+        flow = backward_flow(now, before)
+        pictures = array(before.picture)
+        expected = np.stack([_moved(*one) for one in zip(
+            pictures, coarser(flow, [PICTURE // reduction])[0])])
+        lengths = np.sqrt(np.square(flow[..., 0]) + np.square(flow[..., 1]))
+        reach = averaged(lengths, STRIDES[-1] // reduction) / np.float32(max(flow.shape[1:3]))
+        return cls(flow, expected, reach[..., None])
+
+
+def backward_flow(now: Preview, before: Preview) -> Flow:
+    """Find where what is seen now was before: (B, h, w, 2), pixels of the thumbnail."""
+    pairs = zip(now.grey[:, 0].cpu().numpy(), before.grey[:, 0].cpu().numpy())
+    return np.stack([dense_flow(*pair) for pair in pairs])
+
+
+def coarser(flow: Flow, cells: list[int]) -> list[Flow]:
+    """
+    Average motion over cells of several sizes, each in cells of its own.
+
+    :param flow: (B, h, w, 2), in its own pixels.
+    :param cells: their sides, pixels; each divides the next.
+    """
+    motions, side = [], 1
+    for cell in cells:
+        flow, side = averaged(flow, cell // side), cell
+        motions.append(flow / np.float32(cell))
+    return motions
+
+
+def averaged(values: Flow, cell: int) -> Flow:
+    """Average (B, h, w) or (B, h, w, C) over square cells, a number of pixels a side."""
+    size = (values.shape[2] // cell, values.shape[1] // cell)
+    return np.stack([cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in values])
+
+
+def _moved(picture: NDArray[np.uint8], flow: Flow) -> NDArray[np.uint8]:
+    """Fetch pixels from where they came; the border is repeated."""
+    height, width = flow.shape[:2]
+    columns = flow[..., 0] + np.arange(width, dtype=np.float32)
+    rows = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+    return np.asarray(cv2.remap(
+        picture, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
