@@ -263,7 +263,7 @@ def test_a_sweep_measures_the_scheduler_and_every_baseline(steered, clips):
         if policy in SCHEDULED_CARRIERS:
             assert {q.p for q in points if q.policy == policy} == set(scheduled) - {1.0}
         else:
-            assert {q.read_every for q in points if q.policy == policy} == {2, 3, 4, 6}
+            assert {q.read_every for q in points if q.policy == policy} == {2, 3, 4, 6, 8}
     for point in points:
         if point.policy in ('alternate', 'hold'):
             reads = sum(-(-len(clip) // point.read_every) for clip in clips)
@@ -282,7 +282,7 @@ def test_each_wanted_share_is_met_where_confidences_allow_it(steered):
     store = FeatureStore(steered, clips)
     points = Sweeper(store, steered.labels).points([])
     shares = [point.read_share for point in points]
-    for every in (1, 2, 3, 4, 6):
+    for every in (1, 2, 3, 4, 6, 8):
         assert min(abs(share - 1 / every) for share in shares) <= 0.03
 
 
