@@ -35,7 +35,7 @@ from forecast_detector.adaptation.verdict import judge
 from forecast_detector.bags import BagWriter
 from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.cli.main import main
-from forecast_detector.engine import detector as detector_module
+from forecast_detector.engine import machinery
 from forecast_detector.evaluation.points import Point
 from forecast_detector.evaluation.trade_off import Wish
 from forecast_detector.model.yolox.network import YoloxNetwork
@@ -458,7 +458,7 @@ def test_minutes_on_a_gpu_are_those_of_work_that_is_done(folder, monkeypatch):
 
     monkeypatch.setattr(plan, 'time', SimpleNamespace(perf_counter=clock))
     monkeypatch.setattr(torch.cuda, 'synchronize', lambda device: told.append(str(device)))
-    monkeypatch.setattr(detector_module, 'select_device', lambda name: (GPU, 'pretended'))
+    monkeypatch.setattr(machinery, 'select_device', lambda name: (GPU, 'pretended'))
     with PretendGPU():
         network = start.network.to(GPU)
         readings = trainer.read_all(network, start, world().clips, config, GPU)

@@ -14,8 +14,7 @@ from forecast_detector.cli.main import main
 from forecast_detector.config import StreamConfig
 from forecast_detector.data.convert import write_coco_vid
 from forecast_detector.data.synthetic import load_synthetic
-from forecast_detector.engine import detector as detector_module
-from forecast_detector.engine import StreamingDetector
+from forecast_detector.engine import machinery, StreamingDetector
 from forecast_detector.types import Action, Frame
 
 CPU = torch.device('cpu')
@@ -60,7 +59,7 @@ def test_a_stream_runs_on_a_gpu_as_on_the_cpu(tmp_path, monkeypatch, peek, fine)
     weights = tmp_path / 'w.safetensors'
     save_checkpoint(weights, make_tiny_network(peek=peek, **fine))
     expected = run_stream(weights, p=0.3)
-    monkeypatch.setattr(detector_module, 'select_device', lambda name: (GPU, 'pretended'))
+    monkeypatch.setattr(machinery, 'select_device', lambda name: (GPU, 'pretended'))
     with PretendGPU():
         found = run_stream(weights, p=0.3)
     assert {step['a'].decision.action for step in found} == {Action.READ, Action.FORECAST}
@@ -112,7 +111,7 @@ def test_a_command_measures_on_a_gpu_as_on_the_cpu(command, world, tmp_path, mon
         values.append(json.loads(json_file.read_text()))
 
     run('cpu')
-    monkeypatch.setattr(detector_module, 'select_device', lambda name: (GPU, 'pretended'))
+    monkeypatch.setattr(machinery, 'select_device', lambda name: (GPU, 'pretended'))
     with PretendGPU():
         run('gpu')
     assert values[1].pop('provenance')['device'] == 'cuda:0'

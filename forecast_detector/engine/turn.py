@@ -12,40 +12,28 @@ from ..boxes import Geometry
 from ..carrying import CarriedBoxes, within
 from ..config import StreamConfig
 from ..postprocess import to_image
-from ..tracking import Tracker
 from ..types import (
     Action,
     BadFrameError,
     Decision,
     Detections,
     Frame,
-    Policy,
     StepFailure,
     StepResult,
 )
 from .memory import Maps, Memory
 from .reading import Reader
-from .rules import break_in_stream, Choice, FIRST, policy_change, reset, Run, size_change
-
-
-@dataclass(frozen=True)
-class Past:
-    """
-    What a stream remembers between frames; gone after a reset. A step replaces it whole.
-
-    :ivar memory: of the network, a batch of one.
-    :ivar run: of the rules.
-    :ivar geometry: how the image that was decoded last lies in the network's input.
-    :ivar policy: of the last frame; ``carried``: its boxes, where that carries them.
-    :ivar surprise: what of the last frame the forecast does not explain, if that is known.
-    """
-
-    memory: Memory
-    run: Run
-    geometry: Geometry
-    policy: Policy
-    carried: CarriedBoxes | None = None
-    surprise: Tensor | None = None
+from .rules import (
+    break_in_stream,
+    Choice,
+    choose,
+    FIRST,
+    forced,
+    policy_change,
+    reset,
+    size_change,
+)
+from .stream import Past, Stream
 
 
 @dataclass
@@ -53,20 +41,21 @@ class Turn:
     """
     A frame, and what becomes of it.
 
-    :ivar past: None where the stream starts from nothing.
+    :ivar past: of the stream; None where that starts from nothing.
     :ivar loaded: the image, once it is decoded; ``preview``: features of its thumbnail.
     :ivar expected: F of the frame, should it be a FORECAST, once it is known; ``surprise``: what
         it does not explain.
     :ivar after: what the network remembers of the frame, a batch of one; None where it rests.
     :ivar found: the answer, in pixels of the image, once there is one.
     :ivar carried: the boxes that go on to the next frame, where they are carried.
-    :ivar requests: how many resets had been asked for when the turn began.
+    :ivar resets: how many had been asked for when the turn began.
     """
 
     name: str
+    stream: Stream
     frame: Frame
     config: StreamConfig
-    past: Past | None
+    past: Past | None = None
     choice: Choice = FIRST
     loaded: Any = None
     preview: Maps = None
@@ -75,18 +64,19 @@ class Turn:
     after: Memory | None = None
     found: Detections = field(default_factory=Detections)
     carried: CarriedBoxes | None = None
-    requests: int = 0
+    resets: int = 0
 
-    def open(self, request: str | None) -> None:
+    def open(self) -> None:
         """
         See whether the frame continues its stream.
 
-        :param request: a reset that was asked for.
-        :raises BadFrameError: for a frame that cannot be used.
+        :raises BadFrameError: for a frame that cannot be used. Nothing is changed by then.
         """
+        self.past, self.resets = self.stream.past, len(self.stream.resets)
         if self.past is not None:
+            asked = self.stream.resets[-1] if self.resets else None
             broken = (
-                request or policy_change(self.past.policy, self.config.policy)
+                asked or policy_change(self.past.policy, self.config.policy)
                 or break_in_stream(self.past.run, self.frame, self.config)
             )
             if broken is not None:
@@ -108,6 +98,24 @@ class Turn:
 
     def _start_anew(self, detail: str) -> None:
         self.past, self.choice = None, reset(detail)
+
+    def choose(self, confidence: float, held: str) -> None:
+        """Choose READ or FORECAST, see :func:`~.rules.choose`, unless the stream starts anew."""
+        if self.past is not None:
+            chosen = choose(self.past.run, confidence, self.config, held)
+            self.choice = forced(chosen, self.stream.read)
+
+    def settle(self, reader: Reader) -> None:
+        """
+        Decode the image of a READ; what was asked for is done then.
+
+        :raises BadFrameError: for an image that cannot be used. Nothing is changed by then.
+        """
+        if self.reads:
+            self.load(reader)
+        del self.stream.resets[:self.resets]
+        if self.reads:
+            self.stream.read = None
 
     @property
     def reads(self) -> bool:
@@ -171,25 +179,25 @@ class Turn:
             # It may have been raised since the READ.
             self.found = here.above(self.config.score_threshold)
 
-    def follow(self, tracker: Tracker) -> None:
+    def follow(self) -> None:
         """Where objects are followed, number those of the answer."""
+        tracker = self.stream.tracker
         if self.choice.starts or not self.config.track:
             tracker.start()
         if self.config.track:
             self.found = tracker.follow(self.found)
 
-    def remember(self) -> Past:
+    def remember(self) -> None:
         """Keep what the next frame of the stream needs."""
         memory = self.after or self.memory
         if self.past is not None and not self.reads and not self.config.commit_on_forecast:
             memory = memory._replace(state=self.memory.state)
         run = self.past.run if self.past is not None else None
         geometry = self.geometry
-        self.past = Past(
+        self.stream.past = self.past = Past(
             memory, self.choice.follow(run, self.frame, geometry.image_size), geometry,
             self.config.policy, self.carried, self.surprise,
         )
-        return self.past
 
     def result(self, elapsed_ms: float) -> StepResult:
         """Give the answer, with the decision behind it."""

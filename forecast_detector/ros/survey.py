@@ -23,8 +23,11 @@ from .conversions import to_ns
 from .image_types import KINDS
 from .qos import image_qos
 
-# For publishers to be discovered.
-DISCOVERY_S = 3.0
+# Topics that have been the same for so long are all. Whoever missed a first announcement hears the
+# next one after three seconds, so no topic at all has to stay that for longer.
+SETTLED_S, NONE_S = 3.0, 8.0
+MOST_S = 20.0
+LOOK_S = 0.2
 # A subscription to each would be a load.
 MOST = 16
 # What the detector and tools publish; no cameras.
@@ -76,12 +79,7 @@ def survey(seconds: float) -> dict[str, Any]:
     node = rclpy.create_node('forecast_detector_survey', context=context)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
-    _spin(executor, DISCOVERY_S)
-    topics = [
-        (topic, kind) for topic, kinds in sorted(node.get_topic_names_and_types())
-        for kind in kinds if kind in KINDS and not topic.endswith(OWN)
-        and node.count_publishers(topic)
-    ]
+    topics = discovered(node, executor)
     listeners = [Listener(node, topic, kind) for topic, kind in topics[:MOST]]
     if listeners:
         _spin(executor, seconds)
@@ -99,6 +97,27 @@ def survey(seconds: float) -> dict[str, Any]:
     executor.shutdown()
     rclpy.shutdown(context=context)
     return found
+
+
+def discovered(node: Node, executor: SingleThreadedExecutor) -> list[tuple[str, str]]:
+    """List the image topics that have a publisher, with their types, once no more come up."""
+    topics = _topics(node)
+    begin_s = changed_s = time.monotonic()
+    while True:
+        _spin(executor, LOOK_S)
+        now_s, found = time.monotonic(), _topics(node)
+        if found != topics:
+            topics, changed_s = found, now_s
+        if now_s - changed_s >= (SETTLED_S if topics else NONE_S) or now_s - begin_s >= MOST_S:
+            return topics
+
+
+def _topics(node: Node) -> list[tuple[str, str]]:
+    return [
+        (topic, kind) for topic, kinds in sorted(node.get_topic_names_and_types())
+        for kind in kinds if kind in KINDS and not topic.endswith(OWN)
+        and node.count_publishers(topic)
+    ]
 
 
 def _spin(executor: SingleThreadedExecutor, seconds: float) -> None:

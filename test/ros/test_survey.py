@@ -13,6 +13,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 
 from forecast_detector.cli.self_check import survey  # noqa: E402
+from forecast_detector.ros import survey as surveying  # noqa: E402
 
 from .graph import compress, make_image  # noqa: E402
 
@@ -44,3 +45,37 @@ def test_cameras_are_found_with_what_they_send(graph: Graph) -> None:
     assert one['received'] > 2 and 0 <= one['age_s'] < 10 and one['rate_hz'] > 0
     assert cameras['/silent/image_raw']['received'] == 0
     assert found['detectors'] == [] and found['domain'] > 0
+
+
+class SlowGraph:
+    """A graph in which topics come up at certain seconds; it has a clock of its own."""
+
+    def __init__(self, topics: dict[str, float]) -> None:
+        self.topics, self.now_s = topics, 100.0
+
+    def get_topic_names_and_types(self) -> list[tuple[str, list[str]]]:
+        there = [name for name, at_s in self.topics.items() if self.now_s >= 100 + at_s]
+        return [(name, ['sensor_msgs/msg/Image']) for name in there]
+
+    def count_publishers(self, topic: str) -> int:
+        return int(topic != '/subscribed')
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def spin_once(self, timeout_sec: float) -> None:
+        self.now_s += timeout_sec
+
+
+@pytest.mark.parametrize('topics, found, seconds', [
+    ({'/a': 0.5, '/subscribed': 0.5}, ['/a'], 3.5),
+    ({'/a': 0.5, '/b': 3, '/c': 5.5}, ['/a', '/b', '/c'], 8.5),
+    ({'/late': 6}, ['/late'], 9),
+    ({}, [], 8),
+    ({f'/{at:02}': at for at in range(100)}, [f'/{at:02}' for at in range(21)], 20),
+], ids=['at once', 'one after the other', 'late', 'none', 'always more'])
+def test_discovery_ends_when_no_more_topics_come_up(monkeypatch, topics, found, seconds) -> None:
+    graph = SlowGraph(topics)
+    monkeypatch.setattr(surveying, 'time', graph)
+    assert [topic for topic, _ in surveying.discovered(graph, graph)] == found
+    assert seconds <= graph.now_s - 100 <= seconds + 0.5

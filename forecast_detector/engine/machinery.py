@@ -1,0 +1,143 @@
+"""What steps a batch of frames: the network on its device, and the stages of a step over turns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from ..backends import connect
+from ..checkpoint import Checkpoint
+from ..config import Backend, Resize, StreamConfig
+from ..device import select_device
+from ..model.fuse import fuse_norms
+from ..postprocess import to_detections
+from ..types import Detections
+from . import memory as rows_of
+from .memory import Maps, Memory
+from .network import Network
+from .reading import FrameReader, Reader
+from .recurrence import advance, Expected, Forecaster, LearnedForecast, seen
+from .turn import Turn
+
+
+class Machinery:
+    """
+    A network ready to run, and the stages of a step; it remembers nothing of streams.
+
+    A stage puts rows of several turns together, runs them as one batch, and hands each its own.
+
+    :ivar labels: class names, by label index.
+    :ivar device: where the network runs; ``device_note``: a sentence that says why.
+    :ivar backend: what runs it, ``torch`` or ``openvino``; the note says why, too.
+    :ivar network: norms folded, ready to run; ``decoding``: of its head's outputs.
+    :ivar reader: turns frames into features; ``forecaster``: gives F of frames that are not read.
+    """
+
+    def __init__(
+        self, checkpoint: Checkpoint, device: str, input_size: tuple[int, int] | None,
+        resize: Resize | None, backend: Backend,
+    ) -> None:
+        """Make the network ready, see :class:`~.detector.StreamingDetector`."""
+        self.labels = checkpoint.config.labels
+        self.device, device_note = select_device(device)
+        shape = replace(
+            checkpoint.config,
+            input_size=input_size or checkpoint.config.input_size,
+            resize=resize or checkpoint.config.resize,
+        )
+        self.input_size = shape.input_size
+        fused = fuse_norms(checkpoint.network).to(self.device)
+        fused.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        connected = connect(fused, backend, self.device, self.input_size)
+        self.network: Network = connected.network
+        self.backend, self.device_note = connected.name, f'{device_note}; {connected.note}'
+        self.decoding = self.network.decoding(self.input_size)
+        self.reader: Reader = FrameReader(
+            self.network, self.device, self.input_size, shape.resize
+        )
+        self.forecaster: Forecaster = LearnedForecast(self.network)
+
+    def prepare(self, streams: int) -> None:
+        """
+        Prepare for steps of so many streams, before frames wait; others are stepped in parts.
+
+        :param streams: at most.
+        """
+        prepare = getattr(self.network, 'prepare', None)
+        if prepare is not None:
+            prepare(batches=[2 ** k for k in range(streams.bit_length())])
+
+    def _preview(self, turns: Sequence[Turn]) -> None:
+        """Where the network peeks, make features of thumbnails that there are none of yet."""
+        missing = [turn for turn in turns if turn.preview is None]
+        if self.forecaster.reduction and missing:
+            previews = self.reader.preview([turn.loaded for turn in missing])
+            for turn, preview in zip(missing, rows_of.split(previews)):
+                turn.preview = preview
+
+    def _expect(self, turns: Sequence[Turn]) -> Expected:
+        """Ask what F of frames would be, were they FORECASTs."""
+        self._preview(turns)
+        memory = rows_of.cat([turn.memory for turn in turns])
+        expected = self.forecaster.expect(memory, rows_of.cat([turn.preview for turn in turns]))
+        for turn, features in zip(turns, rows_of.split(expected.features), strict=True):
+            turn.expected = features
+        if expected.surprise is not None:
+            for turn, surprise in zip(turns, expected.surprise):
+                turn.surprise = surprise
+        return expected
+
+    def _advance(self, turns: Sequence[Turn]) -> Memory:
+        """Step the network on F of every frame; READs come first."""
+        self._preview(turns)
+        reads = [turn.loaded for turn in turns if turn.reads]
+        unknown = [turn for turn in turns if not turn.reads and turn.expected is None]
+        if unknown:
+            self._expect(unknown)
+        features = rows_of.cat([
+            *([self.reader.read(reads)] if reads else []),
+            *(turn.expected for turn in turns if not turn.reads),
+        ])
+        states = [
+            turn.memory.state if turn.past
+            else self.network.zero_state(rows_of.rows(features, [0])) for turn in turns
+        ]
+        memory = advance(
+            self.network, features, rows_of.cat(states),
+            rows_of.cat([turn.preview for turn in turns]),
+            rows_of.cat([
+                turn.memory.preview if turn.past else turn.preview for turn in turns
+            ]),
+        )
+        for turn, row in zip(turns, rows_of.split(memory)):
+            turn.after = row
+        return memory
+
+    def _answer(self, turns: Sequence[Turn], memory: Memory, config: StreamConfig) -> None:
+        """
+        Detect on Fm of every frame, but for the last ones, which boxes are carried to.
+
+        :param memory: after these turns, one row each.
+        :param config: of the suppression.
+        """
+        shown = [turn for turn in turns if not turn.is_carried]
+        if shown:
+            features = seen(self.network, rows_of.rows(memory, range(len(shown))))
+            # Weaker boxes never suppress stronger ones: one threshold does for all, first.
+            least = min(turn.config.score_threshold for turn in shown)
+            found = self.detect(features, config.replace(score_threshold=least))
+            for turn, one in zip(shown, found, strict=True):
+                turn.detect(one.above(turn.config.score_threshold))
+
+    def detect(self, features: Maps, config: StreamConfig) -> list[Detections]:
+        """
+        Run the head on Fm, or on whatever else is shaped like F.
+
+        :returns: detections in pixels of the network's input, one entry a row.
+        """
+        return to_detections(
+            self.decoding, self.network.detect(features),
+            config.score_threshold, config.nms_iou, config.max_detections,
+        )
