@@ -10,7 +10,7 @@ from typing import Protocol
 
 import rclpy
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import Executor, ExternalShutdownException
 from rclpy.logging import get_logger
 from rclpy.node import Node
 
@@ -123,17 +123,26 @@ def _spin_on(node: Node) -> None:
     executor.add_node(node)
     try:
         while rclpy.ok():
-            try:
-                executor.spin_once()
-            except (Done, Failed, ExternalShutdownException):
-                raise
-            except Exception as error:
-                more = throttle.due()
-                if rclpy.ok() and more is not None:
-                    trace = ''.join(traceback.format_exception(error))
-                    node.get_logger().error(f'a callback failed{more}, the node goes on:\n{trace}')
+            take_turn(node, executor, throttle)
     finally:
         executor.remove_node(node)
+
+
+def take_turn(node: Node, executor: Executor, throttle: Throttle) -> None:
+    """
+    Run the next callback; what it raises is logged, but for what ends the node.
+
+    :param throttle: of the log.
+    """
+    try:
+        executor.spin_once()
+    except (Done, Failed, ExternalShutdownException):
+        raise
+    except Exception as error:
+        more = throttle.due()
+        if node.context.ok() and more is not None:
+            trace = ''.join(traceback.format_exception(error))
+            node.get_logger().error(f'a callback failed{more}, the node goes on:\n{trace}')
 
 
 def _fatal(error: Exception) -> int:
