@@ -1,15 +1,15 @@
 """
 The executables: commands and nodes. These start where there is no ROS, too, to say so in one line.
 
-``python -m forecast_detector.ros.detector_node`` and so on are the nodes themselves.
+``python -m forecast_detector.ros.detector_node`` starts like these.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-import sys
 
-from .ends import begin, done, leave
+from .ends import begin, done
+from .starts import start
 
 
 def forecast_detector() -> int:
@@ -18,31 +18,21 @@ def forecast_detector() -> int:
     return done(int(import_module('.cli.main', __package__).main()))
 
 
-def _start(room: str, name: str) -> int:
-    begin(name)
-    try:
-        import_module('.node', __package__).require_ros()
-    except RuntimeError as error:
-        print(f'{name}: error: {error}', file=sys.stderr)
-        return 1
-    leave(int(import_module(f'.{room}.{name}', __package__).main()))
-
-
 def detector_node() -> int:
     """Run the detector node."""
-    return _start('ros', 'detector_node')
+    return start('ros', 'detector_node')
 
 
 def camera_node() -> int:
     """Run the camera node."""
-    return _start('graph', 'camera_node')
+    return start('graph', 'camera_node')
 
 
 def player_node() -> int:
     """Run the player node."""
-    return _start('graph', 'player_node')
+    return start('graph', 'player_node')
 
 
 def recorder_node() -> int:
     """Run the recorder node."""
-    return _start('graph', 'recorder_node')
+    return start('graph', 'recorder_node')

@@ -16,6 +16,7 @@ ALLOWED = {
     'ends': set(),
     'layout': set(),
     'resizing': set(),
+    'starts': {'ends'},
     'legible': set(),
     'limits': set(),
     'settings': set(),
@@ -87,14 +88,15 @@ ALLOWED = {
     # The robot's node; and the nodes around it, for demos and replays.
     'ros': {
         'annotate', 'benchmark', 'checkpoint', 'config', 'ends', 'engine', 'images', 'legible',
-        'limits', 'memory', 'msg', 'node', 'parameter', 'records', 'threads', 'topics', 'types',
+        'limits', 'memory', 'msg', 'node', 'parameter', 'records', 'starts', 'threads', 'topics',
+        'types',
     },
     'graph': {
         'annotate', 'bags', 'data', 'demo', 'images', 'msg', 'parameter', 'replay', 'ros',
         'topics', 'types', 'writing',
     },
     # Above all: nothing imports these.
-    'executables': {'ends'},
+    'executables': {'ends', 'starts'},
     'cli': {
         'adaptation', 'annotate', 'bags', 'benchmark', 'checkpoint', 'config', 'data', 'demo',
         'device', 'diagnosis', 'ends', 'engine', 'evaluation', 'importing', 'legible', 'limits',

@@ -135,3 +135,23 @@ forecast_detector()
     _, said = process.communicate(timeout=100)
     assert process.returncode == 130
     assert said.splitlines() == ['forecast-detector: ended by SIGINT while it started']
+
+
+@pytest.mark.parametrize('number', SIGNALS)
+def test_a_node_that_is_run_as_a_module_ends_in_one_line_while_it_starts(number):
+    process = subprocess.Popen(
+        [sys.executable, '-c', HEAD + """
+import runpy
+class Slow:
+    def find_spec(self, name, *rest):
+        if name == 'forecast_detector.node':
+            print('loading', 'torch' in sys.modules, flush=True); time.sleep(60)
+sys.meta_path.insert(0, Slow())
+runpy.run_module('forecast_detector.ros.detector_node', run_name='__main__')
+"""], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+    assert process.stdout.readline() == 'loading False\n'
+    process.send_signal(number)
+    _, said = process.communicate(timeout=100)
+    assert process.returncode == 128 + number
+    assert said.splitlines() == [f'detector_node: ended by {number.name} while it started']

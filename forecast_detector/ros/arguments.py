@@ -75,13 +75,17 @@ def explain(words: str, arguments: Sequence[str]) -> str:
     for path in [named[1]] if named else files if 'params' in words else []:
         if fault := fault_of(path):
             return f'parameter file {path}: {fault}'
-    # Without the places in rcl's sources, and on one line.
-    said = re.sub(r', at /\S+?:\d+', '', words).removeprefix('failed to initialize rcl: ')
-    said = ' '.join(said.split()).removesuffix('. Error: error not set').rstrip('.')
+    said = plain(words).removeprefix('failed to initialize rcl: ')
+    said = said.removesuffix('. Error: error not set').rstrip('.')
     if re.fullmatch(r'\[.*\]', said):
         return f'unknown ROS arguments {said}; see `ros2 run --help` for those between --ros-args'
     remedy = next((remedy for part, remedy in REMEDIES.items() if part in said), '')
     return f'{said}; {remedy}' if remedy else said
+
+
+def plain(words: str) -> str:
+    """Put what rcl says on one line, without the places in its sources."""
+    return ' '.join(re.sub(r', at /\S+?:\d+', '', words).split())
 
 
 def warn_of_unused_files(node: Node, arguments: Sequence[str]) -> None:

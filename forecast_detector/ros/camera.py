@@ -24,6 +24,7 @@ from ..types import Detections, Frame, StepFailure, StepResult
 from .conversions import decision_message, detections_message, frame_from_message, from_ns
 from .expected import NextStamp
 from .health import CameraHealth
+from .image_thread import ImageThread
 from .image_types import COMPRESSED, Offer, RAW
 from .mailbox import Mailbox
 from .overlay import Overlay
@@ -50,15 +51,25 @@ class Camera:
     """Takes the images of one topic to the mailbox and the results back to the graph."""
 
     def __init__(
-        self, node: LifecycleNode, topics: CameraTopics, mailbox: Mailbox[Waiting], lossless: bool
+        self,
+        node: LifecycleNode,
+        topics: CameraTopics,
+        mailbox: Mailbox[Waiting],
+        lossless: bool,
+        images: ImageThread,
     ) -> None:
-        """Create the publishers; images are subscribed to by :meth:`open`."""
+        """
+        Create the publishers; images are subscribed to by :meth:`open`.
+
+        :param images: where they are taken.
+        """
         self.topics = topics
         self.health = CameraHealth(topics.image, mailbox.counters[topics.image])
         self._expected = Offer(COMPRESSED if topics.compressed else RAW)
         self._node = node
         self._mailbox = mailbox
         self._lossless = lossless
+        self._images = images
         self._subscription: ImageSubscription | None = None
         self._complaints = Throttle()
         self.overlay = Overlay(node, topics)
@@ -82,6 +93,9 @@ class Camera:
 
     def open(self) -> None:
         """Subscribe to the images."""
+        self._images.do(self._subscribe)
+
+    def _subscribe(self) -> None:
         self.health.start(self._expected)
         self._subscription = ImageSubscription(
             self._node,
@@ -90,10 +104,14 @@ class Camera:
             self._on_image,
             self._on_incompatible_qos,
             self._on_offer,
+            self._images.group,
         )
 
     def close(self) -> None:
         """Unsubscribe; images that still arrive are not taken."""
+        self._images.do(self._unsubscribe)
+
+    def _unsubscribe(self) -> None:
         if self._subscription is not None:
             self._subscription.destroy()
             self._subscription = None

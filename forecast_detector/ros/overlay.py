@@ -5,7 +5,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from threading import Thread
 
 import cv2
 import numpy as np
@@ -19,6 +18,7 @@ from std_msgs.msg import Header
 from ..annotate import annotate, heat
 from ..topics import CameraTopics
 from ..types import Frame, StepResult
+from .background import Background
 from .conversions import image_message
 from .mailbox import Mailbox
 
@@ -105,8 +105,10 @@ def jpeg_message(header: Header, image: NDArray[np.uint8]) -> CompressedImage:
     return message
 
 
-class Painter:
+class Painter(Background):
     """Draws in a thread of its own, the newest image of each camera: steps do not wait for it."""
+
+    name = 'overlay'
 
     def __init__(
         self, overlays: Mapping[str, Overlay], complain: Callable[[str, Exception], None]
@@ -117,10 +119,10 @@ class Painter:
         :param overlays: of the cameras, by name; looked up when an image is drawn.
         :param complain: given the camera and what went wrong; called in the thread.
         """
+        super().__init__()
         self._overlays = overlays
         self._complain = complain
         self._mailbox: Mailbox[Scene] = Mailbox(())
-        self._thread: Thread | None = None
 
     def add(self, camera: str) -> None:
         """Make room for a camera."""
@@ -130,22 +132,15 @@ class Painter:
         """Drop what waits of a camera."""
         self._mailbox.remove(camera)
 
-    def start(self) -> None:
-        """Begin."""
-        self._mailbox.open()
-        self._thread = Thread(target=self._run, name='overlay', daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End when the picture in progress is done."""
-        self._mailbox.close()
-        if self._thread:
-            self._thread.join()
-            self._thread = None
-
     def put(self, camera: str, scene: Scene) -> None:
         """Leave what is to be drawn."""
         self._mailbox.put(camera, scene)
+
+    def _open(self) -> None:
+        self._mailbox.open()
+
+    def _close(self) -> None:
+        self._mailbox.close()
 
     def _run(self) -> None:
         while scenes := self._mailbox.take():

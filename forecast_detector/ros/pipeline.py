@@ -17,6 +17,7 @@ from ..types import Frame, StepFailure, StepResult
 from . import camera_parameters
 from .ages import Age
 from .camera import Camera, Waiting
+from .image_thread import ImageThread
 from .mailbox import Mailbox
 from .names import resolved
 from .overlay import Overlay, Painter, Scene
@@ -79,6 +80,7 @@ class Pipeline:
         self._mailbox: Mailbox[Waiting] = Mailbox((), config.lossless)
         self._worker = Worker(self, self._mailbox, self._is_stale, self._deliver, self._fail)
         self._painter = Painter(self._overlays, self._not_drawn)
+        self._images = ImageThread(node)
         try:
             self._add(topics)
         except Exception:
@@ -91,6 +93,7 @@ class Pipeline:
         self._is_running = True
         self._worker.start()
         self._painter.start()
+        self._images.start()
         try:
             for camera in self.cameras.values():
                 camera.open()
@@ -101,8 +104,10 @@ class Pipeline:
     def stop(self) -> None:
         """Unsubscribe and let the step in progress end; the weights stay loaded."""
         self._is_running = False
+        self._mailbox.close()  # first: a lossless one may hold the images' thread
         for camera in self.cameras.values():
             camera.close()
+        self._images.stop()
         self._worker.stop()
         self._painter.stop()
 
@@ -170,7 +175,7 @@ class Pipeline:
             camera_parameters.declare(self._node, one.name)
             self._mailbox.add(one.image)
             self._painter.add(one.image)
-            camera = Camera(self._node, one, self._mailbox, self._lossless)
+            camera = Camera(self._node, one, self._mailbox, self._lossless, self._images)
             self.cameras[one.image], self._overlays[one.image] = camera, camera.overlay
             self._services[one.image] = Services(self._node, f'~/{one.name}', actions, one.image)
         self.configure(self.detector.config)
@@ -179,8 +184,8 @@ class Pipeline:
         camera = self.cameras.pop(image)
         self._overlays.pop(image)
         self._services.pop(image).destroy()
+        self._mailbox.remove(image)  # first, as when it stops
         camera.destroy()
-        self._mailbox.remove(image)
         self._painter.remove(image)
         camera_parameters.undeclare(self._node, camera.topics.name)
         self._gone = [*self._gone, image]

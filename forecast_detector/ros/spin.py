@@ -7,19 +7,23 @@ from contextlib import contextmanager
 import sys
 import traceback
 from typing import Protocol
+import warnings
 
 import rclpy
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import Executor, ExternalShutdownException
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.logging import get_logger
 from rclpy.node import Node
 
 from ..ends import signalled, work
 from ..legible import line
-from .arguments import init, warn_of_unused_files
+from .arguments import init, plain, warn_of_unused_files
 from .guard import guard_services
 from .stderr import Filter
 from .throttle import Throttle
+
+RCLError = rclpy_implementation.RCLError
 
 
 class Closable(Protocol):
@@ -77,7 +81,7 @@ def _spin(create: Callable[[], Closable], arguments: Sequence[str], lasts: bool)
     try:
         try:
             init(arguments)
-            node = create()
+            node = _joined(create)
         except (ParameterException, ValueError, OSError) as error:
             return _fatal(error)
         if isinstance(node, Node):
@@ -93,6 +97,22 @@ def _spin(create: Callable[[], Closable], arguments: Sequence[str], lasts: bool)
         return 0
     finally:
         rclpy.try_shutdown()
+
+
+def _joined(create: Callable[[], Closable]) -> Closable:
+    """
+    Make a node.
+
+    :raises ValueError: if the middleware does not let it into the graph: its security, say.
+    """
+    try:
+        with warnings.catch_warnings():  # of what is taken apart then
+            warnings.filterwarnings('ignore', 'Failed to fini')
+            return create()
+    except RCLError as error:
+        if signalled() or not rclpy.ok():
+            raise
+        raise ValueError(f'cannot join the ROS graph: {plain(str(error))}') from error
 
 
 def _run(node: Closable, lasts: bool) -> int:
@@ -123,17 +143,26 @@ def _spin_on(node: Node) -> None:
     executor.add_node(node)
     try:
         while rclpy.ok():
-            try:
-                executor.spin_once()
-            except (Done, Failed, ExternalShutdownException):
-                raise
-            except Exception as error:
-                more = throttle.due()
-                if rclpy.ok() and more is not None:
-                    trace = ''.join(traceback.format_exception(error))
-                    node.get_logger().error(f'a callback failed{more}, the node goes on:\n{trace}')
+            take_turn(node, executor, throttle)
     finally:
         executor.remove_node(node)
+
+
+def take_turn(node: Node, executor: Executor, throttle: Throttle) -> None:
+    """
+    Run the next callback; what it raises is logged, but for what ends the node.
+
+    :param throttle: of the log.
+    """
+    try:
+        executor.spin_once()
+    except (Done, Failed, ExternalShutdownException):
+        raise
+    except Exception as error:
+        more = throttle.due()
+        if node.context.ok() and more is not None:
+            trace = ''.join(traceback.format_exception(error))
+            node.get_logger().error(f'a callback failed{more}, the node goes on:\n{trace}')
 
 
 def _fatal(error: Exception) -> int:

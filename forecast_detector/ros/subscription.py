@@ -7,6 +7,7 @@ from functools import partial
 import time
 from typing import Any
 
+from rclpy.callback_groups import CallbackGroup
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
@@ -51,17 +52,20 @@ class ImageSubscription:
         on_image: Callable[[Image | CompressedImage], None],
         on_incompatible_qos: Callable[[Any], None],
         on_offer: Callable[[Offer], None],
+        group: CallbackGroup | None = None,
     ) -> None:
         """
         Subscribe.
 
         :param on_offer: called when the publishers' types change.
+        :param group: of all callbacks; one at a time, and never while it is made or destroyed.
         """
         self._node = node
         self._topics = topics
         self._on_image = on_image
         self._on_incompatible_qos = on_incompatible_qos
         self._on_offer = on_offer
+        self._group = group
         self._offer = Offer(COMPRESSED if topics.compressed else RAW)
         self._lossless = lossless
         self._complaints = Throttle()
@@ -74,7 +78,8 @@ class ImageSubscription:
         self._catch_up_until_s = 0.0
         self._subscription: Any = self._create()
         self._clock = Clock(clock_type=ClockType.STEADY_TIME)
-        self._timer = node.create_timer(FOLLOW_S, self._follow, clock=self._clock)
+        self._timer = node.create_timer(
+            FOLLOW_S, self._follow, callback_group=group, clock=self._clock)
         self._follow()
 
     def destroy(self) -> None:
@@ -94,6 +99,7 @@ class ImageSubscription:
                 self._topics.subscribed,
                 partial(self._receive, self._created),
                 profile,
+                callback_group=self._group,
                 qos_overriding_options=options,
                 **events,
             ),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from threading import Thread
 from typing import Protocol
 
 from ..types import Frame, StepFailure, StepResult
+from .background import Background
 from .camera import Waiting
 from .mailbox import Mailbox
 
@@ -18,8 +18,10 @@ class Steps(Protocol):
         """Advance each named camera by one frame."""
 
 
-class Worker:
+class Worker(Background):
     """Takes waiting frames, steps all cameras that have one at once, hands results back."""
+
+    name = 'detector'
 
     def __init__(
         self,
@@ -36,25 +38,18 @@ class Worker:
         :param deliver: given the camera, its frame and the outcome; called in the thread.
         :param fail: given the frames that a step or a delivery failed for; called in the thread.
         """
+        super().__init__()
         self._detector = detector
         self._mailbox = mailbox
         self._is_stale = is_stale
         self._deliver = deliver
         self._fail = fail
-        self._thread: Thread | None = None
 
-    def start(self) -> None:
-        """Open the mailbox and begin."""
+    def _open(self) -> None:
         self._mailbox.open()
-        self._thread = Thread(target=self._run, name='detector', daemon=True)
-        self._thread.start()
 
-    def stop(self) -> None:
-        """Close the mailbox; return when the step in progress is done."""
+    def _close(self) -> None:
         self._mailbox.close()
-        if self._thread:
-            self._thread.join()
-            self._thread = None
 
     def _run(self) -> None:
         while taken := self._mailbox.take():

@@ -129,6 +129,10 @@ class Camera:
         if self._publisher.qos_profile.reliability == ReliabilityPolicy.RELIABLE:
             wait_until(lambda: self.knock() and self._is_followed(), 'a reliable subscription')
 
+    def subscribers(self) -> int:
+        """Count who subscribes to the images."""
+        return int(self._publisher.get_subscription_count())
+
     def knock(self) -> int:
         """Send images until one is answered, where some may be lost; return its stamp."""
         sent: list[int] = []
@@ -180,7 +184,7 @@ class Graph:
     def __init__(self, folder: Path) -> None:
         self.children = Children(folder)
         os.environ.update(self.children.environment)
-        self._clients: dict[str, Any] = {}
+        self.clients: dict[str, Any] = {}
         self._context = rclpy.Context()
         rclpy.init(context=self._context)
         self.node = rclpy.create_node('tester', context=self._context)
@@ -205,10 +209,10 @@ class Graph:
 
     def call(self, kind: type, service: str, request: Any) -> Any:
         """Call a service and wait for its answer."""
-        if service not in self._clients:
-            self._clients[service] = self.node.create_client(kind, service)
+        if service not in self.clients:
+            self.clients[service] = self.node.create_client(kind, service)
             self._meet(wait_until(lambda: self._server(service), f'the node of {service}'))
-        client = self._clients[service]
+        client = self.clients[service]
         wait_until(client.service_is_ready, f'the service {service}')
         future = client.call_async(request)
         return wait_until(lambda: future.done() and future.result(), f'an answer of {service}')

@@ -18,7 +18,7 @@ from rclpy.lifecycle import TransitionCallbackReturn  # noqa: E402
 from rclpy.parameter import Parameter  # noqa: E402
 
 from forecast_detector.ros.camera import Camera  # noqa: E402
-from forecast_detector.ros.detector_node import DetectorNode  # noqa: E402
+from forecast_detector.ros.detector import DetectorNode  # noqa: E402
 
 from .graph import Graph  # noqa: E402
 

@@ -31,7 +31,7 @@ def rooms(*modules: str) -> set[str]:
 
 
 def test_the_detector_node_takes_along_what_a_robot_needs() -> None:
-    loaded = rooms('forecast_detector.ros.detector_node', 'forecast_detector.executables')
+    loaded = rooms('forecast_detector.ros.detector', 'forecast_detector.executables')
     assert not loaded & ELSEWHERE
     assert {'ros', 'engine', 'model'} <= loaded
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 import subprocess
 import sys
@@ -32,11 +33,14 @@ sys.exit(spin(Lone))
 """
 
 
-def end_of(start: str = 'pass', work: str = 'raise Done', close: str = 'pass') -> tuple:
+def end_of(
+    start: str = 'pass', work: str = 'raise Done', close: str = 'pass', **environment: str
+) -> tuple:
     """Run a node; return its status, what it said, and whether it was destroyed."""
     program = PROGRAM.format(start=start, work=work, close=close)
     command = [sys.executable, '-c', program]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, cwd=ROOT)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, cwd=ROOT,
+                          env={**os.environ, **environment})
     return done.returncode, done.stderr.splitlines(), 'destroyed' in done.stdout
 
 
@@ -73,3 +77,14 @@ def test_files_that_fail_in_a_callback_end_the_node_in_one_line() -> None:
     assert status == 1 and destroyed
     line, = said
     assert '/nowhere/at/all' in line
+
+
+def test_a_graph_that_lets_nobody_in_is_one_line(tmp_path: Path) -> None:
+    """Not without keys: where the middleware has no security, it says so; else they are missed."""
+    (tmp_path / 'enclaves').mkdir()
+    status, said, destroyed = end_of(
+        ROS_SECURITY_ENABLE='true', ROS_SECURITY_STRATEGY='Enforce',
+        ROS_SECURITY_KEYSTORE=str(tmp_path))
+    assert (status, destroyed) == (1, False)
+    line, = said
+    assert 'security' in line.lower() and '/src/' not in line

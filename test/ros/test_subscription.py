@@ -48,7 +48,7 @@ class Node:
     def destroy_timer(self, timer: Any) -> None:
         pass
 
-    def create_timer(self, period_s: float, callback: Callable[[], None], clock: Any) -> None:
+    def create_timer(self, period_s: float, callback: Callable[[], None], **_: Any) -> None:
         self.follow = callback
 
     def create_subscription(

@@ -1,0 +1,59 @@
+"""The fuzz and the load of the node in docs/reliability.md in short: the same programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+import sys
+from typing import Any
+
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2: run `make test`')
+pytest.importorskip('forecast_detector.msg', reason='messages not built: run `make test`')
+
+from forecast_detector.ros.qos import SENSOR_DATA_DEPTH  # noqa: E402
+
+from .graph import Graph  # noqa: E402
+
+BENCHMARKS = Path(__file__).parents[2] / 'benchmarks'
+
+
+@pytest.fixture
+def reliability(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import reliability_node
+
+    yield reliability_node
+    for name in ('reliability_node', 'reliability_load', 'beside', 'hostile'):
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def lone_graph(tmp_path: Path) -> Iterator[Graph]:
+    with Graph(tmp_path) as graph:
+        yield graph
+
+
+def test_after_hostile_messages_and_requests_the_answer_is_the_same(
+    reliability: Any, lone_graph: Graph, tiny_weights: Path
+) -> None:
+    found = reliability.fuzz(lone_graph, str(tiny_weights), 400, 3)
+    assert found['same_answer'] and found['state'] == 'active'
+    assert found['requests_refused'] > 20
+    assert found['bare_got'] > 20  # what was sent did come through
+    assert found['log_lines'] < 150
+
+
+def test_overload_leaves_calls_answered_and_nothing_queued(
+    reliability: Any, lone_graph: Graph, tiny_weights: Path
+) -> None:
+    found = reliability.load(lone_graph, str(tiny_weights), 4.0, '160x120', rate_hz=250.0)
+    assert found['state'] == 'active'
+    assert all(one['count'] for one in found['call_ms_by_service'].values())
+    assert found['answered'] > 0
+    unanswered = found['sent'] - found['answered'] - found['answered_late']
+    # Of a camera: in the step, in the mailbox, in the middleware; as much again on its way.
+    most = 4 * 2 * (2 + SENSOR_DATA_DEPTH)
+    assert unanswered > 4 * most, 'it was no load'
+    assert found['answered_late'] <= most
