@@ -197,6 +197,9 @@ class TwoMaps(torch.nn.Module):
         coarse = forecast[1] + torch.nn.functional.avg_pool2d(difference, 2)
         return (fine, coarse), difference.abs()
 
+    def settle(self, corrected):
+        return corrected
+
     def extrapolate(self, forecast, preview, previous):
         return self.correct(forecast, preview, previous)[0]
 

@@ -69,6 +69,10 @@ class CompiledSSDLite(Compiled):
         features, surprise = self.library.run('correct', inputs)
         return tensor(features), tensor(surprise)
 
+    def settle(self, corrected: Tensor) -> Tensor:
+        """Give F of a frame that is a FORECAST: the scheduler was asked about F itself."""
+        return corrected
+
     def schedule(
         self, features: Tensor, converted: Tensor, surprise: Tensor | None
     ) -> Tensor:

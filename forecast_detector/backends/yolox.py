@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,20 +11,12 @@ from torch import Tensor
 from ..layout import array, tensor
 from ..model.yolox.backbone import STRIDES
 from ..model.yolox.config import FOUND
-from ..model.yolox.network import Features, YoloxNetwork
+from ..model.yolox.network import Features, look_back, Moving, YoloxNetwork
 from ..model.yolox.preview import coarser, Motion, PICTURE, Preview
-from ..model.yolox.temporal import STALENESS
+from ..model.yolox.temporal import OBJECTS, SEEN, STALENESS
 from .compiled import Compiled
 from .grid import SparseDecoding
 from .moving import moved, sampler
-from .yolox_parts import sees_maps
-
-
-class Judged(NamedTuple):
-    """The surprise of a frame, and what the scheduler makes of it."""
-
-    surprise: Tensor
-    logits: Tensor
 
 
 class CompiledYolox(Compiled):
@@ -45,17 +36,22 @@ class CompiledYolox(Compiled):
         for batch in batches:
             for size in (self._input_size, *sizes):
                 self.library.prepare('read', [(*size, 3)], batch)
-            self.library.prepare('forecast', self._forecast_shapes(), batch)
+            for part, shapes in self._shapes().items():
+                self.library.prepare(part, shapes, batch)
 
     def _map_shapes(self) -> list[tuple[int, ...]]:
         return [self._shape(stride, self.network.config.map_channels) for stride in STRIDES]
 
-    def _forecast_shapes(self) -> list[tuple[int, ...]]:
-        coarse, seen = STRIDES[-1], self._map_shapes() if sees_maps(self.network) else []
-        return [
-            self._shape(coarse, STALENESS), self._shape(PICTURE, 3), self._shape(PICTURE, 3),
-            self._shape(coarse, 1), *seen,
-        ]
+    def _shapes(self) -> dict[str, list[tuple[int, ...]]]:
+        coarse = STRIDES[-1]
+        shapes = {'judge': [
+            self._shape(coarse, STALENESS + OBJECTS), self._shape(PICTURE, 3),
+            self._shape(PICTURE, 3), self._shape(coarse, 1),
+        ]}
+        if self.network.correction is not None:
+            shapes['change'] = [
+                self._shape(PICTURE, SEEN), self._shape(coarse, STALENESS), *self._map_shapes()]
+        return shapes
 
     def _shape(self, stride: int, channels: int) -> tuple[int, ...]:
         height, width = self._input_size
@@ -76,23 +72,33 @@ class CompiledYolox(Compiled):
 
     def correct(
         self, forecast: Features, preview: Preview, previous: Preview
-    ) -> tuple[Features, Judged]:
-        """Move F along with the picture, and correct it; the scheduler is asked on the way."""
-        maps = [array(one) for one in forecast.maps]
-        if [one.shape[1:] for one in maps] != self._map_shapes():
-            features, seen = self.network.correct(forecast, preview, previous)
-            return features, Judged(seen, self.network.schedule(features, features, seen))
+    ) -> tuple[Moving, Tensor]:
+        """Find how the picture moved, and ask the scheduler about that."""
         motion = Motion.between(preview, previous, self.reduction)
-        by = [sampler(one) for one in coarser(motion.flow, self.cells)]
-        carried = [moved(one, way) for one, way in zip(maps, by)]
-        logits, staleness, surprise, *changes = self.library.run('forecast', [
-            moved(array(forecast.staleness), by[-1]), array(preview.picture), motion.expected,
-            motion.reach, *(carried if sees_maps(self.network) else ()),
-        ])
-        for one, change in zip(carried, changes):
+        back = array(look_back(forecast))
+        inputs = [back, array(preview.picture), motion.expected, motion.reach]
+        if not self.library.has('judge', inputs):
+            return self.network.correct(forecast, preview, previous)
+        inputs[0] = moved(back, sampler(coarser(motion.flow, self.cells)[-1]))
+        seen, known, surprise, logits = self.library.run('judge', inputs)
+        return Moving(
+            forecast.maps, tensor(motion.flow), tensor(seen), tensor(known[..., :STALENESS]),
+            tensor(known[..., STALENESS:]), torch.from_numpy(logits),
+        ), tensor(surprise)
+
+    def settle(self, corrected: Moving) -> Features:
+        """Move F, and correct it by what the thumbnail shows."""
+        maps = [array(one) for one in corrected.maps]
+        seen = [array(corrected.seen), array(corrected.staleness)]
+        corrects = self.network.correction is not None
+        if corrects and not self.library.has('change', [*seen, *maps]):
+            return self.network.settle(corrected)
+        ways = (sampler(one) for one in coarser(array(corrected.flow), self.cells))
+        maps = [moved(one, way) for one, way in zip(maps, ways)]
+        changes = self.library.run('change', [*seen, *maps]) if corrects else []
+        for one, change in zip(maps, changes):
             one[..., -FOUND:] += change
-        features = Features(tuple(tensor(one) for one in carried), tensor(staleness))
-        return features, Judged(tensor(surprise), torch.from_numpy(logits))
+        return Features(tuple(tensor(one) for one in maps), corrected.staleness)
 
     def extrapolate(self, forecast: Features, preview: Preview, previous: Preview) -> Features:
         """Move F of a frame that has not come yet, as the picture last moved."""
@@ -109,12 +115,10 @@ class CompiledYolox(Compiled):
         """Give what the detector sees: F."""
         return features
 
-    def schedule(
-        self, features: Features, converted: Features, surprise: Tensor | Judged
-    ) -> Tensor:
+    def schedule(self, features: Moving, converted: Features, surprise: Tensor) -> Tensor:
         """Give the logits of the scheduler, (B, 2)."""
-        if isinstance(surprise, Judged):
-            return surprise.logits
+        if features.logits is not None:
+            return features.logits
         return self.network.schedule(features, converted, surprise)
 
     def detect(self, features: Features) -> tuple[Tensor, ...]:

@@ -10,10 +10,9 @@ import torch.nn.functional as F
 
 from ..model.yolox.backbone import STRIDES
 from ..model.yolox.blocks import Focus
-from ..model.yolox.head import peaks
 from ..model.yolox.network import YoloxNetwork
 from ..model.yolox.preview import PICTURE
-from ..model.yolox.temporal import FixedTrust, STALENESS
+from ..model.yolox.temporal import Correction, FixedTrust, OBJECTS, SEEN, STALENESS
 from .part import first, last, Part
 
 
@@ -51,45 +50,47 @@ class Read(nn.Module):
         return tuple(last(one) for one in self.head.begin(maps))
 
 
-def sees_maps(network: YoloxNetwork) -> bool:
-    """Say whether anything that was trained works on moved maps."""
-    return network.correction is not None or not isinstance(network.scheduler, FixedTrust)
-
-
-class Forecast(nn.Module):
-    """From moved F to what is added to it, and its judgement."""
+class Judge(nn.Module):
+    """From what moved with the picture, and the picture, to the scheduler's judgement."""
 
     def __init__(self, network: YoloxNetwork) -> None:
         super().__init__()
         self.network = network
 
     def forward(
-        self, staleness: Tensor, now: Tensor, expected: Tensor, reach: Tensor, *maps: Tensor
+        self, known: Tensor, now: Tensor, expected: Tensor, reach: Tensor
     ) -> tuple[Tensor, ...]:
         """
-        Take moved staleness, and pictures, (B, H/4, W/4, 3), uint8.
+        Take moved staleness and objects, and pictures, (B, H/4, W/4, 3), uint8.
 
         :param reach: how far things moved, (B, H/32, W/32, 1).
-        :param maps: moved, where :func:`sees_maps` says so.
-        :returns: logits of the scheduler; staleness and surprise; what is added to boxes and
-            objects, if they are corrected (adding it outside saves a copy of the maps).
+        :returns: what the correction sees; staleness and objects; surprise; logits.
         """
-        network = self.network
+        network, objects = self.network, first(known[..., STALENESS:])
         seen, stale, surprise = network.judge(
-            first(staleness), first(now).float() / 255, first(expected).float() / 255,
-            first(reach))
-        objects, changes = [first(one[..., -1:]) for one in maps], []
-        if network.correction is not None:
-            # As products of matrices: the maps themselves need not be laid out anew.
-            reduced = [first(_pointwise(layer, one)) for layer, one in zip(
-                network.correction.reduce, maps)]
-            changes = network.correction.changes(reduced, seen, stale)
-            objects = [one + change[:, -1:] for one, change in zip(objects, changes)]
+            first(known[..., :STALENESS]), first(now).float() / 255,
+            first(expected).float() / 255, first(reach))
         if isinstance(network.scheduler, FixedTrust):
             logits = network.scheduler(surprise)
         else:
-            logits = network.scheduler(peaks(objects), stale, surprise)
-        return (logits, *(last(one) for one in (stale, surprise, *changes)))
+            logits = network.scheduler(objects, stale, surprise)
+        return (last(seen), last(torch.cat([stale, objects], dim=1)), last(surprise), logits)
+
+
+class Change(nn.Module):
+    """From moved F to what is added to its boxes and objects; adding it outside saves a copy."""
+
+    def __init__(self, correction: Correction) -> None:
+        super().__init__()
+        self.correction = correction
+
+    def forward(self, seen: Tensor, staleness: Tensor, *maps: Tensor) -> tuple[Tensor, ...]:
+        """Take what the correction sees, and moved maps."""
+        # As products of matrices: the maps themselves need not be laid out anew.
+        reduced = [first(_pointwise(layer, one)) for layer, one in zip(
+            self.correction.reduce, maps)]
+        changes = self.correction.changes(reduced, first(seen), first(staleness))
+        return tuple(last(one) for one in changes)
 
 
 def _pointwise(layer: nn.Module, x: Tensor) -> Tensor:
@@ -108,11 +109,17 @@ def parts(network: YoloxNetwork, input_size: tuple[int, int]) -> Mapping[str, Pa
     def picture(stride: int) -> Tensor:
         return (255 * noise(stride, 3)).to(torch.uint8)
 
-    coarse, seen = STRIDES[-1], STRIDES if sees_maps(network) else ()
-    return {
+    coarse = STRIDES[-1]
+    made = {
         'read': Part(Read(network), [picture(1)]),
-        'forecast': Part(Forecast(network), [
-            noise(coarse, STALENESS), picture(PICTURE), picture(PICTURE), noise(coarse, 1),
-            *(noise(stride, network.config.map_channels) for stride in seen),
+        'judge': Part(Judge(network), [
+            noise(coarse, STALENESS + OBJECTS), picture(PICTURE), picture(PICTURE),
+            noise(coarse, 1),
         ]),
     }
+    if network.correction is not None:
+        made['change'] = Part(Change(network.correction), [
+            noise(PICTURE, SEEN), noise(coarse, STALENESS),
+            *(noise(stride, network.config.map_channels) for stride in STRIDES),
+        ])
+    return made

@@ -4,10 +4,10 @@ Measure accuracy against cost: the scheduler over p, and every baseline.
 Every frame is read once; the rest works on its features, many clips and settings at a time. The
 scheduler is brought to READ shares of 1, 1/2, 1/3, 1/4, 1/6 and 1/8 by its p; the baselines read
 every 2nd, 3rd, 4th, 6th and 8th frame, scheduled_NAME what the scheduler reads. Single steps are
-timed apart, on the first frames. With --reference read what reading every frame gives stands in the
-place of the truth, for next to nothing: it is read anyway. The oracle reads where the truth (or
-the reference) says that it pays: an upper bound. It takes longer than everything else together,
-so it has to be asked for.
+timed apart, on the first frames. With --reference read what reading every frame gives stands in
+the place of the truth, for next to nothing: it is read anyway. The oracle reads where the truth
+(or the reference) says that it pays: an upper bound. It takes longer than everything else
+together, so it has to be asked for.
 
 With --dataset rosbag --root may be a folder of bags: those that cannot be used are named and
 skipped, the rest is measured, and the exit status is 3.

@@ -96,9 +96,10 @@ class Machinery:
         unknown = [turn for turn in turns if not turn.reads and turn.expected is None]
         if unknown:
             self._expect(unknown)
+        forecasts = [turn.expected for turn in turns if not turn.reads]
         features = rows_of.cat([
             *([self.reader.read(reads)] if reads else []),
-            *(turn.expected for turn in turns if not turn.reads),
+            *([self.forecaster.settle(rows_of.cat(forecasts))] if forecasts else []),
         ])
         states = [
             turn.memory.state if turn.past

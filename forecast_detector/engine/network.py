@@ -55,10 +55,17 @@ class Network(Protocol):
 
     def correct(self, forecast: Maps, preview: Maps, previous: Maps) -> tuple[Maps, Maps]:
         """
-        Correct Fc by the thumbnail of the frame that it forecasts.
+        Compare Fc with the thumbnail of the frame that it forecasts.
 
-        :returns: F of that frame, if it is a FORECAST, and the surprise: what of the picture the
-            correction does not explain.
+        :returns: what the scheduler is asked about and :meth:`settle` makes F of, and the
+            surprise: what of the picture the forecast does not explain.
+        """
+
+    def settle(self, corrected: Maps) -> Maps:
+        """
+        Make F of a frame that is a FORECAST; a READ is spared this.
+
+        :param corrected: of :meth:`correct`.
         """
 
     def extrapolate(self, forecast: Maps, preview: Maps, previous: Maps) -> Maps:

@@ -3,7 +3,7 @@ The paper's step (sections 3.1 and 3.2), once, in its order, for a batch of stre
 
     expected   = expect(Fc and Ft of the frame before, thumbnail)     F, if it is a FORECAST
     c          = confidence(expected)                                 FORECAST if c > p
-    F          = READ ? read(image) : expected.features
+    F          = READ ? read(image) : settle(expected.features)
     memory     = advance(F)                                           Fc, Ft, state
     detections = head(Fm), Fm = mean of F and Ft
 
@@ -27,7 +27,7 @@ class Expected(NamedTuple):
     """
     What is known of a frame before it is read; the scheduler's inputs.
 
-    :ivar features: F of the frame, should it be a FORECAST.
+    :ivar features: what :meth:`Forecaster.settle` makes F of, should it be a FORECAST.
     :ivar converted: Ft of the frame before.
     :ivar surprise: what of the thumbnail the forecast does not explain; None without a peek.
     """
@@ -47,7 +47,10 @@ class Forecaster(Protocol):
     reduction: int
 
     def expect(self, memory: Memory, preview: Maps = None) -> Expected:
-        """Give F of the next frame, should it be a FORECAST."""
+        """Say what is known of the next frame before it is read."""
+
+    def settle(self, features: Maps) -> Maps:
+        """Give F of a frame that is a FORECAST."""
 
     def confidence(self, expected: Expected) -> Tensor:
         """Give the confidence that it serves, (B,), in [0, 1]; NaN where there is none."""
@@ -65,7 +68,7 @@ class LearnedForecast:
 
     def expect(self, memory: Memory, preview: Maps = None) -> Expected:
         """
-        Give F of the next frame, should it be a FORECAST.
+        Say what is known of the next frame before it is read.
 
         :param preview: features of that frame's thumbnail, where the network peeks.
         """
@@ -73,6 +76,10 @@ class LearnedForecast:
             return Expected(memory.forecast, memory.converted)
         features, surprise = self.network.correct(memory.forecast, preview, memory.preview)
         return Expected(features, memory.converted, surprise)
+
+    def settle(self, features: Maps) -> Maps:
+        """Give F of a frame that is a FORECAST."""
+        return self.network.settle(features)
 
     def confidence(self, expected: Expected) -> Tensor:
         """Give the scheduler's softmax of FORECAST, (B,); 0 for a network without forecasts."""
@@ -96,6 +103,10 @@ class CopiedForecast:
     def expect(self, memory: Memory, preview: Maps = None) -> Expected:
         """Give F of the last frame."""
         return Expected(memory.features, memory.converted)
+
+    def settle(self, features: Maps) -> Maps:
+        """Give F of the last frame."""
+        return features
 
     def confidence(self, expected: Expected) -> Tensor:
         """Give NaN: there is no confidence in a copy."""

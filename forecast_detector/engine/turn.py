@@ -43,8 +43,8 @@ class Turn:
 
     :ivar past: of the stream; None where that starts from nothing.
     :ivar loaded: the image, once it is decoded; ``preview``: features of its thumbnail.
-    :ivar expected: F of the frame, should it be a FORECAST, once it is known; ``surprise``: what
-        it does not explain.
+    :ivar expected: what F of the frame is made of, should it be a FORECAST, once it is known;
+        ``surprise``: what of the picture that does not explain.
     :ivar after: what the network remembers of the frame, a batch of one; None where it rests.
     :ivar found: the answer, in pixels of the image, once there is one.
     :ivar carried: the boxes that go on to the next frame, where they are carried.

@@ -86,7 +86,8 @@ def _compare(store: FeatureStore, config: StreamConfig) -> Measured:
         frame = store.frame(number)
         expected = detector.expect(STREAM, frame)
         if expected is not None:
-            maps.append(relative_error(store.features([number]), expected.features))
+            forecast = detector.forecaster.settle(expected.features)
+            maps.append(relative_error(store.features([number]), forecast))
         result = detector.step({STREAM: frame}, {STREAM: config})[STREAM]
         if isinstance(result, StepFailure):
             raise result.error

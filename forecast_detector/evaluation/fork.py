@@ -57,7 +57,8 @@ def fork(
     state = restarted(network, memory.state, features, fresh)
     return Fork(
         advance(network, features, state, preview, memory.preview),
-        advance(network, expected.features, memory.state, preview, memory.preview),
+        advance(network, store.detector.forecaster.settle(expected.features), memory.state,
+                preview, memory.preview),
     )
 
 

@@ -165,6 +165,10 @@ class ForecastNetwork(nn.Module):
         corrected: tuple[Tensor, Tensor] = self.peek(forecast, preview, previous)
         return corrected
 
+    def settle(self, corrected: Tensor) -> Tensor:
+        """Give F of a frame that is a FORECAST: the scheduler was asked about F itself."""
+        return corrected
+
     def extrapolate(self, forecast: Tensor, preview: Tensor, previous: Tensor) -> Tensor:
         """Move the forecast of a frame that has not come yet, as the picture last moved."""
         assert self.peek is not None

@@ -14,7 +14,7 @@ from .config import YoloxConfig
 from .decoding import GridDecoding
 from .head import peaks, Raw, YoloxHead
 from .motion import lay_grids, move
-from .preview import backward_flow, Flow, Motion, PICTURE, Preview
+from .preview import backward_flow, Motion, PICTURE, Preview
 from .temporal import Correction, FixedTrust, MapScheduler, STALENESS
 
 # Grey that published weights were trained with outside of the image.
@@ -40,13 +40,33 @@ class Features(NamedTuple):
     staleness: Tensor
 
 
+class Moving(NamedTuple):
+    """
+    What F of a frame is made of, should it be a FORECAST, and what the scheduler sees of that.
+
+    :ivar maps: those of the frame before.
+    :ivar flow: where what is seen now was before, (B, 2, h, w), pixels of the thumbnail.
+    :ivar seen: the picture, and what motion leaves unexplained of it, (B, 6, H/4, W/4).
+    :ivar staleness: that of the frame.
+    :ivar objects: how sure each stride was of one, moved along, (B, 3, H/32, W/32).
+    :ivar logits: of the scheduler, where it has been asked already.
+    """
+
+    maps: tuple[Tensor, ...]
+    flow: Tensor
+    seen: Tensor
+    staleness: Tensor
+    objects: Tensor
+    logits: Tensor | None = None
+
+
 class YoloxNetwork(nn.Module):
     """
     The engine's :class:`~forecast_detector.engine.network.Network`, made of YOLOX.
 
     The forecast is dense motion: F of the frame before, moved along with the picture, then
-    corrected by its thumbnail. It comes in one part, :meth:`correct`; there is no recurrent
-    state but F itself, and the detector sees F alone.
+    corrected by its thumbnail. There is no recurrent state but F itself, and the detector sees F
+    alone.
     """
 
     fill = FILL
@@ -98,30 +118,32 @@ class YoloxNetwork(nn.Module):
 
     def correct(
         self, forecast: Features, preview: Preview, previous: Preview
-    ) -> tuple[Features, Tensor]:
+    ) -> tuple[Moving, Tensor]:
         """
-        Move F along with the picture, and correct it.
+        Find how the picture moved, and what of it that does not explain.
 
         :param forecast: F of the frame before.
-        :returns: F of this frame, and the surprise, (B, 3, H/32, W/32): what motion leaves
-            unexplained, its mean and its peak in a cell, and how far things moved.
+        :returns: what the scheduler is asked about, and the surprise, (B, 3, H/32, W/32): what
+            motion leaves unexplained, its mean and its peak in a cell, and how far things moved.
         """
         motion = Motion.between(preview, previous, self.reduction)
-        moved = self._moved(forecast, motion.flow)
-        expected, reach = (
-            tensor(one).to(preview.picture.device) for one in (motion.expected, motion.reach))
-        seen, staleness, surprise = self.judge(moved.staleness, *(
+        device = preview.picture.device
+        flow, expected, reach = (tensor(one).to(device) for one in motion)
+        known = move(look_back(forecast), lay_grids(flow, self.cells)[-1])
+        seen, staleness, surprise = self.judge(known[:, :STALENESS], *(
             one.to(self._dtype) for one in (preview.picture / 255, expected / 255, reach)))
-        if self.correction is None:
-            return Features(moved.maps, staleness), surprise
-        return Features(self.correction(moved.maps, seen, staleness), staleness), surprise
+        return Moving(forecast.maps, flow, seen, staleness, known[:, STALENESS:]), surprise
 
-    def _moved(self, forecast: Features, flow: Flow) -> Features:
-        grids = lay_grids(tensor(flow).to(forecast.staleness.device), self.cells)
-        return Features(
-            tuple(move(one, grid) for one, grid in zip(forecast.maps, grids)),
-            move(forecast.staleness, grids[-1]),
-        )
+    def settle(self, corrected: Moving) -> Features:
+        """Move F, and correct it by what the thumbnail shows."""
+        moved = self._moved(corrected.maps, corrected.flow)
+        if self.correction is not None:
+            moved = self.correction(moved, corrected.seen, corrected.staleness)
+        return Features(moved, corrected.staleness)
+
+    def _moved(self, maps: tuple[Tensor, ...], flow: Tensor) -> tuple[Tensor, ...]:
+        grids = lay_grids(flow, self.cells)
+        return tuple(move(one, grid) for one, grid in zip(maps, grids))
 
     def judge(
         self, staleness: Tensor, now: Tensor, expected: Tensor, reach: Tensor
@@ -147,14 +169,15 @@ class YoloxNetwork(nn.Module):
 
     def extrapolate(self, forecast: Features, preview: Preview, previous: Preview) -> Features:
         """Move F of a frame that has not come yet, as the picture last moved."""
-        return self._moved(forecast, backward_flow(preview, previous))
+        flow = tensor(backward_flow(preview, previous)).to(forecast.staleness.device)
+        staleness = move(forecast.staleness, lay_grids(flow, self.cells)[-1])
+        return Features(self._moved(forecast.maps, flow), staleness)
 
-    def schedule(self, features: Features, converted: Features, surprise: Tensor) -> Tensor:
+    def schedule(self, features: Moving, converted: Features, surprise: Tensor) -> Tensor:
         """Judge a forecast; returns logits, (B, 2): READ, FORECAST."""
         if isinstance(self.scheduler, FixedTrust):
             return self.scheduler(surprise)
-        objects = peaks([one[:, -1:] for one in features.maps])
-        return self.scheduler(objects, features.staleness, surprise)
+        return self.scheduler(features.objects, features.staleness, surprise)
 
     def combine(self, features: Features, converted: Features) -> Features:
         """Give what the detector sees: F."""
@@ -172,3 +195,8 @@ class YoloxNetwork(nn.Module):
         """
         return GridDecoding.lay(input_size, next(self.parameters()).device)
 
+
+def look_back(features: Features) -> Tensor:
+    """Give what the scheduler is shown of the frame before: staleness and objects, (B, 5, ...)."""
+    objects = peaks([one[:, -1:] for one in features.maps])
+    return torch.cat([features.staleness, objects], dim=1)

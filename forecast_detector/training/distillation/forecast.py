@@ -63,7 +63,7 @@ def rollout_losses(
     found: list[dict[str, Tensor]] = []
     for frames in runs[1:]:
         preview, before = readings.previews(frames), memory.preview
-        features: Maps = forecaster.expect(memory, preview).features
+        features: Maps = forecaster.settle(forecaster.expect(memory, preview).features)
         with torch.no_grad():
             wanted = readings.features(frames)
             teacher = network.detect(wanted)

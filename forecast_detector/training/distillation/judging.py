@@ -13,7 +13,6 @@ from tqdm import tqdm
 
 from ...boxes import iou
 from ...engine.recurrence import advance, LearnedForecast
-from ...model.yolox.head import peaks
 from ...model.yolox.network import YoloxNetwork
 from ...model.yolox.temporal import MapScheduler
 from ...types import Detections
@@ -113,9 +112,8 @@ def follow_runs(
     for frames in runs[1:]:
         preview, before = readings.previews(frames), memory.preview
         expected = forecaster.expect(memory, preview)
-        features = expected.features
-        objects = peaks([one[:, -1:] for one in features.maps])
-        seen.append((objects, features.staleness, expected.surprise))
+        moving, features = expected.features, forecaster.settle(expected.features)
+        seen.append((moving.objects, moving.staleness, expected.surprise))
         errors.append([
             count_errors(found, readings.detections[frame], recipe)
             for found, frame in zip(readings.detect(features), frames)
