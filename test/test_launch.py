@@ -134,8 +134,9 @@ def test_arguments_say_what_the_parameters_say(names: Names) -> None:
         'autostart', 'image_topics', 'weights', 'policy', 'p', 'read_every', 'track', 'device',
         'backend',
         'lossless'}
-    policy = next(one for one in names['ARGUMENTS'] if one.name == 'policy')
-    assert policy.choices == ['', *parameters['policy'].choices]
+    for name in ('policy', 'backend'):
+        argument = next(one for one in names['ARGUMENTS'] if one.name == name)
+        assert argument.choices == ['', *parameters[name].choices]
     for name in shared:
         assert said[name].startswith(parameters[name].help)
 

@@ -77,7 +77,6 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
                 name=name, default_value=rest.pop('default_value', ''), **rest),
             'OpaqueFunction': kept, 'ExecuteProcess': kept, 'IncludeLaunchDescription': kept,
         },
-        'launch.launch_description_sources': {'PythonLaunchDescriptionSource': Path},
         'launch.substitutions': {'LaunchConfiguration': Given},
         'launch_ros': {},
         'launch_ros.actions': {'Node': kept},
@@ -99,7 +98,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
 
 def included(action: Any) -> tuple[str, dict[str, str]]:
     """Name the launch file that is included, and what it is given."""
-    return action.values[0].name, dict(action.launch_arguments)
+    return Path(action.values[0]).name, dict(action.launch_arguments)
 
 
 def test_each_camera_has_a_driver_and_all_have_one_detector(launched: Any) -> None:
