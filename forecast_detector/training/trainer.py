@@ -44,7 +44,18 @@ class Training:
         start: str | None = None,
         features: Path | None = None,
     ) -> None:
-        """Load what training starts from; see :func:`train`."""
+        """
+        Load what training starts from.
+
+        :param out: folder for the log, the states to resume from, and the weights.
+        :param imagenet: file of the backbone's ImageNet weights.
+        :param stills: still images as clips, for recipes that mix them in.
+        :param workers: processes that prepare clips ahead, for the phases on images.
+        :param start: weights to start from, a file or a shipped name, instead of ImageNet's.
+        :param features: folder where cached features are kept for other runs that can use them.
+        :raises ValueError: for data that cannot be trained on, naming the clip and the frame; for
+            a folder that holds another run.
+        """
         check_start(config, start, stills, device)
         out.mkdir(parents=True, exist_ok=True)
         self._features = features
@@ -66,7 +77,11 @@ class Training:
             self._videos = store_frames(self._videos)
 
     def run(self) -> Path:
-        """Go through the phases; returns the weights file."""
+        """
+        Go through the phases, from where an earlier run stopped.
+
+        :returns: the weights file, ``out/<name>.safetensors``.
+        """
         for name in self._config.phases:
             getattr(self, f'_{name}')(self._out / f'{name}.pt')
         path = self._save(self._network, self._config.name)
@@ -131,35 +146,6 @@ class Training:
             )
 
         return cached_bank(path, key, fill)
-
-
-def train(
-    config: TrainConfig,
-    dataset: ClipDataset,
-    out: Path,
-    device: torch.device,
-    imagenet: str | None = None,
-    stills: ClipDataset | None = None,
-    workers: int = 0,
-    start: str | None = None,
-    features: Path | None = None,
-) -> Path:
-    """
-    Train to a weights file; goes on where an earlier run stopped.
-
-    :param out: folder for the log, the states to resume from, and the weights.
-    :param imagenet: file of the backbone's ImageNet weights.
-    :param stills: still images as clips, for recipes that mix them in.
-    :param workers: processes that prepare clips ahead, for the phases on images.
-    :param start: weights to start from, a file or a shipped name, instead of ImageNet's.
-    :param features: folder where cached features are kept for other runs that can use them.
-    :returns: the weights file, ``out/<name>.safetensors``.
-    :raises ValueError: for data that cannot be trained on, naming the clip and the frame; for a
-        folder that holds another run.
-    """
-    return Training(
-        config, dataset, out, device, imagenet, stills, workers, start, features
-    ).run()
 
 
 def check_start(
