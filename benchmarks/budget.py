@@ -24,7 +24,7 @@ from forecast_detector.policies.detector import evaluation_config
 from forecast_detector.scoring.average_precision import mean_average_precision
 from forecast_detector.scoring.matching import Rule
 from forecast_detector.scoring.metrics import ALL, outcomes, ScoredClip
-from forecast_detector.types import Action, Budget, Detections, Policy, StepFailure
+from forecast_detector.types import Action, Budget, Detections, Policy
 
 Reads = tuple[list[bool], list[bool]]
 
@@ -35,7 +35,7 @@ def run(
     """Run pairs of clips, the second from the middle of the first on."""
     reads: Reads = ([], [])
     results = []
-    detector = detector.variant(detector.reader)
+    detector = detector.variant()
     detector.config = config
     for one, other in zip(clips[::2], clips[1::2]):
         half = len(one) // 2
@@ -45,9 +45,8 @@ def run(
             if half <= index < half + len(other):
                 frames['other'] = other.frame(index - half)
             for name, result in detector.step(frames).items():
-                assert not isinstance(result, StepFailure)
-                found[name].append(result.detections)
-                reads[index >= half].append(result.decision.action is Action.READ)
+                found[name].append(result.or_raise().detections)
+                reads[index >= half].append(result.or_raise().decision.action is Action.READ)
         detector.forget('one')
         detector.forget('other')
         rest = [Detections()] * (len(other) - len(found['other']))

@@ -16,31 +16,21 @@ from forecast_detector.config import StreamConfig
 from forecast_detector.data.base import Clip
 from forecast_detector.data.registry import open_dataset, Place
 from forecast_detector.engine import StreamingDetector
+from forecast_detector.evaluation.run import ClipRun, run_clip
+from forecast_detector.policies.detector import DetectorRunner, evaluation_config
 from forecast_detector.scoring.identity import Identities
 from forecast_detector.tracking import Tracker
-from forecast_detector.types import Detections, Policy, StepFailure
+from forecast_detector.types import Policy
 
 SCORE = 0.3
 
 
-def detections_of(detector: StreamingDetector, clip: Clip) -> list[Detections]:
-    """Detect in every frame of a clip, as a stream of its own."""
-    detector.forget('clip')
-    found = []
-    for index in clip.walk():
-        result = detector.step({'clip': clip.frame(index)})['clip']
-        assert not isinstance(result, StepFailure), result
-        found.append(result.detections)
-    clip.release()
-    return found
-
-
-def follow(found: list[Detections], clip: Clip, times: list[float]) -> Identities:
+def follow(run: ClipRun, clip: Clip, times: list[float]) -> Identities:
     """Number the objects of a clip, beside its truth."""
     tracker, figures = Tracker(), Identities()
-    for index, detections in enumerate(found):
+    for index, step in enumerate(run.steps):
         start = time.perf_counter()
-        numbered = tracker.follow(detections)
+        numbered = tracker.follow(step.detections)
         times.append(1e3 * (time.perf_counter() - start))
         figures.add(numbered, clip.truth(index))
     return figures
@@ -61,15 +51,14 @@ def main() -> None:
     labels = checkpoint.config.labels
     data = open_dataset(
         options.dataset, Place(options.root, labels=labels), options.stride)
-    config = StreamConfig(
-        p=options.p, policy=Policy(options.policy), score_threshold=SCORE, max_gap_s=0.0,
-        track=False)
-    detector = StreamingDetector(checkpoint, config, 'cpu')
+    config = evaluation_config(Policy(options.policy), options.p, score_threshold=SCORE)
+    runner = DetectorRunner(StreamingDetector(checkpoint, device='cpu'), config)
     times: list[float] = []
     total = [0, 0, 0, 0]
     print(f'{"clip":24}{"found":>7}{"switched":>10}{"shared":>8}{"lost":>6}')
     for clip in data.clips[:options.clips]:
-        one = follow(detections_of(detector, clip), clip, times)
+        one = follow(run_clip(runner, clip), clip, times)
+        clip.release()
         row = [one.found, one.switches, one.shared, one.lost]
         total = [a + b for a, b in zip(total, row)]
         print('{:24}{:7}{:10}{:8}{:6}'.format(clip.name[-24:], *row))

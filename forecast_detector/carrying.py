@@ -24,7 +24,7 @@ OFFSETS = ((np.arange(PLACES) + 0.5) / PLACES - 0.5).astype(np.float32)
 MOST_GROWTH = 0.2
 
 
-class Picture(NamedTuple):
+class SmallPicture(NamedTuple):
     """
     What motion is measured on.
 
@@ -36,7 +36,7 @@ class Picture(NamedTuple):
     size: tuple[int, int]
 
     @classmethod
-    def of(cls, image: NDArray[np.uint8], size: tuple[int, int]) -> Picture:
+    def of(cls, image: NDArray[np.uint8], size: tuple[int, int]) -> SmallPicture:
         """
         Make it of an image.
 
@@ -56,14 +56,14 @@ class CarriedBoxes:
     """
 
     detections: Detections = field(default_factory=Detections)
-    now: Picture | None = None
-    before: Picture | None = None
+    now: SmallPicture | None = None
+    before: SmallPicture | None = None
 
-    def read(self, detections: Detections, picture: Picture) -> CarriedBoxes:
+    def read(self, detections: Detections, picture: SmallPicture) -> CarriedBoxes:
         """Take in the detections of the next frame, which is READ."""
         return CarriedBoxes(detections, picture, self.now)
 
-    def carry(self, picture: Picture) -> CarriedBoxes:
+    def carry(self, picture: SmallPicture) -> CarriedBoxes:
         """Carry them on to the next frame."""
         return CarriedBoxes(self.detections, picture, self.now)._moved(ahead=False)
 

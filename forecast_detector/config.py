@@ -127,87 +127,88 @@ def ssd_anchors() -> AnchorConfig:
     return AnchorConfig(tuple(shapes), (1,) * 5)
 
 
+def _channels(default: int, help: str, least: int = 0) -> int:
+    return parameter(default, help, least=least, most=MAX_CHANNELS)
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """
     The network's shape. Saved with the weights.
 
-    :ivar feature_channels: channels of F (and of Fc, Ft, Fm). Where the backbone gives another
-        number, a 1x1 neck converts.
-    :ivar fine_channels: channels of a map at stride 16, folded four to one into further channels
-        of F, so that it is forecast with it; the head's first level is then this map. 0 is none
-        (the paper).
-    :ivar lstm_channels: hidden channels of each encoder's bottleneck LSTM.
-    :ivar residual: an encoder adds its output to its input. At initialisation the forecast is
-        then a copy of F, the strongest trivial forecast. The paper has no such shortcut.
-    :ivar combination: what the detector sees: ``mean`` of F and Ft (the paper, 3.1),
-        ``converted`` Ft alone (its ablation w/o combination), ``features`` F alone (no encoder
-        reaches the detector), or ``recurrent``: one encoder whose output the detector sees, no
-        forecast and no scheduler (the paper's baseline; it reads every frame).
     :ivar input_size: (height, width) of the network's input in pixels, multiples of 32.
-    :ivar resize: ``letterbox`` keeps the aspect and pads on all sides, ``corner`` on the right
-        and below; ``stretch`` keeps no aspect.
-    :ivar displacement: reach of the scheduler's correlation, in cells.
-    :ivar scheduler_context: channels, made from Fc and Ft, that the scheduler sees beside their
-        correlation, which is then that of unit vectors; 0 is the paper's scheduler.
-    :ivar peek: how many times smaller than the input the thumbnail is that corrects a forecast,
-        2 or 4; 0 (the paper): a FORECAST never touches the image.
+    :ivar anchors: default boxes of the head.
+    :ivar extra_channels: of the head's levels behind those of F.
+    :ivar scheduler_channels: of its two convolutions.
     """
 
     labels: tuple[str, ...]
-    backbone: Backbone = 'efficientnet_lite0'
-    feature_channels: int = 256
-    lstm_channels: int = 256
-    residual: bool = True
-    combination: Combination = 'mean'
+    backbone: Backbone = parameter(
+        'efficientnet_lite0', 'What reads images.', choices=get_args(Backbone),
+    )
+    feature_channels: int = _channels(
+        256, 'Channels of F (and of Fc, Ft, Fm). Where the backbone gives another number, a 1x1 '
+        'neck converts.', least=1,
+    )
+    lstm_channels: int = _channels(
+        256, "Hidden channels of each encoder's bottleneck LSTM.", least=1,
+    )
+    residual: bool = parameter(
+        True, 'An encoder adds its output to its input. At initialisation the forecast is then a '
+        'copy of F, the strongest trivial forecast. The paper has no such shortcut.',
+    )
+    combination: Combination = parameter(
+        'mean', 'What the detector sees: mean of F and Ft (the paper, 3.1), converted: Ft alone '
+        '(its ablation w/o combination), features: F alone (no encoder reaches the detector), or '
+        'recurrent: one encoder whose output the detector sees, no forecast and no scheduler (the '
+        "paper's baseline; it reads every frame).", choices=get_args(Combination),
+    )
     input_size: tuple[int, int] = (320, 320)
-    resize: Resize = 'letterbox'
+    resize: Resize = parameter(
+        'letterbox', 'letterbox keeps the aspect and pads on all sides, corner on the right and '
+        'below; stretch keeps no aspect.', choices=get_args(Resize),
+    )
     anchors: AnchorConfig = field(default_factory=dense_anchors)
     extra_channels: tuple[int, ...] = (512, 256, 256, 128)
-    displacement: int = 4
+    displacement: int = parameter(
+        4, "Reach of the scheduler's correlation, in cells.", least=0, most=16,
+    )
     scheduler_channels: tuple[int, int] = (64, 32)
-    scheduler_context: int = 32
-    peek: int = 4
-    fine_channels: int = 0
+    scheduler_context: int = _channels(
+        32, 'Channels, made from Fc and Ft, that the scheduler sees beside their correlation, '
+        "which is then that of unit vectors; 0 is the paper's scheduler.",
+    )
+    peek: int = parameter(
+        4, 'How many times smaller than the input the thumbnail is that corrects a forecast; 0 '
+        '(the paper): a FORECAST never touches the image.', choices=(0, 2, 4),
+    )
+    fine_channels: int = _channels(
+        0, 'Channels of a map at stride 16, folded four to one into further channels of F, so '
+        "that it is forecast with it; the head's first level is then this map. 0 is none (the "
+        'paper).',
+    )
 
     def __post_init__(self) -> None:
         """:raises ValueError: for a value outside its range."""
         check_labels(self.labels)
-        for name, kind in (('backbone', Backbone), ('combination', Combination),
-                           ('resize', Resize)):
-            value = getattr(self, name)
-            _require(value in get_args(kind), f'{name}: {value!r} is none of {get_args(kind)}')
+        check(self)
         check_input_size(self.input_size)
-        self._check_sizes()
-        _require(
-            self.feature_channels > 0 and self.lstm_channels > 0 and self.fine_channels >= 0,
-            'feature_channels and lstm_channels must be positive, fine_channels not negative',
-        )
-        _require(self.peek in (0, 2, 4), f'peek: {self.peek} is none of 0 (no peek), 2 and 4')
+        for name in ('extra_channels', 'scheduler_channels'):
+            widths = getattr(self, name)
+            _require(
+                len(widths) <= MAX_LISTED and all(0 <= n <= MAX_CHANNELS for n in widths),
+                f'{name}: {len(widths)} numbers, the largest {max(widths, default=0)}; expected '
+                f'at most {MAX_LISTED} in [0, {MAX_CHANNELS}]',
+            )
         _require(
             self.combination != 'recurrent' or not self.peek,
             "peek corrects forecasts, and combination 'recurrent' has none; set peek: 0",
         )
+        levels = len(self.head_channels) + len(self.extra_channels)
         _require(
-            len(self.anchors.shapes) == len(self.head_channels) + len(self.extra_channels),
-            f'anchors has {len(self.anchors.shapes)} levels; the head has '
-            f'{len(self.head_channels) + len(self.extra_channels)}: '
+            len(self.anchors.shapes) == levels,
+            f'anchors has {len(self.anchors.shapes)} levels; the head has {levels}: '
             f'{len(self.head_channels)} of F and those of extra_channels',
-        )
-
-    def _check_sizes(self) -> None:
-        """See that nothing is so large that making it takes all memory, or all day."""
-        widths = (
-            self.feature_channels, self.fine_channels, self.lstm_channels,
-            self.scheduler_context, *self.scheduler_channels, *self.extra_channels,
-        )
-        _require(
-            min(widths) >= 0 and max(widths) <= MAX_CHANNELS,
-            f'channels: at most {MAX_CHANNELS} a layer are taken, got {max(widths)}',
-        )
-        _require(
-            len(self.extra_channels) <= MAX_LISTED and 0 <= self.displacement <= 16,
-            f'extra_channels: at most {MAX_LISTED} layers; displacement: 0 to 16 cells',
         )
 
     @property

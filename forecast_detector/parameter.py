@@ -100,7 +100,8 @@ class Parameter:
         if not isinstance(value, Integral if self.kind is int else Real):
             return False
         least = -math.inf if self.least is None else self.least
-        return least <= float(value) <= (math.inf if self.most is None else self.most)
+        number = int(value) if isinstance(value, Integral) else float(value)
+        return least <= number <= (math.inf if self.most is None else self.most)
 
     def check(self, value: Any) -> None:
         """:raises ValueError: for a value that is not allowed; names the parameter."""

@@ -178,6 +178,10 @@ class StepResult:
     detections: Detections
     decision: Decision
 
+    def or_raise(self) -> StepResult:
+        """Give itself, where a frame that could not be used is an error."""
+        return self
+
 
 @dataclass(frozen=True)
 class StepFailure:
@@ -185,3 +189,7 @@ class StepFailure:
 
     stamp_ns: int
     error: BadFrameError
+
+    def or_raise(self) -> StepResult:
+        """:raises BadFrameError: that of the frame."""
+        raise self.error

@@ -10,7 +10,6 @@ Arguments of detector.launch.py are taken, too.
 from pathlib import Path
 
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
-from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
@@ -70,16 +69,12 @@ def start(context: LaunchContext) -> list:
             namespace=name, output='screen', parameters=[{'video_device': device}],
         ) for name, device in cameras.items()
     ]
-    actions.append(included('detector', {'image_topics': ','.join(topics)}))
+    actions.append(IncludeLaunchDescription(
+        f'{HERE}/detector.launch.py', launch_arguments=[('image_topics', ','.join(topics))]))
     if value['view'] == 'true':
-        actions.append(included('view', {'camera': f'/{next(iter(cameras))}'}))
+        actions.append(IncludeLaunchDescription(
+            f'{HERE}/view.launch.py', launch_arguments=[('camera', f'/{next(iter(cameras))}')]))
     return actions
-
-
-def included(name: str, arguments: dict[str, str]) -> IncludeLaunchDescription:
-    """Include another launch file of the package."""
-    source = PythonLaunchDescriptionSource(str(HERE / f'{name}.launch.py'))
-    return IncludeLaunchDescription(source, launch_arguments=list(arguments.items()))
 
 
 def generate_launch_description() -> LaunchDescription:

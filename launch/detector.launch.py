@@ -27,8 +27,11 @@ def comment_on(name: str) -> str:
 
 def overriding(name: str, choices: list[str] | None = None) -> DeclareLaunchArgument:
     """Declare an argument that overrides a parameter of the file, where it is not empty."""
+    comment = comment_on(name)
+    if found := re.search(r' One of ([\w, ]+);', comment):
+        choices = ['', *found[1].split(', ')]
     return DeclareLaunchArgument(
-        name, default_value='', choices=choices, description=f'{comment_on(name)} {FROM_FILE}'
+        name, default_value='', choices=choices, description=f'{comment} {FROM_FILE}'
     )
 
 
@@ -60,12 +63,12 @@ ARGUMENTS = [
     overriding('autostart', SWITCH),
     overriding('image_topics'),
     overriding('weights'),
-    overriding('policy', ['', 'scheduler', 'read', 'alternate', 'flow', 'scheduled_flow']),
+    overriding('policy'),
     overriding('p'),
     overriding('read_every'),
     overriding('track', SWITCH),
     overriding('device'),
-    overriding('backend', ['', 'auto', 'torch', 'openvino']),
+    overriding('backend'),
     overriding('lossless', SWITCH),
 ]
 

@@ -15,7 +15,6 @@ from launch.actions import (
     IncludeLaunchDescription,
     OpaqueFunction,
 )
-from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 
 from launch import LaunchContext, LaunchDescription
@@ -48,18 +47,14 @@ def start(context: LaunchContext) -> list:
     command = ['ros2', 'bag', 'play', value['bag'], '--clock', '--rate', value['rate'],
                '--delay', value['delay'], *(['--loop'] if value['loop'] == 'true' else [])]
     actions = [
-        included('detector', {'use_sim_time': 'true'}),
+        IncludeLaunchDescription(
+            f'{HERE}/detector.launch.py', launch_arguments=[('use_sim_time', 'true')]),
         ExecuteProcess(cmd=command, output='screen'),
     ]
     if value['view']:
-        actions.append(included('view', {'camera': value['view']}))
+        actions.append(IncludeLaunchDescription(
+            f'{HERE}/view.launch.py', launch_arguments=[('camera', value['view'])]))
     return actions
-
-
-def included(name: str, arguments: dict[str, str]) -> IncludeLaunchDescription:
-    """Include another launch file of the package."""
-    source = PythonLaunchDescriptionSource(str(HERE / f'{name}.launch.py'))
-    return IncludeLaunchDescription(source, launch_arguments=list(arguments.items()))
 
 
 def generate_launch_description() -> LaunchDescription:

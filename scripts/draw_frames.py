@@ -85,8 +85,7 @@ def main() -> None:
     detector = StreamingDetector(load_checkpoint(args.weights), StreamConfig(p=args.p), 'cpu')
     drawn = []
     for index in range(args.first + args.frames):
-        result = detector.step({'camera': clip.frame(index)})['camera']
-        assert isinstance(result, StepResult)
+        result = detector.step({'camera': clip.frame(index)})['camera'].or_raise()
         if index >= args.first:
             drawn.append(draw(clip.read(index), result, detector.labels, index * args.stride))
     strip = add_caption(in_rows(drawn, args.columns), (

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from forecast_detector.cli.command import parse
-from forecast_detector.cli.evaluate import Evaluate
+from forecast_detector.cli.evaluate import EvaluateCommand
 
 LENGTH = 8
 
@@ -39,7 +39,7 @@ def write_moving(root):
 
 def run(root, *options):
     """Run the command; returns its exit status and its JSON."""
-    command = parse(Evaluate, [
+    command = parse(EvaluateCommand, [
         '--dataset', 'coco_vid', '--root', str(root), '--json', str(root / 'out.json'),
         *map(str, options),
     ])

@@ -7,7 +7,7 @@ from stream_samples import clip, EVERYTHING, step_one
 from forecast_detector.config import StreamConfig
 from forecast_detector.engine import StreamingDetector
 from forecast_detector.engine.budget import Steering
-from forecast_detector.engine.rules import choose, Run
+from forecast_detector.engine.rules import choose, SinceRead
 from forecast_detector.types import Action, Budget, Frame, Policy
 
 
@@ -30,7 +30,7 @@ class World:
         config = self.config.replace(p=self.steering.p(self.config))
         reads, elapsed = 0, 0.0
         for name, mean in self.means.items():
-            run = self.runs.get(name, Run(self.frame, (4, 4), 1.0, 0, 0))
+            run = self.runs.get(name, SinceRead(self.frame, (4, 4), 1.0, 0, 0))
             confidence = float(self.rng.beta(20 * mean, 20 * (1 - mean)))
             choice = choose(run, confidence, config)
             self.runs[name] = choice.follow(run, self.frame, (4, 4))

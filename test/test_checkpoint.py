@@ -54,20 +54,18 @@ def test_foreign_weights_are_refused(tmp_path):
         load_checkpoint(path)
 
 
-def test_labels_that_do_not_fit_the_tensors_are_refused(tiny_weights, tmp_path):
-    path = tmp_path / 'labels.safetensors'
-    config = {**to_dict(TINY), 'labels': ['cat', 'dog', 'bird']}
+@pytest.mark.parametrize('change, message', [
+    ({'labels': ['cat', 'dog', 'bird']}, 'made for 2 classes, the file lists 3 labels'),
+    # It is not replaced by a default.
+    ({'scheduler_context': None}, "'scheduler_context'.*another version"),
+], ids=['labels of another number', 'a setting that is missing'])
+def test_settings_that_do_not_fit_the_tensors_are_refused(
+    tiny_weights, tmp_path, change, message
+):
+    path = tmp_path / 'other.safetensors'
+    config = {k: v for k, v in {**to_dict(TINY), **change}.items() if v is not None}
     save_file(load_file(tiny_weights), str(path), {CONFIG_KEY: json.dumps(config)})
-    with pytest.raises(WeightsError, match='made for 2 classes, the file lists 3 labels'):
-        load_checkpoint(path)
-
-
-def test_a_setting_that_is_missing_is_not_replaced_by_a_default(tiny_weights, tmp_path):
-    path = tmp_path / 'old.safetensors'
-    config = to_dict(TINY)
-    del config['scheduler_context']
-    save_file(load_file(tiny_weights), str(path), {CONFIG_KEY: json.dumps(config)})
-    with pytest.raises(WeightsError, match="'scheduler_context'.*another version"):
+    with pytest.raises(WeightsError, match=message):
         load_checkpoint(path)
 
 

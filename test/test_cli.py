@@ -14,9 +14,9 @@ from forecast_detector.annotate import VideoWriter
 from forecast_detector.bags import BagWriter
 from forecast_detector.cli.command import parse
 from forecast_detector.cli.common import clear_results
-from forecast_detector.cli.detect import Detect
+from forecast_detector.cli.detect import DetectCommand
 from forecast_detector.cli.main import COMMANDS, main
-from forecast_detector.cli.replay import Replay
+from forecast_detector.cli.replay import ReplayCommand
 from forecast_detector.data.synthetic import SyntheticWorld
 from forecast_detector.node import NodeConfig
 
@@ -40,7 +40,7 @@ def test_every_command_has_help(command, capsys):
 
 
 def test_the_node_and_the_commands_on_recordings_take_the_same_weights():
-    commands = parse(Detect, ['clip.mp4']), parse(Replay, ['--bag', 'bag'])
+    commands = parse(DetectCommand, ['clip.mp4']), parse(ReplayCommand, ['--bag', 'bag'])
     assert [command.weights for command in commands] == [NodeConfig().weights] * 2 == ['coco'] * 2
 
 

@@ -72,6 +72,6 @@ def test_help_tells_defaults_and_what_a_parameter_does(capsys):
 @pytest.mark.parametrize('name', COMMANDS)
 def test_every_command_is_one_dataclass_of_its_name(name):
     module = import_module(f'forecast_detector.cli.{name.replace("-", "_")}')
-    kind = getattr(module, name.title().replace('-', ''))
+    kind = getattr(module, name.title().replace('-', '') + 'Command')
     assert issubclass(kind, Command) and kind.__dataclass_params__.frozen
     assert kind.run is not Command.run

@@ -13,7 +13,7 @@ from forecast_detector.data.coco_vid import load_coco_vid
 from forecast_detector.data.rosbag import RosbagClip
 from forecast_detector.data.views import SplicedClip, strided
 from forecast_detector.evaluation import job
-from forecast_detector.evaluation.job import Job, OpenClip, Worker
+from forecast_detector.evaluation.job import ClipWorker, Job, OpenClip
 from forecast_detector.evaluation.store import FeatureStore
 from forecast_detector.types import BadFrameError
 
@@ -96,7 +96,7 @@ def test_a_worker_releases_its_clip_whatever_becomes_of_it(
     tmp_path, weights, monkeypatch, may_fail
 ):
     clip = RosbagClip(write_bag(tmp_path / 'b'))
-    worker = Worker(Job(load_checkpoint(weights), 'cpu'))
+    worker = ClipWorker(Job(load_checkpoint(weights), 'cpu'))
     monkeypatch.setattr(job, 'run_clip', lambda runner, clip, done: clip.read(0))
     assert worker(OpenClip(clip)).error is None
     assert not open_files(tmp_path)

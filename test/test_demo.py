@@ -16,7 +16,7 @@ import yaml
 from forecast_detector import node
 from forecast_detector.checkpoint import Checkpoint
 from forecast_detector.cli.command import parse
-from forecast_detector.cli.demo import Demo
+from forecast_detector.cli.demo import DemoCommand
 from forecast_detector.cli.live_line import LiveLine
 from forecast_detector.demo import agreement, processes
 from forecast_detector.demo.agreement import agreement50
@@ -158,7 +158,7 @@ def test_missing_ros_is_one_line_with_the_remedy(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize('p', ['1.5', '-0.1', 'nan', 'high'])
 def test_p_outside_its_range_is_a_usage_error(p: str) -> None:
     with pytest.raises(SystemExit):
-        parse(Demo, ['--p', p])
+        parse(DemoCommand, ['--p', p])
 
 
 class Reading:
@@ -225,7 +225,7 @@ def test_an_interrupt_while_it_compares_leaves_the_agreement_out(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(agreement, 'agreement50', interrupted)
-    played, command = Source('clip', 'clip', 10.0), parse(Demo, ['--device', 'cpu'])
+    played, command = Source('clip', 'clip', 10.0), parse(DemoCommand, ['--device', 'cpu'])
     assert command._agreement50(played, tiny_checkpoint, {'answers': []}, LiveLine()) is None
     assert 'agreement50 is not computed' in capsys.readouterr().err
 

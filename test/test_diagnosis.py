@@ -9,7 +9,7 @@ import torch
 
 from forecast_detector.checkpoint import load_checkpoint
 from forecast_detector.cli.command import parse
-from forecast_detector.cli.diagnose import Diagnose
+from forecast_detector.cli.diagnose import DiagnoseCommand
 from forecast_detector.data import base
 from forecast_detector.data import registry as datasets
 from forecast_detector.data.views import SplicedClip
@@ -207,7 +207,7 @@ def test_the_command_writes_json_table_and_picture(tmp_path, weights, monkeypatc
     clips = [NoisyClip('a', 1, 9), NoisyClip('b', 2, 6)]
     monkeypatch.setitem(
         datasets.KINDS, 'synthetic', lambda place: base.ClipDataset(('bolt', 'nut'), clips))
-    assert parse(Diagnose, [
+    assert parse(DiagnoseCommand, [
         '--weights', str(weights), '--dataset', 'synthetic', '--p', '0.4', '--device', 'cpu',
         '--json', str(tmp_path / 'd.json'), '--plot', str(tmp_path / 'd.png'), '--ahead', '2',
     ]).run() == 0
@@ -223,6 +223,6 @@ def test_the_command_writes_json_table_and_picture(tmp_path, weights, monkeypatc
 def test_mistakes_are_named(weights):
     options = ['--weights', str(weights), '--dataset', 'synthetic']
     with pytest.raises(ValueError, match='success-iou: 2.0'):
-        parse(Diagnose, [*options, '--success-iou', '2']).run()
+        parse(DiagnoseCommand, [*options, '--success-iou', '2']).run()
     with pytest.raises(ValueError, match='ahead: 0 is below 1'):
         forecast_ratios(None, 0)

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from forecast_detector.cli.command import parse
-from forecast_detector.cli.diagnose import Diagnose
+from forecast_detector.cli.diagnose import DiagnoseCommand
 from forecast_detector.cli.main import main
 from forecast_detector.data import registry as datasets
 from forecast_detector.data.base import ClipDataset, Truth
 
 
 def run(*options):
-    return parse(Diagnose, [
+    return parse(DiagnoseCommand, [
         '--dataset', 'synthetic', '--device', 'cpu', *map(str, options)]).run()
 
 

@@ -107,7 +107,7 @@ def load(self):
         send({signal.SIGINT:d})
     except KeyboardInterrupt:
         raise {raised}
-info.Info.run = load
+info.InfoCommand.run = load
 sys.argv = ['forecast-detector', 'info', 'coco']
 from forecast_detector.executables import forecast_detector
 sys.exit(forecast_detector())

@@ -3,10 +3,10 @@
 from dataclasses import replace
 import math
 
+from clip_samples import SquareClip
 import numpy as np
 import pytest
 from stream_samples import actions, clip, EVERYTHING, FRAME_NS, noise, step_one
-from test_policies_flow import SquareClip
 
 from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.engine import StreamingDetector
@@ -16,7 +16,7 @@ from forecast_detector.evaluation.store import FeatureStore
 from forecast_detector.evaluation.sweep import carry
 from forecast_detector.model.yolox.config import YoloxConfig
 from forecast_detector.model.yolox.network import YoloxNetwork
-from forecast_detector.policies.boxes import BoxBaseline, ScheduledBoxes
+from forecast_detector.policies.boxes import BoxBaseline
 from forecast_detector.policies.detector import DetectorRunner, evaluation_config
 from forecast_detector.policies.flow import FlowBoxes
 from forecast_detector.policies.registry import make_runner
@@ -122,7 +122,7 @@ def test_evaluation_and_sweeps_give_what_the_engine_gives(detector, policy):
     else:
         steered = evaluation_config(Policy.SCHEDULER, p)
         shown = run_settings(store, [Setting(steered)])[0]
-        baseline = ScheduledBoxes(DetectorRunner(detector.variant(), steered), FlowBoxes())
+        baseline = BoxBaseline(DetectorRunner(detector.variant(), steered), FlowBoxes())
     ways = [
         run_clips(make_runner(policy.value, detector, p, 3), clips),
         run_clips(baseline, clips),

@@ -6,8 +6,9 @@ import pytest
 
 from forecast_detector.records.evaluation import Precision
 from forecast_detector.scoring.average_precision import average_precision
+from forecast_detector.scoring.judging import judge
 from forecast_detector.scoring.matching import match_frame, Rule, thresholds
-from forecast_detector.scoring.metrics import evaluate, ScoredClip
+from forecast_detector.scoring.metrics import ScoredClip
 
 
 def precision_area(hits, positives):
@@ -86,7 +87,7 @@ def test_perfect_detections_score_one_and_classes_without_objects_do_not_count()
         'a', [found((0, 0, 10, 10, 0.6, 0), (20, 20, 30, 40, 0.7, 2), (0, 0, 9, 9, 0.9, 1))],
         [truth],
     )
-    metrics = evaluate([clip], ['nut', 'bolt', 'wire'])
+    metrics = judge([clip], ['nut', 'bolt', 'wire']).metrics
     assert metrics.map50 == 1.0
     assert metrics.map50_tolerant == 1.0
     assert set(metrics.by_class) == {'nut', 'wire'}
@@ -97,7 +98,7 @@ def test_the_mean_is_over_classes_not_objects():
     boxes = [(0, 0, 10, 10, 0, 0), (20, 0, 30, 10, 0, 1), (40, 0, 50, 10, 0, 2),
              (60, 0, 70, 10, 1, 3)]
     detections = found(*((*box[:4], 0.9, 0) for box in boxes[:3]))
-    metrics = evaluate([ScoredClip('a', [detections], [there(*boxes)])], ['nut', 'bolt'])
+    metrics = judge([ScoredClip('a', [detections], [there(*boxes)])], ['nut', 'bolt']).metrics
     assert metrics.map50 == pytest.approx(0.5)
 
 
@@ -107,11 +108,11 @@ def test_ranking_is_over_all_clips():
         ScoredClip('a', [found((0, 0, 10, 10, 0.5, 0))], [there((0, 0, 10, 10, 0, 0))]),
         ScoredClip('b', [found((0, 0, 10, 10, 0.6, 0))], [there()]),
     ]
-    assert evaluate(clips, ['nut']).map50 == pytest.approx(0.5)
+    assert judge(clips, ['nut']).metrics.map50 == pytest.approx(0.5)
 
 
 def test_without_objects_there_is_no_number():
-    metrics = evaluate([ScoredClip('a', [found((0, 0, 5, 5, 0.9, 0))], [there()])], ['nut'])
+    metrics = judge([ScoredClip('a', [found((0, 0, 5, 5, 0.9, 0))], [there()])], ['nut']).metrics
     assert metrics.map50 is None
     assert metrics.by_speed['slow'] == Precision()
 
@@ -120,4 +121,4 @@ def test_frames_must_agree_and_labels_must_fit():
     with pytest.raises(ValueError, match='clip a: detections of 0 frames, truth of 1'):
         ScoredClip('a', [], [there()])
     with pytest.raises(ValueError, match='clip a, frame 0: detected labels'):
-        evaluate([ScoredClip('a', [found((0, 0, 5, 5, 0.9, 7))], [there()])], ['nut'])
+        judge([ScoredClip('a', [found((0, 0, 5, 5, 0.9, 7))], [there()])], ['nut'])

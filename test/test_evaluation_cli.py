@@ -14,7 +14,7 @@ import torch
 from forecast_detector.boxes import iou, xywh_to_xyxy
 from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.cli.command import parse
-from forecast_detector.cli.evaluate import Evaluate
+from forecast_detector.cli.evaluate import EvaluateCommand
 from forecast_detector.cli.main import main
 from forecast_detector.evaluation import many
 
@@ -51,8 +51,8 @@ def test_scoring_again_does_without_the_network(root):
         sys.executable, '-c',
         'import sys\n'
         'from forecast_detector.cli.command import parse\n'
-        'from forecast_detector.cli.evaluate import Evaluate\n'
-        'parse(Evaluate, sys.argv[1:]).run()\n'
+        'from forecast_detector.cli.evaluate import EvaluateCommand\n'
+        'parse(EvaluateCommand, sys.argv[1:]).run()\n'
         "sys.exit('torch' in sys.modules)",
         '--dataset', 'coco_vid', '--root', str(root), '--from', str(dump),
     ])
@@ -155,7 +155,7 @@ def test_a_trace_tells_what_was_decided_at_each_frame_and_why(root, weights):
     assert result['trace']['pictures']
     args = ['--dataset', 'coco_vid', '--root', str(root), '--weights', str(weights), '--trace']
     with pytest.raises(ValueError, match='give --json, too'):
-        parse(Evaluate, args).run()
+        parse(EvaluateCommand, args).run()
 
 
 def most_overlap(rows):
@@ -193,7 +193,7 @@ def test_a_comparison_tells_the_difference_and_its_interval(root, capsys):
 
 def test_json_on_stdout_stands_alone(root, capsys):
     dump = write(root / 'd.json', [(100, 9, box(0), 0.9)])
-    assert parse(Evaluate, [
+    assert parse(EvaluateCommand, [
         '--dataset', 'coco_vid', '--root', str(root), '--from', str(dump), '--json', '-',
     ]).run() == 0
     assert json.loads(capsys.readouterr().out)['frames'] == LENGTH

@@ -16,7 +16,7 @@ from forecast_detector.bags.messages import default_typestore, IMAGE, make_heade
 import forecast_detector.bags.reader
 from forecast_detector.cli.command import parse
 from forecast_detector.cli.data import SKIPPED
-from forecast_detector.cli.evaluate import Evaluate
+from forecast_detector.cli.evaluate import EvaluateCommand
 from forecast_detector.evaluation.many import ray_resource
 
 TIMES = ('ms_per_frame', 'latency_ms')
@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
 
 def run(out, *options):
     """Run the command on bags; returns its exit status and its JSON."""
-    command = parse(Evaluate, [
+    command = parse(EvaluateCommand, [
         '--dataset', 'rosbag', '--image-topic', '/cam/image_raw',
         '--json', str(out / 'out.json'), *map(str, options),
     ])
@@ -217,7 +217,7 @@ def test_imagenet_vid_is_scored_from_end_to_end_without_its_images(tmp_path):
             for k in range(8) if k % 4 < 3]
     rows.append({'image_id': 4, 'category_id': 1, 'bbox': [5, 6, 30, 24], 'score': 0.95})
     (tmp_path / 'd.json').write_text(json.dumps(rows))
-    assert parse(Evaluate, [
+    assert parse(EvaluateCommand, [
         '--dataset', 'imagenet_vid', '--root', str(root), '--from', str(tmp_path / 'd.json'),
         '--json', str(tmp_path / 'out.json'),
     ]).run() == 0
@@ -246,7 +246,7 @@ def test_imagenet_vid_with_weights(tmp_path):
         CLASSES, feature_channels=16, lstm_channels=16, input_size=(64, 64),
         extra_channels=(16, 16, 16, 16),
     )))
-    assert parse(Evaluate, [
+    assert parse(EvaluateCommand, [
         '--dataset', 'imagenet_vid', '--root', str(make_vid(tmp_path)),
         '--weights', str(tmp_path / 'w.safetensors'), '--policy', 'alternate',
         '--device', 'cpu', '--json', str(tmp_path / 'out.json'),

@@ -4,8 +4,9 @@ from evaluation_samples import found, there
 import numpy as np
 import pytest
 
+from forecast_detector.scoring.judging import judge
 from forecast_detector.scoring.matching import Pairs, Rule
-from forecast_detector.scoring.metrics import evaluate, outcomes, ScoredClip
+from forecast_detector.scoring.metrics import outcomes, ScoredClip
 from forecast_detector.scoring.motion import false_weights, in_range, motion_iou
 
 SLOW = (0, 0, 10, 10, 0, 0)
@@ -80,7 +81,7 @@ def still_and_moving(extra_detections=()):
 
 
 def test_each_speed_counts_only_its_own_objects():
-    metrics = evaluate([still_and_moving()], ['nut'])
+    metrics = judge([still_and_moving()], ['nut']).metrics
     assert metrics.map50 == pytest.approx(0.5)
     assert metrics.by_speed['slow'].map50 == 1.0
     assert metrics.by_speed['fast'].map50 == 0.0
@@ -101,7 +102,7 @@ def test_a_false_detection_that_touches_nothing_is_shared_by_the_ranges():
     assert judged['slow'].false.sum() == pytest.approx(4)
     assert judged['fast'].false.sum() == pytest.approx(4)
     # Eight of weight 1/2 before the eight true ones: precision 8 / 12 everywhere.
-    assert evaluate([still_and_moving([(200, 200, 210, 210, 0.95, 0)])], ['nut']).by_speed[
+    assert judge([still_and_moving([(200, 200, 210, 210, 0.95, 0)])], ['nut']).metrics.by_speed[
         'slow'].map50 == pytest.approx(8 / 12)
 
 

@@ -14,8 +14,9 @@ from forecast_detector.data.frames import PackedTruth
 from forecast_detector.records.evaluation import Precision
 from forecast_detector.scoring.coco import map50_95
 from forecast_detector.scoring.frame_loss import frame_loss
+from forecast_detector.scoring.judging import judge
 from forecast_detector.scoring.matching import in_crowd, Rule
-from forecast_detector.scoring.metrics import evaluate, ScoredClip
+from forecast_detector.scoring.metrics import ScoredClip
 from forecast_detector.training.samples import to_target
 
 CLASSES = 3
@@ -134,7 +135,7 @@ def random_clips(seed):
 def test_both_variants_agree_with_the_rules_written_out(seed):
     clips = random_clips(seed)
     assert any(len(truth) == 0 for clip in clips for truth in clip.truths)
-    metrics = evaluate(clips, ['a', 'b', 'c'])
+    metrics = judge(clips, ['a', 'b', 'c']).metrics
     for key, extra in (('map50', 0), ('map50_tolerant', 1)):
         assert getattr(metrics, key) == pytest.approx(reference(clips, 'all', extra), abs=1e-9)
         for name in ('slow', 'medium', 'fast'):
@@ -157,9 +158,9 @@ def test_a_detection_in_a_crowd_counts_neither_way():
     assert in_crowd(SEEN, CROWD, Rule.PLAIN).tolist() == [False, True, True, True, False, False]
     clip = ScoredClip('a', [SEEN], [CROWD])
     # One false detection (0.4 inside) before the object: precision 1/2.
-    assert evaluate([clip], ['a', 'b']).map50 == pytest.approx(1 / 2)
+    assert judge([clip], ['a', 'b']).metrics.map50 == pytest.approx(1 / 2)
     without = ScoredClip('a', [SEEN], [there((0, 0, 10, 10, 0, 1))])
-    assert evaluate([without], ['a', 'b']).map50 == pytest.approx(1 / 5)
+    assert judge([without], ['a', 'b']).metrics.map50 == pytest.approx(1 / 5)
     # The found object, and the two false ones.
     assert frame_loss(SEEN, CROWD) == pytest.approx((1 - 0.3) + 0.6 + 0.5, abs=1e-6)
 
@@ -177,7 +178,7 @@ def test_a_crowd_is_no_target_no_object_and_has_no_speed():
     assert len(CROWD) == 1
     assert to_target(CROWD).boxes.tolist() == [[0, 0, 10, 10]]
     only = Truth(crowd_boxes=CROWD.crowd_boxes, crowd_labels=CROWD.crowd_labels)
-    metrics = evaluate([ScoredClip('a', [SEEN], [only])], ['a', 'b'])
+    metrics = judge([ScoredClip('a', [SEEN], [only])], ['a', 'b']).metrics
     assert (metrics.map50, metrics.by_class) == (None, {})
     assert metrics.by_speed['slow'] == Precision()
 
@@ -190,7 +191,7 @@ def test_empty_frames_are_scored_and_those_not_annotated_are_not():
     for name, other in (('empty', empty), ('unknown', unknown)):
         strong = found((*box, 0.95, 0))
         clip = ScoredClip('a', [strong, seen], [other, true])
-        scored[name] = evaluate([clip], ['a']).map50, clip.annotated
+        scored[name] = judge([clip], ['a']).metrics.map50, clip.annotated
         pytest.importorskip('pycocotools')
         assert map50_95([clip], ['a']) == pytest.approx(scored[name][0])
     # In the empty frame the stronger detection is false.

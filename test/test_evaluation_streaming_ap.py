@@ -7,7 +7,7 @@ import pytest
 
 from forecast_detector.evaluation.streaming_ap import arrivals, Latencies, pair, stream_clip
 from forecast_detector.policies.step import Step
-from forecast_detector.scoring.metrics import evaluate
+from forecast_detector.scoring.judging import judge
 from forecast_detector.types import Action
 
 
@@ -153,7 +153,7 @@ class Teller:
 
 def score(runner, velocity, latencies=None):
     clip = BoxClip('a', linear(11, velocity=velocity, size=(20, 20)))
-    return evaluate([stream_clip(runner, clip, latencies)], ['nut']).map50
+    return judge([stream_clip(runner, clip, latencies)], ['nut']).metrics.map50
 
 
 def test_a_fast_detector_loses_only_the_first_frame_where_nothing_moves():

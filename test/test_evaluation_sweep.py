@@ -10,7 +10,7 @@ import torch
 
 from forecast_detector.checkpoint import load_checkpoint
 from forecast_detector.cli.command import parse
-from forecast_detector.cli.sweep import Sweep as SweepCommand
+from forecast_detector.cli.sweep import SweepCommand
 from forecast_detector.data.base import Clip
 from forecast_detector.engine import StreamingDetector
 from forecast_detector.evaluation.oracle import run_oracle

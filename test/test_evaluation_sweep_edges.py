@@ -16,7 +16,7 @@ from forecast_detector.checkpoint import load_checkpoint
 from forecast_detector.cli.command import parse
 from forecast_detector.cli.main import main
 from forecast_detector.cli.options import OptionError
-from forecast_detector.cli.sweep import Sweep as SweepCommand
+from forecast_detector.cli.sweep import SweepCommand
 from forecast_detector.data import registry as datasets
 from forecast_detector.data.base import ClipDataset, Truth
 from forecast_detector.data.rosbag import RosbagClip

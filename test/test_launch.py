@@ -4,54 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 import runpy
-import sys
-from types import ModuleType, SimpleNamespace
-from typing import Any
 
+from launch_samples import FOLDER, Names, run_launch_file, started
 import pytest
 
 from forecast_detector.config import StreamConfig
 from forecast_detector.node import NodeConfig
 from forecast_detector.parameter import describe
 
-FILE = Path(__file__).parents[1] / 'launch' / 'detector.launch.py'
-Names = dict[str, Any]
-
-
-class LaunchConfiguration:
-    """Stands in for launch's: the context is a dict."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def perform(self, context: dict[str, str]) -> str:
-        return context[self.name]
-
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> Names:
-    """What the launch file defines, with stand-ins for the parts of launch that it uses."""
-    stubs: dict[str, Names] = {
-        'launch': {'LaunchContext': dict, 'LaunchDescription': list},
-        'launch.actions': {
-            'DeclareLaunchArgument': lambda name, **rest: SimpleNamespace(name=name, **rest),
-            'OpaqueFunction': lambda function: function,
-        },
-        'launch.substitutions': {'LaunchConfiguration': LaunchConfiguration},
-        'launch_ros': {},
-        'launch_ros.actions': {'Node': lambda **rest: SimpleNamespace(**rest)},
-    }
-    for module, members in stubs.items():
-        stub = ModuleType(module)
-        vars(stub).update(members)
-        monkeypatch.setitem(sys.modules, module, stub)
-    return runpy.run_path(str(FILE))
+    """What the launch file defines."""
+    return run_launch_file(monkeypatch, 'detector')
 
 
 def overrides(names: Names, **given: str) -> Names:
     """Parameters that the node gets beside the file when these arguments are given."""
-    context = {a.name: a.default_value for a in names['ARGUMENTS']} | given
-    node, = names['start'](context)
+    node, = started(names, **given)
     _, *rest = node.parameters
     return rest[0] if rest else {}
 
@@ -134,15 +104,17 @@ def test_arguments_say_what_the_parameters_say(names: Names) -> None:
         'autostart', 'image_topics', 'weights', 'policy', 'p', 'read_every', 'track', 'device',
         'backend',
         'lossless'}
-    policy = next(one for one in names['ARGUMENTS'] if one.name == 'policy')
-    assert policy.choices == ['', *parameters['policy'].choices]
+    for name in ('policy', 'backend'):
+        argument = next(one for one in names['ARGUMENTS'] if one.name == name)
+        assert argument.choices == ['', *parameters[name].choices]
     for name in shared:
         assert said[name].startswith(parameters[name].help)
 
 
 def test_launch_takes_the_file_and_shows_every_argument() -> None:
     pytest.importorskip('launch_ros', reason='launch_ros is not installed')
-    description = runpy.run_path(str(FILE))['generate_launch_description']()
+    made = runpy.run_path(str(FOLDER / 'detector.launch.py'))
+    description = made['generate_launch_description']()
     arguments = description.get_launch_arguments()
     assert len(arguments) == 14
     assert all(argument.description for argument in arguments)

@@ -208,7 +208,7 @@ def test_the_paper_preset_keeps_1280_channels_and_no_shortcut():
         ({'labels': ()}, 'at least one class'),
         ({'labels': ('a', 'a')}, 'distinct'),
         ({'input_size': (320, 300)}, 'multiples of 32'),
-        ({'backbone': 'resnet'}, 'none of'),
+        ({'backbone': 'resnet'}, 'not one of'),
         ({'extra_channels': (8,)}, 'levels'),
     ],
 )

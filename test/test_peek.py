@@ -192,7 +192,7 @@ def test_the_recurrent_detector_reads_every_frame(tmp_path):
 
 
 @pytest.mark.parametrize('changes, words', [
-    ({'peek': 3}, 'peek: 3 is none of'),
+    ({'peek': 3}, 'peek: 3 is not one of 0, 2, 4'),
     ({'peek': 4, 'combination': 'recurrent'}, 'set peek: 0'),
 ])
 def test_peeks_that_cannot_be_are_refused(changes, words):

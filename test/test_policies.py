@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from forecast_detector.policies.boxes import BoxBaseline, ScheduledBoxes
+from forecast_detector.policies.boxes import BoxBaseline
 from forecast_detector.policies.registry import make_runner
 from forecast_detector.policies.table import (
     BASELINES,
@@ -25,10 +25,11 @@ from forecast_detector.types import Policy
 @pytest.mark.parametrize('policy', [name for name in POLICIES if name != 'oracle'])
 def test_every_policy_can_be_made(steered, policy):
     runner = make_runner(policy, steered, p=0.5)
-    boxes = ScheduledBoxes if policy in SCHEDULED_CARRIERS else BoxBaseline
     by_itself = policy in {live.value for live in Policy}
     carries = policy in (*CARRIERS, *SCHEDULED_CARRIERS)
-    assert isinstance(runner, boxes) == (carries and not by_itself)
+    assert isinstance(runner, BoxBaseline) == (carries and not by_itself)
+    if isinstance(runner, BoxBaseline):
+        assert (runner.read_every is None) == TABLE[policy].takes_p
 
 
 def test_every_carrier_goes_with_the_reads_of_the_scheduler():

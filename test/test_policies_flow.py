@@ -1,13 +1,12 @@
 """Boxes carried by dense motion, over pictures whose motion is known."""
 
-import cv2
-from evaluation_samples import found, there
+from clip_samples import SquareClip, texture
+from evaluation_samples import found
 import numpy as np
 import pytest
 
 from forecast_detector.boxes import iou
 from forecast_detector.checkpoint import load_checkpoint
-from forecast_detector.data.base import Clip
 from forecast_detector.engine import StreamingDetector
 from forecast_detector.evaluation.rollout import run_settings, Setting
 from forecast_detector.evaluation.run import run_clips
@@ -17,37 +16,6 @@ from forecast_detector.policies.detector import evaluation_config
 from forecast_detector.policies.flow import FlowBoxes
 from forecast_detector.policies.registry import make_runner
 from forecast_detector.types import Frame, Policy
-
-
-def texture(seed, height=200, width=300):
-    noise = np.random.default_rng(seed).integers(0, 256, (40, 40, 3), np.uint8)
-    return cv2.resize(noise, None, fx=12, fy=12, interpolation=cv2.INTER_CUBIC)[:height, :width]
-
-
-class SquareClip(Clip):
-    """A textured square that moves and grows over a ground that does not."""
-
-    def __init__(self, length=6, start=(60, 50), velocity=(7, 3), growth=1.0, size=80):
-        self.name, self.ground, self.square = 'square', texture(1), texture(2, 120, 120)
-        corner, step = np.array(start), np.array(velocity)
-        sides = [round(size * growth ** index) for index in range(length)]
-        self.boxes = [(*(corner + index * step), *(corner + index * step + side))
-                      for index, side in enumerate(sides)]
-
-    def __len__(self):
-        return len(self.boxes)
-
-    def read(self, index):
-        image = self.ground.copy()
-        left, top, right, bottom = self.boxes[index]
-        square = cv2.resize(self.square, (right - left, bottom - top))
-        height, width = image.shape[:2]
-        image[max(0, top):bottom, max(0, left):right] = square[
-            max(0, -top):height - top, max(0, -left):width - left]
-        return image
-
-    def truth(self, index):
-        return there((*self.boxes[index], 0, 0))
 
 
 def detected(clip, index=0):

@@ -10,10 +10,10 @@ from report_samples import make_run, make_sweep, write
 from video_samples import write_video
 
 from forecast_detector.cli.command import parse
-from forecast_detector.cli.diagnose import Diagnose
-from forecast_detector.cli.evaluate import Evaluate
+from forecast_detector.cli.diagnose import DiagnoseCommand
+from forecast_detector.cli.evaluate import EvaluateCommand
 from forecast_detector.cli.main import main
-from forecast_detector.cli.sweep import Sweep
+from forecast_detector.cli.sweep import SweepCommand
 from forecast_detector.data import registry as datasets
 from forecast_detector.data.base import ClipDataset, Truth
 from forecast_detector.report.page import build_from
@@ -63,7 +63,7 @@ def replay(bag, weights, out, *options):
 
 @blind
 def test_evaluate_needs_no_annotations(measure, capsys):
-    _, read = measure(Evaluate, clips(), *READ, '--policy', 'read', '--interval')
+    _, read = measure(EvaluateCommand, clips(), *READ, '--policy', 'read', '--interval')
     assert (read['map50'], read['map50_tolerant'], read['map50_95']) == (None, None, None)
     assert (read['agreement50'], read['recall50']) == (1.0, 1.0)
     assert read['frames_to_find'] == 0
@@ -73,7 +73,7 @@ def test_evaluate_needs_no_annotations(measure, capsys):
         'read', 0.05)
     out = capsys.readouterr().out
     assert 'agreement@0.5' in out and 'mAP' not in out
-    _, copy = measure(Evaluate, clips(), *READ, '--policy', 'copy', '--read-every', 6)
+    _, copy = measure(EvaluateCommand, clips(), *READ, '--policy', 'copy', '--read-every', 6)
     assert 0 < copy['agreement50'] < 1
 
 
@@ -85,10 +85,10 @@ def test_it_is_what_the_same_weights_read_on_the_same_frames(measure, tmp_path):
     numbered = clips()
     for place, clip in enumerate(numbered):
         clip.image_id = lambda index, place=place: 100 * place + index
-    _, whole = measure(Evaluate, numbered, *options)
+    _, whole = measure(EvaluateCommand, numbered, *options)
     assert (whole['agreement50'], whole['frames']) == (1.0, 6)
-    _, again = measure(Evaluate, numbered, *READ, '--stride', 3, '--policy', 'hold', '--versus',
-                       dump)
+    _, again = measure(EvaluateCommand, numbered, *READ, '--stride', 3, '--policy', 'hold',
+                       '--versus', dump)
     gap = again['versus']['agreement50']['difference']
     assert gap == pytest.approx(again['agreement50'] - 1) and gap < 0
     assert again['versus']['map50'] is None
@@ -97,22 +97,22 @@ def test_it_is_what_the_same_weights_read_on_the_same_frames(measure, tmp_path):
 @blind
 def test_what_is_annotated_in_part_is_counted_beside(measure, capsys):
     for policy in ('read', 'hold'):
-        _, found = measure(Evaluate, clips(HalfSeenClip), *READ, '--policy', policy)
+        _, found = measure(EvaluateCommand, clips(HalfSeenClip), *READ, '--policy', policy)
         assert found['annotated'] == 2 * 5
         assert 0 <= found['annotated_recall50'] <= 1 and 0 <= found['annotated_overlap'] <= 1
-    by_truth = measure(Evaluate, clips(HalfSeenClip), '--policy', 'read')[1]
+    by_truth = measure(EvaluateCommand, clips(HalfSeenClip), '--policy', 'read')[1]
     assert (by_truth['agreement50'], by_truth['annotated_recall50']) == (None, None)
     assert '10 of 18 frames are annotated, the others are not scored' in capsys.readouterr().err
 
 
 @blind
 def test_foreign_classes_do_no_harm(measure, caplog):
-    _, found = measure(Evaluate, clips(HalfSeenClip), *READ, '--policy', 'hold',
+    _, found = measure(EvaluateCommand, clips(HalfSeenClip), *READ, '--policy', 'hold',
                        labels=('whale', 'nut'))
     assert (found['annotated_recall50'], found['agreement50'] is None) == (None, False)
     assert 'passed over: whale' in caplog.text
     with pytest.raises(ValueError, match='are not those of the weights'):
-        measure(Evaluate, clips(HalfSeenClip), labels=('whale', 'nut'))
+        measure(EvaluateCommand, clips(HalfSeenClip), labels=('whale', 'nut'))
 
 
 @blind
@@ -121,13 +121,13 @@ def test_foreign_classes_do_no_harm(measure, caplog):
     (('--policy', 'hold', '--sap', '--latency', '10,10'), 'streaming_agreement50'),
 ])
 def test_oracle_and_streaming_go_by_it(options, key, measure):
-    found = measure(Evaluate, clips(), *READ, *options)[1]
+    found = measure(EvaluateCommand, clips(), *READ, *options)[1]
     assert 0 < found[key] <= 1 and found['sap50'] is None
 
 
 @blind
 def test_a_trace_tells_losses_by_it(measure):
-    found = measure(Evaluate, clips(), *READ, '--policy', 'hold', '--trace')[1]
+    found = measure(EvaluateCommand, clips(), *READ, '--policy', 'hold', '--trace')[1]
     losses = [frame['loss'] for clip in found['trace']['clips'] for frame in clip['frames']]
     assert None not in losses and max(losses) > 0
 
@@ -135,8 +135,8 @@ def test_a_trace_tells_losses_by_it(measure):
 @blind
 def test_sweep_reads_each_frame_once(measure, tmp_path, capsys):
     unseen = clips()
-    _, found = measure(Sweep, unseen, *READ, '--baselines', 'alternate', 'hold', '--want-loss',
-                       0.5, '--plot', tmp_path / 's.png')
+    _, found = measure(SweepCommand, unseen, *READ, '--baselines', 'alternate', 'hold',
+                       '--want-loss', 0.5, '--plot', tmp_path / 's.png')
     # Timing decodes again: READs and the first frames, once a kind of step.
     assert max(clip.decoded for clip in unseen) <= 3 * 9
     full = next(q for q in found['points'] if q['p'] == 1)
@@ -151,7 +151,7 @@ def test_sweep_reads_each_frame_once(measure, tmp_path, capsys):
 
 @blind
 def test_diagnose_goes_by_it(measure, capsys):
-    _, found = measure(Diagnose, clips(), *READ, '--ahead', 1, '--read-every', 3)
+    _, found = measure(DiagnoseCommand, clips(), *READ, '--ahead', 1, '--read-every', 3)
     assert found['classifier'][0]['trials'] == 2 * 8
     assert found['classes'] == []
     assert {cut['map50'] for cut in found['cuts']} == {None}

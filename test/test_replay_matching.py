@@ -4,7 +4,7 @@ import pytest
 
 from forecast_detector.bags.messages import COMPRESSED_IMAGE, IMAGE
 from forecast_detector.replay.heard import played_topic
-from forecast_detector.replay.matching import Matcher, Shot, stands_still
+from forecast_detector.replay.matching import Matcher, SentImage, stands_still
 
 TOPIC = '/cam/image_raw'
 
@@ -13,7 +13,7 @@ def sent(*stamps, turns=1):
     matcher = Matcher([TOPIC])
     for turn in range(turns):
         for index, stamp_ns in enumerate(stamps):
-            matcher.send(Shot(TOPIC, turn, index, stamp_ns, stamp_ns))
+            matcher.send(SentImage(TOPIC, turn, index, stamp_ns, stamp_ns))
     return matcher
 
 
@@ -62,7 +62,7 @@ def test_without_stamps_an_image_that_is_lost_is_not_answered_by_the_next():
     matcher = sent(0)
     matcher.lose(TOPIC, 1)
     assert matcher.open(TOPIC) == 0
-    matcher.send(Shot(TOPIC, 0, 1, 0, 0))
+    matcher.send(SentImage(TOPIC, 0, 1, 0, 0))
     assert answer(matcher, 0) == (0, 1)
     assert matcher.open(TOPIC) == matcher.unaccounted(TOPIC) == 0
 

@@ -9,19 +9,19 @@ from recording_samples import flat, LABELS, one
 from forecast_detector.bags import BagError, BagWriter
 from forecast_detector.cli.main import main
 from forecast_detector.data.rosbag import RosbagClip
-from forecast_detector.data.rosbag_pairing import Mark, pair
+from forecast_detector.data.rosbag_pairing import pair, Recorded
 
 NEAR = 5
 
 
 def images(*rows, repeats=()):
     """Write images as (time of recording, stamp)."""
-    return [Mark(log, stamp, repeats=k in repeats) for k, (log, stamp) in enumerate(rows)]
+    return [Recorded(log, stamp, repeats=k in repeats) for k, (log, stamp) in enumerate(rows)]
 
 
 def truths(*rows):
     """Write truths as (time of recording, stamp, content)."""
-    return [Mark(*row) for row in rows]
+    return [Recorded(*row) for row in rows]
 
 
 def zero(*times):
@@ -92,7 +92,7 @@ def test_a_picture_that_was_published_twice_has_one_truth():
 
 
 def test_messages_that_cannot_be_read_keep_their_place_in_the_order():
-    ours = [Mark(0, 0), Mark(100, None, is_whole=False), Mark(200, 0)]
+    ours = [Recorded(0, 0), Recorded(100, None, is_whole=False), Recorded(200, 0)]
     assert pair(ours, truths(*alike(60, 160, 260)), NEAR).truths == [0, 1, 2]
     theirs = truths((60, 0, 'a'), (160, None), (260, 0, 'c'))
     assert pair(images(*zero(0, 100, 200)), theirs, NEAR).truths == [0, 1, 2]

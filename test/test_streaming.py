@@ -8,7 +8,7 @@ from stream_samples import actions, clip, EVERYTHING, FRAME_NS, noise, step_one
 
 from forecast_detector.config import StreamConfig
 from forecast_detector.engine import StreamingDetector
-from forecast_detector.engine.rules import choose, Run
+from forecast_detector.engine.rules import choose, SinceRead
 from forecast_detector.types import (
     Action,
     BadFrameError,
@@ -104,7 +104,7 @@ def test_a_new_p_is_in_force_with_the_next_frame(detector):
     ],
 )
 def test_the_rule_of_decision(confidence, since, changes, expected):
-    run = Run(clip(1)[0], (96, 64), 1.0, since, 0)
+    run = SinceRead(clip(1)[0], (96, 64), 1.0, since, 0)
     assert choose(run, confidence, StreamConfig(**changes))[:2] == expected
 
 

@@ -20,7 +20,7 @@ from forecast_detector.training.detector import train_detector
 from forecast_detector.training.feature_bank import draw_sequences, fill_bank, Segment
 from forecast_detector.training.losses import AnchorTargets, assign, detection_losses, Target
 from forecast_detector.training.matcher import match_anchors, pairwise_iou
-from forecast_detector.training.phase import Phase
+from forecast_detector.training.phase import Phase, PhaseSetup
 from forecast_detector.training.recipes import (
     DetectorRecipe,
     LossWeights,
@@ -246,7 +246,7 @@ def test_a_peek_learns_what_no_forecast_can_know(tmp_path):
     nothing = Target(torch.zeros(0, 4), torch.zeros(0, dtype=torch.int64))
     bank = [Segment(previews[:, :16], [nothing] * 8, previews)]
     logged = []
-    train_temporal(network, bank, config, CPU, tmp_path / 't.pt', logged.append)
+    train_temporal(network, bank, PhaseSetup(config, CPU, tmp_path / 't.pt', logged.append))
     # A blind one learns the mean of all frames, and no more: 0.87.
     assert logged[-1]['forecast'] < 0.6 * logged[0]['forecast']
 
@@ -267,12 +267,14 @@ def test_both_phases_learn_and_give_finite_weights(world, tmp_path):
     torch.manual_seed(0)
     network = ForecastNetwork(config.model)
     logged = []
-    network = train_detector(network, world, config, CPU, tmp_path / 'd.pt', logged.append)
+    network = train_detector(
+        network, world, PhaseSetup(config, CPU, tmp_path / 'd.pt', logged.append))
     assert logged[-1]['cls'] < logged[0]['cls']
     bank = fill_bank(network, world, config.temporal, False, 0, CPU)
     assert len(bank) == 2
     before = network.encoder1.project.weight.clone()
-    network = train_temporal(network, bank, config, CPU, tmp_path / 't.pt', logged.append)
+    network = train_temporal(
+        network, bank, PhaseSetup(config, CPU, tmp_path / 't.pt', logged.append))
     assert not torch.equal(before, network.encoder1.project.weight)
     assert logged[-1]['phase'] == 'temporal'
     assert 'decision' in logged[-1]
@@ -338,11 +340,11 @@ def test_the_terms_of_the_loss_are_weighted_as_the_recipe_says(
     network = make_tiny_network(labels=world.labels)
     if phase == 0:
         bank = fill_bank(network, world, config.temporal, False, 0, CPU)
-        train_temporal(network, bank, config, CPU, tmp_path / 's.pt', terms.append)
+        train_temporal(network, bank, PhaseSetup(config, CPU, tmp_path / 's.pt', terms.append))
         weights = {'localisation': 2, 'classification': 3, 'forecast': 5, 'decision': 7,
                    'forecast_detection': 11}
     else:
-        train_detector(network, world, config, CPU, tmp_path / 's.pt', terms.append)
+        train_detector(network, world, PhaseSetup(config, CPU, tmp_path / 's.pt', terms.append))
         weights = {'loc': 2, 'cls': 3}
     assert all(terms[0][name] > 0 for name in weights)
     assert totals[0] == pytest.approx(
@@ -452,7 +454,7 @@ def test_the_scheduler_alone_learns_on_streams_that_it_steers(world, tmp_path):
     bank = fill_bank(network, world, config.temporal, False, 0, CPU)
     before = {key: value.clone() for key, value in network.state_dict().items()}
     logged = []
-    train_scheduler(network, bank, config, CPU, tmp_path / 's.pt', logged.append)
+    train_scheduler(network, bank, PhaseSetup(config, CPU, tmp_path / 's.pt', logged.append))
     changed = {key for key, value in network.state_dict().items()
                if not torch.equal(value, before[key])}
     assert changed
@@ -489,10 +491,10 @@ def test_the_state_of_another_recipe_is_refused(world, tmp_path):
         config = tiny_config(world.labels, steps=steps)
         network = ForecastNetwork(config.model)
         if message is None:
-            train_detector(network, world, config, CPU, tmp_path / 's.pt', ignore)
+            train_detector(network, world, PhaseSetup(config, CPU, tmp_path / 's.pt', ignore))
         else:
             with pytest.raises(ValueError, match=message):
-                train_detector(network, world, config, CPU, tmp_path / 's.pt', ignore)
+                train_detector(network, world, PhaseSetup(config, CPU, tmp_path / 's.pt', ignore))
 
 
 def test_a_large_image_is_averaged_not_sampled():
@@ -509,7 +511,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_step(world, tmp_path):
     with torch.no_grad():
         network.head.classification[0][-1].bias.fill_(float('nan'))
     with pytest.raises(RuntimeError, match=r'step 0 \(clips: synthetic_0, synthetic_1\): lower'):
-        train_detector(network, world, config, CPU, tmp_path / 's.pt', ignore)
+        train_detector(network, world, PhaseSetup(config, CPU, tmp_path / 's.pt', ignore))
 
 
 def test_recipes_are_checked_and_errors_name_the_file(tmp_path):

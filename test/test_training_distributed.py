@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from forecast_detector.cli.command import add_options
-from forecast_detector.cli.train import Train
+from forecast_detector.cli.train import TrainCommand
 from forecast_detector.data.convert import write_coco_vid
 from forecast_detector.data.synthetic import load_synthetic
 from forecast_detector.training import distributed
@@ -133,7 +133,7 @@ def test_torchrun_leaves_the_commands_options_to_it():
     from torch.distributed.run import parse_args
 
     parser = argparse.ArgumentParser()
-    add_options(parser, Train)
+    add_options(parser, TrainCommand)
     for action in parser._actions:
         if not isinstance(action, argparse._HelpAction):
             # The last spelling is the one that docs name for torchrun.

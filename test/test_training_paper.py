@@ -25,6 +25,7 @@ from forecast_detector.training.end_to_end import (
 )
 from forecast_detector.training.feature_bank import SequenceBatch
 from forecast_detector.training.optim import epoch_decays, sgd
+from forecast_detector.training.phase import PhaseSetup
 from forecast_detector.training.sequence_recipe import SequenceRecipe
 from forecast_detector.training.ssd_crop import draw_ssd_transform, draw_ssd_window, fit_aspect
 from forecast_detector.training.temporal import sequence_losses, unroll
@@ -299,7 +300,7 @@ def test_the_scheduler_is_untouched_before_its_epoch(world, tmp_path, monkeypatc
         after.append((values['step'], weights_of(network.scheduler).clone()))
 
     monkeypatch.setattr(progress, 'LOG_EVERY', 1)
-    train_joint(network, world, None, config, CPU, tmp_path / 's.pt', look)
+    train_joint(network, world, None, PhaseSetup(config, CPU, tmp_path / 's.pt', look))
     # One step an epoch here: steps 0 and 1 are epochs 1 and 2.
     same = [torch.equal(weights, before['scheduler']) for _, weights in after]
     assert same == [True, True, False, False]
@@ -392,7 +393,8 @@ def test_baseline_first_then_modules_are_injected(world, tmp_path):
     network = make_tiny_network(labels=world.labels)
     before = {n: weights_of(getattr(network, n)).clone() for n in
               ('backbone', 'head', 'encoder1', 'encoder2', 'scheduler')}
-    baseline = train_baseline(network, world, None, config, CPU, tmp_path / 'b.pt', ignore)
+    baseline = train_baseline(
+        network, world, None, PhaseSetup(config, CPU, tmp_path / 'b.pt', ignore))
     assert baseline.config.combination == 'recurrent'
     for name in ('backbone', 'head'):
         assert torch.equal(weights_of(getattr(network, name)),
@@ -416,8 +418,8 @@ def test_training_end_to_end_learns_a_batch_by_heart(world, tmp_path):
     recipe = replace(SHORT, epochs=42, scheduler_from=30, decay_epochs=(38,), lr=1e-2)
     network = make_tiny_network(labels=world.labels)
     sampler = OneBatch(world, None, recipe, config.model, 0)
-    train_sequences('baseline', network, sampler, recipe, config, CPU, tmp_path / 's.pt',
-                    logged.append, 0)
+    setup = PhaseSetup(config, CPU, tmp_path / 's.pt', logged.append)
+    train_sequences('baseline', network, sampler, recipe, setup)
     assert [values['step'] for values in logged] == [0, 20, 40]
     # Rounding, which differs with the number of threads, moves this by a few hundredths.
     assert logged[-1]['localisation'] < 0.85 * logged[0]['localisation']

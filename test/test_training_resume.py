@@ -34,7 +34,7 @@ from forecast_detector.training.recipes import (
     DetectorRecipe,
     LossWeights,
 )
-from forecast_detector.training.trainer import train
+from forecast_detector.training.trainer import Training
 
 SHALLOW = replace(
     TINY, labels=LABELS, extra_channels=(16, 16),
@@ -83,7 +83,7 @@ def test_a_run_that_starts_between_phases_goes_on_to_the_same_weights(world, tmp
     start, last = start_weights(tmp_path, world), tmp_path / 'out' / 'scheduler.pt'
 
     def end():
-        train(config, world, tmp_path / 'out', CPU, start=start)
+        Training(config, world, tmp_path / 'out', CPU, start=start).run()
         return torch.load(last, weights_only=True)['network']
 
     whole = end()
@@ -245,12 +245,12 @@ def test_runs_with_the_same_backbone_share_cached_features(world, tmp_path, monk
     no_forecast = replace(one, name='other', loss=replace(one.loss, forecast=0.0))
     for number, config in enumerate((one, no_forecast)):
         out = tmp_path / str(number)
-        train(config, world, out, CPU, start=start, features=shared)
+        Training(config, world, out, CPU, start=start, features=shared).run()
         assert not (out / 'bank.pt').exists()
     assert len(filled) == 1
     assert len(list(shared.iterdir())) == 1
     # Another seed draws other stretches.
-    train(replace(one, seed=1), world, tmp_path / '2', CPU, start=start, features=shared)
+    Training(replace(one, seed=1), world, tmp_path / '2', CPU, start=start, features=shared).run()
     assert len(filled) == 2
     assert len(list(shared.iterdir())) == 2
 
@@ -291,7 +291,7 @@ def test_what_would_stop_a_later_phase_is_named_at_the_start(world, tmp_path):
 
     def refused(message, stills=None, **changes):
         with pytest.raises(ValueError, match=message):
-            train(replace(config, **changes), world, tmp_path / 'out', CPU, stills=stills)
+            Training(replace(config, **changes), world, tmp_path / 'out', CPU, stills=stills).run()
         assert not (tmp_path / 'out').exists()
 
     refused('begin with a finished detector; name one with --start', phases=('temporal',))
@@ -327,23 +327,23 @@ def test_frames_in_memory_leave_no_video_open(world):
 def test_a_folder_is_not_shared_by_runs_that_began_elsewhere(world, tmp_path):
     config = tiny_config(world.labels, phases=('temporal',))
     start, out = start_weights(tmp_path, world), tmp_path / 'out'
-    train(config, world, out, CPU, start=start)
-    train(config, world, out, CPU, start=start)
+    Training(config, world, out, CPU, start=start).run()
+    Training(config, world, out, CPU, start=start).run()
     other = tmp_path / 'other.safetensors'
     save_checkpoint(other, make_tiny_network(labels=world.labels), {'data': 'other'})
     with pytest.raises(ValueError, match=r'out: the states of a run with another start'):
-        train(config, world, out, CPU, start=str(other))
+        Training(config, world, out, CPU, start=str(other)).run()
     mixed = replace(SHORT, stills=1.0, epochs=1)
     both = tiny_config(world.labels, phases=('baseline',), baseline=mixed)
-    train(both, world, tmp_path / 'mixed', CPU, start=start, stills=world)
+    Training(both, world, tmp_path / 'mixed', CPU, start=start, stills=world).run()
     fewer = ClipDataset(world.labels, world.clips[:1])
     with pytest.raises(ValueError, match='the states of a run with another still images'):
-        train(both, world, tmp_path / 'mixed', CPU, start=start, stills=fewer)
+        Training(both, world, tmp_path / 'mixed', CPU, start=start, stills=fewer).run()
     with pytest.raises(ValueError, match='the states of a run with another data set'):
-        train(config, fewer, out, CPU, start=start)
+        Training(config, fewer, out, CPU, start=start).run()
     (out / 'run.json').write_text('{"start": ')
     with pytest.raises(ValueError, match=r'run\.json: cannot be read'):
-        train(config, world, out, CPU, start=start)
+        Training(config, world, out, CPU, start=start).run()
 
 
 def test_a_signal_after_the_last_step_is_not_kept_for_the_next_phase(

@@ -7,10 +7,9 @@ import json
 from pathlib import Path
 import re
 import runpy
-import sys
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
+from launch_samples import run_launch_file, started
 import pytest
 import yaml
 
@@ -53,53 +52,21 @@ def test_rviz_shows_the_pictures() -> None:
     assert all(one['Class'] == 'rviz_default_plugins/Image' for one in displays)
 
 
-class Given:
-    """Stands in for launch's LaunchConfiguration: the context is a dict."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def perform(self, context: dict[str, str]) -> str:
-        return context[self.name]
-
-
 @pytest.fixture
 def launched(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
-    """What a launch file starts, with stand-ins for the parts of launch that it uses."""
-
-    def kept(*values: Any, **named: Any) -> SimpleNamespace:
-        return SimpleNamespace(values=values, **named)
-
-    stubs: dict[str, dict[str, Any]] = {
-        'launch': {'LaunchContext': dict, 'LaunchDescription': list},
-        'launch.actions': {
-            'DeclareLaunchArgument': lambda name, **rest: SimpleNamespace(
-                name=name, default_value=rest.pop('default_value', ''), **rest),
-            'OpaqueFunction': kept, 'ExecuteProcess': kept, 'IncludeLaunchDescription': kept,
-        },
-        'launch.launch_description_sources': {'PythonLaunchDescriptionSource': Path},
-        'launch.substitutions': {'LaunchConfiguration': Given},
-        'launch_ros': {},
-        'launch_ros.actions': {'Node': kept},
-    }
-    for module, members in stubs.items():
-        stub = ModuleType(module)
-        vars(stub).update(members)
-        monkeypatch.setitem(sys.modules, module, stub)
+    """What a launch file starts."""
 
     def start(name: str, **given: str) -> list[Any]:
-        made = runpy.run_path(str(ROOT / 'launch' / f'{name}.launch.py'))
+        made = run_launch_file(monkeypatch, name)
         assert all(argument.description for argument in made['ARGUMENTS'])
-        started: list[Any] = made['start'](
-            {one.name: one.default_value for one in made['ARGUMENTS']} | given)
-        return started
+        return started(made, **given)
 
     return start
 
 
 def included(action: Any) -> tuple[str, dict[str, str]]:
     """Name the launch file that is included, and what it is given."""
-    return action.values[0].name, dict(action.launch_arguments)
+    return Path(action.values[0]).name, dict(action.launch_arguments)
 
 
 def test_each_camera_has_a_driver_and_all_have_one_detector(launched: Any) -> None:

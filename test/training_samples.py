@@ -9,6 +9,7 @@ from forecast_detector.training.config import TrainConfig
 from forecast_detector.training.detector import train_detector
 from forecast_detector.training.end_to_end import train_baseline, train_joint
 from forecast_detector.training.feature_bank import fill_bank
+from forecast_detector.training.phase import PhaseSetup
 from forecast_detector.training.recipes import (
     DetectorRecipe,
     SchedulerRecipe,
@@ -53,12 +54,13 @@ def ignore(values):
 def run_phase(name, world, config, state, log=ignore, network=None, device=CPU):
     """Train one phase from the same tiny network; returns what it made."""
     network = network or make_tiny_network(labels=world.labels)
+    setup = PhaseSetup(config, device, state, log)
     if name == 'detector':
-        return train_detector(network, world, config, device, state, log)
+        return train_detector(network, world, setup)
     if name == 'baseline':
-        return train_baseline(network, world, None, config, device, state, log)
+        return train_baseline(network, world, None, setup)
     if name == 'joint':
-        return train_joint(network, world, None, config, device, state, log)
+        return train_joint(network, world, None, setup)
     bank = fill_bank(network, world, config.temporal, False, 0, device)
     phase = train_temporal if name == 'temporal' else train_scheduler
-    return phase(network, bank, config, device, state, log)
+    return phase(network, bank, setup)

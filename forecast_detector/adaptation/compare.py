@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-import math
 
-from ..evaluation.points import Point, scorer, TOLERANCE
-from ..evaluation.rollout import read_share, run_settings, Setting
-from ..evaluation.run import ClipRun, Done, ignore, Latency
+from ..evaluation.points import Point, TOLERANCE
+from ..evaluation.rollout import read_share
+from ..evaluation.run import ClipRun, Done, ignore
 from ..evaluation.store import FeatureStore
-from ..evaluation.thresholds import sample_shares, ShareCurve
-from ..evaluation.timing import time_steps
-from ..policies.detector import DetectorRunner, evaluation_config
+from ..evaluation.sweep import Sweeper
 from ..records.evaluation import Interval
 from ..scoring.bootstrap import paired_difference
-from ..scoring.judging import Judging, Scorer
-from ..types import Policy
+from ..scoring.judging import Judging
 
 # Shares of READs that are compared; and between them, where p has to keep to a loss or a time.
 SHARES = (1 / 2, 1 / 4, 1 / 8)
@@ -63,25 +59,14 @@ class Comparison:
         return next((row for row in self.rows if row.share == share), None)
 
 
-class Trial:
-    """Runs of a scheduler over stored features, at the p that give wanted shares of READs."""
+class ShareSearch:
+    """Finds the p of a scheduler that give wanted shares of READs, nearer than a sweep does."""
 
-    def __init__(self, store: FeatureStore, judge: Scorer, done: Done = ignore) -> None:
+    def __init__(self, sweep: Sweeper) -> None:
         """Read every frame, for what the scheduler thinks of its forecasts."""
-        self._store, self._scorer, self._done = store, judge, done
-        every_other = DetectorRunner(store.detector, evaluation_config(Policy.ALTERNATE))
-        self._timed: Latency = time_steps(every_other, store.clips)
-        full = self._run([1.0])[0]
-        self.full = self._point(1.0, full)
-        confidences = [
-            step.confidence for run in full for step in run.steps[1:]
-            if math.isfinite(step.confidence)
-        ]
-        self._found: dict[float, Sequence[ClipRun]] = {1.0: full}
-        self._curve: ShareCurve | None = None
-        if confidences and max(confidences) > 0:
-            self._curve = sample_shares(store, confidences, done)
-            self._curve.add(1.0, 1.0)
+        self._sweep = sweep
+        self._found: dict[float, Sequence[ClipRun]] = {1.0: sweep.full}
+        self.full = self._point(1.0)
 
     def near(self, shares: Sequence[float]) -> list[Point | None]:
         """Give the point nearest to each share; None if none comes near enough."""
@@ -108,29 +93,31 @@ class Trial:
         :param near: distance from which on a share is met; few frames allow no finer one.
         :param above: by how much a share may be passed.
         """
-        near = max(near, 0.5 / sum(map(len, self._store.clips)))
+        near = max(near, 0.5 / sum(map(len, self._sweep.store.clips)))
+        curve = self._sweep.curve
         for _ in range(ROUNDS):
             missing = [
                 share for share in shares if not (p := self._best(share, above))
                 or abs(self._share(p) - share) > near + 1e-9
             ]
-            if not missing or self._curve is None:
+            if not missing or curve is None:
                 break
             # From above a share that may not be passed, p is sought a little below.
             aims = [share if above else share - near / 2 for share in missing]
-            chosen = sorted({self._curve.p_for(aim) for aim in aims} - set(self._found))
+            chosen = sorted({curve.p_for(aim) for aim in aims} - set(self._found))
             if not chosen:
                 break
             self._try(chosen)
         best = [self._best(share, above) for share in shares]
-        return [self._point(p, self._found[p]) if p else None for p in best]
+        return [self._point(p) if p else None for p in best]
 
     def _try(self, thresholds: Sequence[float]) -> None:
-        if self._curve is None or not thresholds:
+        curve = self._sweep.curve
+        if curve is None or not thresholds:
             return
-        for p, runs in zip(thresholds, self._run(thresholds)):
+        for p, runs in zip(thresholds, self._sweep.at(thresholds)):
             self._found[p] = runs
-            self._curve.add(p, read_share(runs))
+            curve.add(p, read_share(runs))
 
     def _best(self, share: float, above: float) -> float | None:
         fits = [p for p in self._found if self._share(p) <= share + above + 1e-9]
@@ -141,17 +128,8 @@ class Trial:
     def _share(self, p: float) -> float:
         return read_share(self._found[p])
 
-    def _run(self, thresholds: Sequence[float]) -> list[list[ClipRun]]:
-        settings = [Setting(evaluation_config(Policy.SCHEDULER, p)) for p in thresholds]
-        return run_settings(self._store, settings, self._done)
-
-    def _point(self, p: float, runs: Sequence[ClipRun]) -> Point:
-        share = read_share(runs)
-        judged = self._scorer.judge([[step.detections for step in run.steps] for run in runs])
-        timed = self._timed
-        cost = Latency(share, timed.read_ms, timed.forecast_ms).ms_per_frame
-        return Point('scheduler', p, None, share, judged.metrics, judged.found, cost,
-                     judged.outcomes)
+    def _point(self, p: float) -> Point:
+        return self._sweep.point('scheduler', p, None, self._found[p])
 
 
 def compare(
@@ -165,8 +143,8 @@ def compare(
     :param shares: of READs.
     :raises ValueError: if reading finds nothing to agree with.
     """
-    judge = scorer(before.clips, labels, judging)
-    old, new = Trial(before, judge, done), Trial(after, judge, done)
+    old, new = (
+        ShareSearch(Sweeper(store, labels, done, judging)) for store in (before, after))
     if old.full.metrics.ap50 is None:
         raise ValueError(
             'reading finds no object in the parts kept aside: there is nothing to judge by; '

@@ -26,7 +26,7 @@ OnBad = Callable[[Path, Exception], None]
 
 
 @dataclass(frozen=True)
-class Recording:
+class CutRecording:
     """
     A recording in two parts.
 
@@ -90,7 +90,7 @@ def _place(clip: Clip) -> Path:
 
 def cut(
     opened: Iterable[tuple[Path, Clip]], stride: int, on_bad: OnBad
-) -> list[Recording]:
+) -> list[CutRecording]:
     """
     Keep the last fifth of the time of every recording aside.
 
@@ -108,7 +108,7 @@ def cut(
         if len(learnt) < LEAST_LEARNT or len(aside) < LEAST_ASIDE:
             on_bad(path, ValueError(_too_short(clip, first)))
         else:
-            kept.append(Recording(path, clip, learnt, aside))
+            kept.append(CutRecording(path, clip, learnt, aside))
     return kept
 
 

@@ -30,7 +30,7 @@ from ..training.distillation.trainer import distill
 from ..training.run_facts import hash_facts
 from . import plan
 from .compare import compare, Compared, Comparison, FINER, SHARES
-from .recordings import digest, Recording, stretches
+from .recordings import CutRecording, digest, stretches
 from .verdict import judge
 
 # Frames of a stretch; and of how many, about, is learnt, and judged by.
@@ -94,7 +94,7 @@ def with_start(config: DistillConfig, checkpoint: Checkpoint) -> DistillConfig:
 
 
 def adapt(
-    start: Checkpoint, config: DistillConfig, recordings: Sequence[Recording], asked: Asked,
+    start: Checkpoint, config: DistillConfig, recordings: Sequence[CutRecording], asked: Asked,
     state: Path,
 ) -> Adapted:
     """
@@ -119,7 +119,7 @@ def adapt(
 
 
 def _train(
-    start: Checkpoint, config: DistillConfig, recordings: Sequence[Recording],
+    start: Checkpoint, config: DistillConfig, recordings: Sequence[CutRecording],
     hashes: Sequence[str], asked: Asked, state: Path,
 ) -> Checkpoint:
     """Learn from the first four fifths."""
@@ -163,7 +163,7 @@ def _check_reads(start: Checkpoint, trained: Checkpoint) -> None:
 
 
 def _compare(
-    start: Checkpoint, trained: Checkpoint, recordings: Sequence[Recording], asked: Asked
+    start: Checkpoint, trained: Checkpoint, recordings: Sequence[CutRecording], asked: Asked
 ) -> tuple[Comparison, Provenance]:
     """Judge both by the last fifths; they are read once, as both read the same."""
     aside = stretches(((r.clip, r.aside) for r in recordings), ASIDE_STRETCH, ASIDE_MOST)
@@ -192,11 +192,11 @@ def _row(one: Compared) -> AdaptedShare:
         gain=one.gain, low=ends[0], high=ends[1])
 
 
-def _hash_all(recordings: Sequence[Recording]) -> list[str]:
+def _hash_all(recordings: Sequence[CutRecording]) -> list[str]:
     return [digest(one.path) for one in tqdm(recordings, desc='hashing', unit='recording')]
 
 
-def _named(recordings: Sequence[Recording], hashes: Sequence[str]) -> list[AdaptedTo]:
+def _named(recordings: Sequence[CutRecording], hashes: Sequence[str]) -> list[AdaptedTo]:
     return [
         AdaptedTo(
             name=one.clip.name, sha256=sha256, frames=len(one.clip),

@@ -44,7 +44,7 @@ def wanted_of(channels: Iterable[Channel], topics: dict[str, str]) -> dict[int, 
     }
 
 
-class Source(Protocol):
+class MessageSource(Protocol):
     """
     A file, or the files of one recording, one after the other.
 

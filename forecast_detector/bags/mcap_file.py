@@ -14,7 +14,7 @@ from .channels import Channel, type_name, wanted_of
 from .kinds import MCAP_MAGIC
 from .mcap_index import read_summary, walk
 from .mcap_records import Contents, MESSAGE, read_chunk, records_in, Stretch
-from .merging import merge, Place
+from .merging import merge, Position
 
 NAMED = 3
 
@@ -102,7 +102,7 @@ class McapFile:
     def messages(
         self, topics: dict[str, str], start: int | None = None, stop: int | None = None
     ) -> Iterator[tuple[Channel, int, bytes]]:
-        """Read messages in the order of recording, see :class:`~.channels.Source`."""
+        """Read messages in the order of recording, see :class:`~.channels.MessageSource`."""
         wanted = wanted_of(self.channels, topics)
         chosen = [
             stretch for stretch in self._contents.stretches
@@ -111,7 +111,7 @@ class McapFile:
             and (stretch.channels is None or not stretch.channels.isdisjoint(wanted))
         ]
 
-        def places(number: int, data: bytes) -> list[Place]:
+        def places(number: int, data: bytes) -> list[Position]:
             return [
                 place for place in self._places(chosen[number], number, data)
                 if place.channel in wanted and (start is None or place.time_ns >= start)
@@ -138,7 +138,7 @@ class McapFile:
             self._tell_damage(stretch, error)
             return b''
 
-    def _places(self, stretch: Stretch, number: int, data: bytes) -> Iterator[Place]:
+    def _places(self, stretch: Stretch, number: int, data: bytes) -> Iterator[Position]:
         try:
             for opcode, at, until in records_in(data):
                 if opcode != Opcode.MESSAGE:
@@ -148,7 +148,7 @@ class McapFile:
                 if stretch.start not in self._damage or (
                     stretch.first_ns <= time_ns <= stretch.last_ns
                 ):
-                    yield Place(time_ns, number, at + MESSAGE.size, until, channel)
+                    yield Position(time_ns, number, at + MESSAGE.size, until, channel)
         except Exception as error:
             self._tell_damage(stretch, error)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 HELD_BYTES = 2 ** 28
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """
     Where a message is; places sort in the order of recording.
 
@@ -41,7 +41,7 @@ class Held:
             self._left[chunk] = messages
             self._keep(chunk, data)
 
-    def take(self, place: Place) -> bytes:
+    def take(self, place: Position) -> bytes:
         """Give the bytes of a message."""
         chunk = place.chunk
         if chunk not in self._data:
@@ -64,8 +64,8 @@ class Held:
 
 def merge(
     firsts: Sequence[int], load: Callable[[int], bytes],
-    places: Callable[[int, bytes], Sequence[Place]],
-) -> Iterator[tuple[Place, bytes]]:
+    places: Callable[[int, bytes], Sequence[Position]],
+) -> Iterator[tuple[Position, bytes]]:
     """
     Read chunks when their time has come, and give their messages by time of recording.
 
@@ -75,7 +75,7 @@ def merge(
     :param load: reads a chunk, by number.
     :param places: finds the wanted messages in it.
     """
-    held, waiting = Held(load), list[Place]()
+    held, waiting = Held(load), list[Position]()
     for first_ns, chunk in sorted((first, number) for number, first in enumerate(firsts)):
         while waiting and waiting[0][:2] < (first_ns, chunk):
             place = heapq.heappop(waiting)

@@ -12,7 +12,7 @@ from rosbags.typesys.store import Typestore
 
 from ..images import decode_compressed, decode_image
 from ..types import BadFrameError, Frame
-from .channels import Channel, Source
+from .channels import Channel, MessageSource
 from .closing import Closing
 from .finding import not_a_bag
 from .messages import COMPRESSED_IMAGE, stamp_to_ns, typestore_of
@@ -77,7 +77,7 @@ class BagReader(Closing):
         :raises BagError: names the bag, what is wrong with it, and the remedy.
         """
         self.path = Path(path)
-        self._source: Source | None = None
+        self._source: MessageSource | None = None
         self._stores: dict[Channel, Typestore] = {}
         problem = not_a_bag(self.path)
         if problem:
@@ -114,7 +114,7 @@ class BagReader(Closing):
             remedy = f'{remedy}; without its metadata.yaml, what is whole of an MCAP is read'
         return BagError(f'{self.path}: broken, truncated or not a bag ({text}); {remedy}')
 
-    def _open(self) -> Source:
+    def _open(self) -> MessageSource:
         if self._source is None:
             raise RuntimeError(f'{self.path}: the bag is closed; open a new BagReader')
         return self._source

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import heapq
 from pathlib import Path
 
-from .channels import Channel, Source
+from .channels import Channel, MessageSource
 from .folders import list_parts, Parts
 from .kinds import Kind, kind_of, why_not_read
 from .mcap_file import McapFile
@@ -21,7 +21,7 @@ class UnreadableError(ValueError):
 class PartSource:
     """The files of one recording, one after the other."""
 
-    def __init__(self, sources: Sequence[Source], missing: Sequence[str] = ()) -> None:
+    def __init__(self, sources: Sequence[MessageSource], missing: Sequence[str] = ()) -> None:
         self._sources, self._missing = sources, list(missing)
         self.channels: Sequence[Channel] = [
             channel for source in sources for channel in source.channels
@@ -62,7 +62,7 @@ class PartSource:
             source.close()
 
 
-def _overlapping(sources: Sequence[Source]) -> list[list[Source]]:
+def _overlapping(sources: Sequence[MessageSource]) -> list[list[MessageSource]]:
     """
     Order files by time, whatever their numbers say, and gather those that overlap.
 
@@ -71,7 +71,7 @@ def _overlapping(sources: Sequence[Source]) -> list[list[Source]]:
     if len(sources) < 2:
         return [list(sources)] if sources else []
     spans = [(span, source) for source in sources if (span := source.span_ns()) is not None]
-    groups: list[list[Source]] = []
+    groups: list[list[MessageSource]] = []
     end_ns = 0
     for (first_ns, behind_ns), source in sorted(spans, key=lambda row: row[0][0]):
         if groups and first_ns < end_ns:
@@ -82,7 +82,7 @@ def _overlapping(sources: Sequence[Source]) -> list[list[Source]]:
     return groups
 
 
-def open_source(path: Path) -> Source:
+def open_source(path: Path) -> MessageSource:
     """
     Open a bag: a folder, finished or not, or a file.
 
@@ -93,9 +93,9 @@ def open_source(path: Path) -> Source:
     return _open_parts(list_parts(path)) if path.is_dir() else open_file(path)
 
 
-def _open_parts(parts: Parts) -> Source:
+def _open_parts(parts: Parts) -> MessageSource:
     """Open the files of a folder; those that cannot be used are named, if there are others."""
-    sources: list[Source] = []
+    sources: list[MessageSource] = []
     missing = list(parts.missing)
     failed: Exception | None = None
     try:
@@ -119,13 +119,13 @@ def _open_parts(parts: Parts) -> Source:
     return PartSource(sources, missing)
 
 
-def _refuse_unfinished(source: Source) -> None:
+def _refuse_unfinished(source: MessageSource) -> None:
     """Refuse what lacks its end although its metadata promise it."""
     if isinstance(source, McapFile) and not source.is_finished:
         raise ValueError('; '.join(source.missing))
 
 
-def open_file(path: Path) -> Source:
+def open_file(path: Path) -> MessageSource:
     """
     Open a file by what is in it, see :func:`open_source`.
 
@@ -142,7 +142,7 @@ def open_file(path: Path) -> Source:
     return _open_as(kind, path, name)
 
 
-def _open_as(kind: Kind, path: Path, name: str) -> Source:
+def _open_as(kind: Kind, path: Path, name: str) -> MessageSource:
     if kind is Kind.MCAP:
         return McapFile(path, name)
     if kind is Kind.SQLITE:

@@ -100,7 +100,7 @@ class SqliteFile:
     def messages(
         self, topics: dict[str, str], start: int | None = None, stop: int | None = None
     ) -> Iterator[tuple[Channel, int, bytes]]:
-        """Read messages in the order of recording, see :class:`~.channels.Source`."""
+        """Read messages in the order of recording, see :class:`~.channels.MessageSource`."""
         wanted = wanted_of(self.channels, topics)
         values = list(wanted)
         rest = f'FROM messages WHERE topic_id IN ({",".join("?" * len(values))})'

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 import time
 
 from ..checkpoint import Checkpoint
-from ..config import Backend as Name
-from ..config import StreamConfig
+from ..config import Backend, StreamConfig
 from ..engine import StreamingDetector
 from ..postprocess import to_detections
-from ..records.benchmark import Backend, OfSize, Stages, Together
-from ..types import Action, Policy, StepFailure
+from ..records.benchmark import BackendTimes, OfSize, Stages, Together
+from ..types import Action, Policy
 from .clock import Clock
 from .pictures import frame, Images
 
@@ -59,10 +58,9 @@ class Stepper:
         with self._clock.measure(self._name):
             results = self.detector.step(frames)
         for result in results.values():
-            if isinstance(result, StepFailure):
-                raise result.error
-            if result.decision.action is not self._action:
-                raise RuntimeError(f'{self._name}: a step was {result.decision.action.name}')
+            action = result.or_raise().decision.action
+            if action is not self._action:
+                raise RuntimeError(f'{self._name}: a step was {action.name}')
 
 
 @dataclass
@@ -80,7 +78,7 @@ class Contestant:
     sizes: list[OfSize] = field(default_factory=list)
 
     @classmethod
-    def make(cls, checkpoint: Checkpoint, device: str, name: Name) -> Contestant:
+    def make(cls, checkpoint: Checkpoint, device: str, name: Backend) -> Contestant:
         """Make the detector, and take the time of that."""
         started = time.perf_counter()
         detector = StreamingDetector(checkpoint, None, device, backend=name)
@@ -129,9 +127,9 @@ class Contestant:
         named = [stage for _, _, stage in STAGES if stage in clock.wall]
         return Stages(clock.times('step'), [clock.times(stage) for stage in named])
 
-    def record(self, read: Stages, forecast: Stages) -> Backend:
+    def record(self, read: Stages, forecast: Stages) -> BackendTimes:
         """Sum up."""
-        return Backend(
+        return BackendTimes(
             self.detector.backend, self.detector.device_note, self.start_s, read, forecast,
             self.clock.times('read'), self.clock.times('alone'), self.clock.times('forecast'),
             self.clock.times('plain'), self.streams, self.sizes,

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from ..checkpoint import Checkpoint
-from ..config import Backend as Name
-from ..records.benchmark import Backend, Benchmark, NodeCost, OfSize, Together
+from ..config import Backend
+from ..records.benchmark import BackendTimes, Benchmark, NodeCost, OfSize, Together
 from .backend import Contestant, FORECAST, READ, Stepper, WARM
 from .clock import Clock
 from .pictures import Images, pan
@@ -45,9 +45,9 @@ def interleave(steppers: Sequence[Stepper], frames: int, images: Images) -> None
 
 
 def measure(
-    checkpoint: Checkpoint, device: str, backends: Sequence[Name], frames: int, brief: bool,
+    checkpoint: Checkpoint, device: str, backends: Sequence[Backend], frames: int, brief: bool,
     say: Say,
-) -> list[Backend]:
+) -> list[BackendTimes]:
     """
     Measure backends side by side.
 
@@ -104,7 +104,7 @@ def _of_size(contestants: Sequence[Contestant], size: tuple[int, int], frames: i
 
 def summed_up(
     weights: str, checkpoint: Checkpoint, machine: str, input_size: Sequence[int],
-    backends: list[Backend], node: NodeCost | None,
+    backends: list[BackendTimes], node: NodeCost | None,
 ) -> Benchmark:
     """Put the medians of the first backend on top, beside the fastest plain detector."""
     first = backends[0]

@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING
 from ..records import write
 from . import common, options
 from .command import option, stream_option
-from .common import DeviceOptions, JsonOptions, stoppable
+from .common import DeviceOptions, JsonOptions, stoppable, WishOptions
 from .data import SkippedBags, tell_unfinished
 
 if TYPE_CHECKING:
-    from ..adaptation.recordings import Recording
+    from ..adaptation.recordings import CutRecording
     from ..adaptation.run import Adapted
     from ..data.base import Clip
 
@@ -36,7 +36,7 @@ SHARE = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adapt(JsonOptions, DeviceOptions):
+class AdaptCommand(JsonOptions, DeviceOptions, WishOptions):
     """Options of ``adapt``."""
 
     weights: str = option('YOLOX weights to start from: a file or a shipped name, such as coco')
@@ -54,12 +54,6 @@ class Adapt(JsonOptions, DeviceOptions):
     want_share: float | None = option(
         f'p for at most this share of READs; default: {SHARE}', None, options.unit,
         one_of='wish', metavar='S')
-    want_ms: float | None = option(
-        'p for at most so many milliseconds a frame', None, options.above_zero, one_of='wish',
-        metavar='MS')
-    want_loss: float | None = option(
-        'p for at most so much less agreement (0 to 1) than reading every frame', None,
-        options.unit, one_of='wish', metavar='L')
     minutes: float | None = option(
         'train by fewer steps where the recipe would take longer, by the speed of this machine; '
         'reading and measuring come on top', None, options.above_zero, one_of='length',
@@ -112,9 +106,9 @@ class Adapt(JsonOptions, DeviceOptions):
         print(note, file=sys.stderr)
         skipped, bad = SkippedBags(), common.PassedOver()
         recordings = self._recordings(skipped)
-        wished = {self.want_share, self.want_ms, self.want_loss} != {None}
+        wish = self.wish()
         asked = Asked(
-            Wish(self.want_share if wished else SHARE, self.want_ms, self.want_loss),
+            wish if wish != Wish() else Wish(SHARE),
             Judging(self.score_threshold, self.reference_score), self.minutes, device,
             common.note, lambda clip, error: skipped.add(clip.source, error),
             lambda clip, index, error: bad.say(_passed_over(*in_whole(clip, index), error)))
@@ -142,7 +136,7 @@ class Adapt(JsonOptions, DeviceOptions):
         elif self.state is None:
             forget(self._states, name)
 
-    def _recordings(self, skipped: SkippedBags) -> list[Recording]:
+    def _recordings(self, skipped: SkippedBags) -> list[CutRecording]:
         """
         Open the recordings, and cut them in two.
 

@@ -17,21 +17,20 @@ from typing import cast, get_args, TYPE_CHECKING
 
 from ..config import Backend
 from ..records import write
-from ..records.benchmark import Benchmark as Record
-from ..records.benchmark import NodeCost, Times
+from ..records.benchmark import Benchmark, NodeCost, Times
 from ..records.codec import from_plain
 from . import common, options
 from .command import option
 from .common import DeviceOptions, JsonOptions
 
 if TYPE_CHECKING:
-    from ..records.benchmark import Backend as Measured
+    from ..records.benchmark import BackendTimes
 
 NODE = 'forecast_detector.ros.cost'
 
 
 @dataclass(frozen=True, kw_only=True)
-class Benchmark(JsonOptions, DeviceOptions):
+class BenchmarkCommand(JsonOptions, DeviceOptions):
     """Options of ``benchmark``."""
 
     weights: str = option('file or shipped name', 'coco')
@@ -87,7 +86,7 @@ def node_cost(frames: int) -> NodeCost | None:
     return from_plain(NodeCost, json.loads(done.stdout), NODE)
 
 
-def show(record: Record) -> None:
+def show(record: Benchmark) -> None:
     """Print tables of a benchmark."""
     print(f'{record.weights}, images of {record.image_size[0]}x{record.image_size[1]}, '
           f'{record.threads} threads; {record.machine}, load {record.load:.1f}')
@@ -100,7 +99,7 @@ def show(record: Record) -> None:
         _row(record.node.forecast, 'FORECAST')
 
 
-def _show_backend(one: Measured, record: Record) -> None:
+def _show_backend(one: BackendTimes, record: Benchmark) -> None:
     print(f'\n{one.name}: {one.note}; start {one.start_s:.1f} s')
     print(f'  {"milliseconds":32}{"least":>8}{"p50":>8}{"p95":>8}{"p99":>8}{"CPU":>8}'
           f'{"of plain":>10}')

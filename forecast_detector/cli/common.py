@@ -23,6 +23,7 @@ from .command import Command, node_option, option, stream_option, switch_off
 if TYPE_CHECKING:
     from ..checkpoint import Checkpoint
     from ..engine import StreamingDetector
+    from ..evaluation.trade_off import Wish
 
 T = TypeVar('T')
 
@@ -116,6 +117,27 @@ class PolicyOptions(Command):
             'max_consecutive_forecasts': self.max_consecutive_forecasts,
             'budget': Budget(self.budget), 'budget_target': self.budget_target,
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class WishOptions(Command):
+    """What p is recommended for."""
+
+    want_share: float | None = option(
+        'recommend p for at most this share of READs', None, options.unit, one_of='wish',
+        metavar='S')
+    want_ms: float | None = option(
+        'recommend p for at most so many milliseconds a frame', None, options.above_zero,
+        one_of='wish', metavar='MS')
+    want_loss: float | None = option(
+        'recommend p for at most so much less mAP, or agreement, (0 to 1) than at p=1', None,
+        options.unit, one_of='wish', metavar='L')
+
+    def wish(self) -> Wish:
+        """Give what is asked for."""
+        from ..evaluation.trade_off import Wish
+
+        return Wish(self.want_share, self.want_ms, self.want_loss)
 
 
 def clear_results(out: Path, names: Iterable[str], source: Path | None) -> None:

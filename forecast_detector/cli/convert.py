@@ -42,7 +42,7 @@ STILLS = ('voc_still', 'coco_still')
 
 
 @dataclass(frozen=True, kw_only=True)
-class Convert(Command):
+class ConvertCommand(Command):
     """Options of ``convert``."""
 
     source: str = option('; '.join(f'{name}: {text}' for name, text in SOURCES.items()),
@@ -133,7 +133,7 @@ class Convert(Command):
         options.check_folder('--out', self.out)
 
 
-def _splits(command: Convert, skipped: SkippedBags) -> dict[str, ClipDataset]:
+def _splits(command: ConvertCommand, skipped: SkippedBags) -> dict[str, ClipDataset]:
     """Open the source; name the splits that it becomes."""
     if command.val_share is None:
         return {command.split: _load(command, skipped)}
@@ -143,7 +143,7 @@ def _splits(command: Convert, skipped: SkippedBags) -> dict[str, ClipDataset]:
     return {'train': train, 'val': val}
 
 
-def _load(command: Convert, skipped: SkippedBags) -> ClipDataset:
+def _load(command: ConvertCommand, skipped: SkippedBags) -> ClipDataset:
     from ..data.registry import KINDS, Place
 
     if command.source == 'rosbag':
@@ -154,7 +154,7 @@ def _load(command: Convert, skipped: SkippedBags) -> ClipDataset:
     ))
 
 
-def _load_bags(command: Convert, skipped: SkippedBags) -> ClipDataset:
+def _load_bags(command: ConvertCommand, skipped: SkippedBags) -> ClipDataset:
     """Load bags; a clip is named after its bag, classes are numbered as the bags say."""
     from ..data.convert import read_labels
     from ..data.rosbag import find_bags, load_rosbag
@@ -188,7 +188,7 @@ def _chosen(dataset: ClipDataset, names: Sequence[str]) -> ClipDataset:
     return ClipDataset(dataset.labels, clips)
 
 
-def _targets(command: Convert, split: str, dataset: ClipDataset) -> list[Path]:
+def _targets(command: ConvertCommand, split: str, dataset: ClipDataset) -> list[Path]:
     """
     Name the files or folders that a split becomes, before anything is written.
 
@@ -214,7 +214,7 @@ def _targets(command: Convert, split: str, dataset: ClipDataset) -> list[Path]:
 
 
 def _write_bags(
-    command: Convert, dataset: ClipDataset, targets: list[Path], skipped: SkippedBags,
+    command: ConvertCommand, dataset: ClipDataset, targets: list[Path], skipped: SkippedBags,
     pass_over: Callable[[BadFrameError], None],
 ) -> None:
     """

@@ -27,7 +27,7 @@ OURS = ('bag', 'annotated.mp4', 'numbers.json', 'summary.json', 'live.json', 'lo
 
 
 @dataclass(frozen=True, kw_only=True)
-class Demo(DeviceOptions):
+class DemoCommand(DeviceOptions):
     """Options of ``demo``."""
 
     source: str = option(

@@ -31,7 +31,7 @@ STREAM = 'detect'
 
 
 @dataclass(frozen=True, kw_only=True)
-class Detect(JsonOptions, DetectorOptions, PolicyOptions):
+class DetectCommand(JsonOptions, DetectorOptions, PolicyOptions):
     """Options of ``detect``."""
 
     source: str = option(

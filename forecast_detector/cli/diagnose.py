@@ -32,7 +32,7 @@ from .data import MeasuredOn, SkippedBags
 
 
 @dataclass(frozen=True, kw_only=True)
-class Diagnose(JsonOptions, DetectorOptions, MeasuredOn):
+class DiagnoseCommand(JsonOptions, DetectorOptions, MeasuredOn):
     """Options of ``diagnose``."""
 
     p: Sequence[float] = stream_option(

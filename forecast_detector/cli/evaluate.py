@@ -69,7 +69,7 @@ def _latency(text: str) -> Latencies:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluate(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
+class EvaluateCommand(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
     """Options of ``evaluate``."""
 
     weights: str = option('file or shipped name, such as coco', '', one_of='source',

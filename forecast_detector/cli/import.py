@@ -30,7 +30,7 @@ def _provenance(text: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Import(Command):
+class ImportCommand(Command):
     """Options of ``import``."""
 
     source: Path = option('checkpoint (.pth) or export (.onnx) of YOLOX', flags=(), parse=Path,

@@ -12,7 +12,7 @@ from .common import JsonOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class Info(JsonOptions):
+class InfoCommand(JsonOptions):
     """Options of ``info``."""
 
     weights: str = option('file or shipped name, such as coco', flags=())

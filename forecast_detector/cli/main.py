@@ -47,7 +47,7 @@ def make_parser(command: str | None) -> argparse.ArgumentParser:
         description = None
         if name == command:
             module = import_module(f'.{name.replace("-", "_")}', __package__)
-            kind = getattr(module, name.title().replace('-', ''))
+            kind = getattr(module, name.title().replace('-', '') + 'Command')
             description = module.__doc__
         subparser = subparsers.add_parser(
             name,

@@ -42,7 +42,7 @@ OURS = ('bag', 'heard', 'report.json', 'live.json', 'log')
 
 
 @dataclass(frozen=True, kw_only=True)
-class Replay(JsonOptions, DetectorOptions, PolicyOptions, ReferenceOptions):
+class ReplayCommand(JsonOptions, DetectorOptions, PolicyOptions, ReferenceOptions):
     """Options of ``replay``."""
 
     bag: Path = option('rosbag2 folder, .mcap or .db3 file', parse=Path)

@@ -18,7 +18,7 @@ from .command import Command, option
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report(Command):
+class ReportCommand(Command):
     """Options of ``report``."""
 
     files: Sequence[str] = option(

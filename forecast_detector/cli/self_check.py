@@ -31,7 +31,7 @@ SLOW_STAMPS_S = 1.0
 
 
 @dataclass(frozen=True)
-class Line:
+class Check:
     """One finding; ``trouble`` says what to do about it, '' where all is well."""
 
     name: str
@@ -44,7 +44,7 @@ class Line:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelfCheck(DeviceOptions):
+class SelfCheckCommand(DeviceOptions):
     """Options of ``self-check``."""
 
     weights: str = option('file or shipped name', 'coco')
@@ -61,45 +61,45 @@ class SelfCheck(DeviceOptions):
         print(f'  {"verdict":<9} {words}')
         return int(troubles > 0)
 
-    def _lines(self) -> Iterator[Line]:
+    def _lines(self) -> Iterator[Check]:
         from ..checkpoint import load_checkpoint
         from ..engine import StreamingDetector
 
         try:
             checkpoint = load_checkpoint(self.weights)
         except ValueError as error:
-            yield Line('weights', self.weights, str(error))
+            yield Check('weights', self.weights, str(error))
         else:
             yield from _weights(checkpoint)
             try:
                 detector = StreamingDetector(checkpoint, device=self.device)
             except ValueError as error:
-                yield Line('device', self.device, str(error))
+                yield Check('device', self.device, str(error))
             else:
                 yield from _device(detector)
         yield from _ros(self.seconds)
 
 
-def _weights(checkpoint: Checkpoint) -> Iterator[Line]:
+def _weights(checkpoint: Checkpoint) -> Iterator[Check]:
     size = checkpoint.path.stat().st_size / 1e6
-    yield Line('weights', f'{checkpoint.path}, {size:.1f} MB')
-    yield Line('digest', f'sha256 {checkpoint.sha256}')
+    yield Check('weights', f'{checkpoint.path}, {size:.1f} MB')
+    yield Check('digest', f'sha256 {checkpoint.sha256}')
     labels = checkpoint.config.labels
     more = ', ...' if len(labels) > 6 else ''
-    yield Line('labels', f'{len(labels)}: {", ".join(labels[:6])}{more}')
+    yield Check('labels', f'{len(labels)}: {", ".join(labels[:6])}{more}')
 
 
-def _device(detector: StreamingDetector) -> Iterator[Line]:
+def _device(detector: StreamingDetector) -> Iterator[Check]:
     import torch
 
     fell_back = detector.device_note.startswith('falling back')
     remedy = 'see that driver and torch fit, or set device: cpu' if fell_back else ''
-    yield Line('device', detector.device_note, remedy)
+    yield Check('device', detector.device_note, remedy)
     height, width = detector.input_size
-    yield Line('backend', f'{detector.backend}, {torch.get_num_threads()} threads, '
+    yield Check('backend', f'{detector.backend}, {torch.get_num_threads()} threads, '
                f'input {width}x{height}')
     read, forecast = _latency(detector)
-    yield Line(
+    yield Check(
         'latency', f'READ {read:.1f} ms, FORECAST {forecast:.1f} ms at 640x480: '
         f'{1e3 / read:.0f} images a second read, {2e3 / (read + forecast):.0f} every 2nd read')
 
@@ -109,37 +109,37 @@ def _latency(detector: StreamingDetector) -> tuple[float, float]:
     import numpy as np
 
     from ..config import StreamConfig
-    from ..types import Action, Frame, Policy, StepFailure
+    from ..types import Action, Frame, Policy
 
     detector.config = StreamConfig(policy=Policy.ALTERNATE)
     picture = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
     times: dict[Action, list[float]] = {Action.READ: [], Action.FORECAST: []}
     for step in range(STEPS):
         result = detector.step({'check': Frame.from_array(picture, step)})['check']
-        assert not isinstance(result, StepFailure)
-        times[result.decision.action].append(result.decision.inference_ms)
+        decision = result.or_raise().decision
+        times[decision.action].append(decision.inference_ms)
     # The first ones are slow.
     read, forecast = (statistics.median(values[1:]) for values in times.values())
     return read, forecast
 
 
-def _ros(seconds: float) -> Iterator[Line]:
+def _ros(seconds: float) -> Iterator[Check]:
     try:
         require_ros()
     except RuntimeError as error:
-        yield Line('ROS', 'not found', str(error))
+        yield Check('ROS', 'not found', str(error))
         return
     try:
         found = survey(seconds)
     except RuntimeError as error:
-        yield Line('ROS', 'does not answer', str(error))
+        yield Check('ROS', 'does not answer', str(error))
         return
     where = f'{found["distribution"] or "2"}, {found["middleware"]}, domain {found["domain"]}'
-    yield Line('ROS', where)
+    yield Check('ROS', where)
     detectors = ', '.join(found['detectors'])
-    yield Line('detector', f'{detectors} runs' if detectors else 'none runs in this domain')
+    yield Check('detector', f'{detectors} runs' if detectors else 'none runs in this domain')
     if not found['cameras']:
-        yield Line(
+        yield Check(
             'cameras', 'no image topic has a publisher', 'start the camera, and compare '
             'ROS_DOMAIN_ID and ROS_AUTOMATIC_DISCOVERY_RANGE with its')
     for camera in found['cameras']:
@@ -165,12 +165,12 @@ def survey(seconds: float) -> Any:
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def camera_line(camera: dict[str, Any]) -> Line:
+def camera_line(camera: dict[str, Any]) -> Check:
     """Say what a camera sends; what is wrong with it, and the remedy."""
     kind = camera['type'].rpartition('/')[2]
     text = f'{camera["topic"]}  {kind}, {camera["reliability"]}'
     if not camera['received']:
-        return Line('camera', text, (
+        return Check('camera', text, (
             'it has a publisher and sends no images; where it is best effort and its images are '
             'large, they are lost: make it reliable, or use its compressed topic'))
     rate = camera['rate_hz']
@@ -178,10 +178,10 @@ def camera_line(camera: dict[str, Any]) -> Line:
     age = camera['age_s']
     if abs(age) > SLOW_STAMPS_S:
         side = 'behind' if age > 0 else 'ahead of'
-        return Line('camera', text, (
+        return Check('camera', text, (
             f'its stamps are {abs(age):.1f} s {side} the clock: leave max_age_s at 0, or let both '
             'take the time from one clock'))
     trouble = ''
     if camera['publishers'] > 1:
         trouble = f'{camera["publishers"]} publish on it: streams of two cameras do not mix'
-    return Line('camera', f'{text}, {1e3 * age:.0f} ms old', trouble)
+    return Check('camera', f'{text}, {1e3 * age:.0f} ms old', trouble)

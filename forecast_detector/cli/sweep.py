@@ -25,17 +25,16 @@ from tqdm import tqdm
 from ..policies.table import BASELINES, SWEPT
 from ..records import write
 from ..records.evaluation import measure
-from ..records.sweep import Sweep as Result
-from ..records.sweep import SweepPoint
+from ..records.sweep import Sweep, SweepPoint
 from ..report.tables import sweep_table
 from . import common, options
 from .command import option
-from .common import DetectorOptions, JsonOptions, StreamOptions
+from .common import DetectorOptions, JsonOptions, StreamOptions, WishOptions
 from .data import MeasuredOn, SkippedBags, tell_part
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sweep(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
+class SweepCommand(JsonOptions, DetectorOptions, StreamOptions, WishOptions, MeasuredOn):
     """Options of ``sweep``."""
 
     baselines: Sequence[str] = option(
@@ -48,20 +47,12 @@ class Sweep(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
     csv: str | None = option('write the points as a table', None, metavar='FILE')
     plot: str | None = option('draw mAP (or agreement) against share and speed', None,
                               metavar='FILE')
-    want_share: float | None = option('recommend p for at most this share of READs', None,
-                                      options.unit, one_of='wish', metavar='S')
-    want_ms: float | None = option('recommend p for at most so many milliseconds a frame', None,
-                                   options.above_zero, one_of='wish', metavar='MS')
-    want_loss: float | None = option(
-        'recommend p for at most so much less mAP, or agreement, (0 to 1) than at '
-        'p=1', None, options.unit,
-        one_of='wish', metavar='L')
 
     def run(self) -> int:
         """Sweep."""
         from ..evaluation.points import TOLERANCE
         from ..evaluation.provenance import origin
-        from ..evaluation.trade_off import trade_off, Wish, with_pass
+        from ..evaluation.trade_off import trade_off, with_pass
         from ..policies.registry import check_forecasts
 
         self._check()
@@ -73,8 +64,7 @@ class Sweep(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
         judging = self.judging(self.score_threshold)
         with tqdm(unit='frame', dynamic_ncols=True) as bar:
             found, clips = trade_off(
-                detector, dataset, self.baselines, self.changes(),
-                Wish(self.want_share, self.want_ms, self.want_loss), bar.update,
+                detector, dataset, self.baselines, self.changes(), self.wish(), bar.update,
                 bar.set_description, self.on_bad(skipped), judging,
             )
         if not judging.by_reading:
@@ -108,7 +98,7 @@ class Sweep(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
         options.check_outputs(self, ('json', 'csv', 'plot'))
         options.check_plot(self.plot)
 
-    def _write(self, result: Result) -> None:
+    def _write(self, result: Sweep) -> None:
         if self.csv:
             _write_csv(self.csv, result.points)
         if self.plot:
@@ -116,7 +106,7 @@ class Sweep(JsonOptions, DetectorOptions, StreamOptions, MeasuredOn):
             plot_tradeoff(result.points, self.plot, measure(result.provenance))
         self._write_json(result)
 
-    def _write_json(self, result: Result) -> None:
+    def _write_json(self, result: Sweep) -> None:
         """Write the file; stdout gets it once, at the end."""
         if self.json and self.json != '-':
             write(self.json, result)

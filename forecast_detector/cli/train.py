@@ -29,7 +29,7 @@ SEQUENCES, CACHED = {'baseline', 'joint'}, {'temporal', 'scheduler'}  # phases
 
 
 @dataclass(frozen=True, kw_only=True)
-class Train(DataOptions, DeviceOptions):
+class TrainCommand(DataOptions, DeviceOptions):
     """Options of ``train``."""
 
     config: str = option('recipe: a file, or a shipped one by name (foda)')
@@ -90,7 +90,7 @@ class Train(DataOptions, DeviceOptions):
         from ..training.config import load_train_config
         from ..training.datasets import open_stills, open_training_set
         from ..training.distillation.recipe import is_distillation
-        from ..training.trainer import train
+        from ..training.trainer import Training
 
         recipe = find('recipes', self.config)
         if is_distillation(recipe):
@@ -107,11 +107,11 @@ class Train(DataOptions, DeviceOptions):
             named = self.stills
             if named is None and self.dataset == 'imagenet_vid' and config.mixes_stills:
                 named = 'imagenet_det'
-            weights = train(
+            weights = Training(
                 config, dataset, self.out, device, self.imagenet,
                 open_stills(named, self.root, dataset.labels), self.workers, self.start,
                 self.features,
-            )
+            ).run()
             if distributed.rank() == 0:
                 print(weights)
         return 0

@@ -17,6 +17,7 @@ from ..bags.messages import LABEL_INFO
 from ..bags.writer import Storage
 from ..boxes import xyxy_to_xywh
 from ..types import BadFrameError, Detections
+from ..writing import write_whole
 from .base import Clip, ClipDataset, Truth
 from .capture import VideoFaultError
 from .folders import folder_name, Folders
@@ -127,13 +128,7 @@ def write_coco_vid(
         if not content['videos']:
             raise ValueError(f'{target} is not written: there is no image that can be used')
         folders.make(target.parent)
-        # Written whole or not at all: a reader never sees half a file.
-        draft = target.with_suffix('.json.part')
-        try:
-            draft.write_text(json.dumps(content))
-            draft.replace(target)
-        finally:
-            draft.unlink(missing_ok=True)
+        write_whole(target, json.dumps(content))
     return target, len(content['videos']), len(content['images'])
 
 

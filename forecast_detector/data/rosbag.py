@@ -23,7 +23,7 @@ from .base import Clip, ClipDataset, Truth
 from .frames import PackedTruth
 from .image_files import file_kind
 from .labels import label_indices
-from .rosbag_pairing import Mark
+from .rosbag_pairing import Recorded
 from .rosbag_truth import choose_truth_topic, truth_candidates, TruthMessages
 
 __all__ = [
@@ -79,19 +79,20 @@ class RosbagClip(Clip):
         self._take_truth(truth, marks, labels, tolerance_ns)
         self._forget_position()
 
-    def _look_through(self, bag: BagReader) -> list[Mark]:
+    def _look_through(self, bag: BagReader) -> list[Recorded]:
         """Learn stamps and times of recording; returns every image, readable or not."""
-        times, marks, broken = array('q'), list[Mark](), BrokenMessages(self.image_topic)
+        times, marks, broken = array('q'), list[Recorded](), BrokenMessages(self.image_topic)
         last: tuple[int, bytes] | None = None
         for record in bag.records([self.image_topic]):
             try:
                 stamp_ns = stamp_to_ns(record.message().header.stamp)
             except MessageError as error:
                 broken.add(record, error)
-                marks.append(Mark(record.log_ns, None, is_whole=False))
+                marks.append(Recorded(record.log_ns, None, is_whole=False))
                 continue
             times.extend((record.log_ns, stamp_ns))
-            marks.append(Mark(record.log_ns, stamp_ns, repeats=last == (stamp_ns, record.data)))
+            repeats = last == (stamp_ns, record.data)
+            marks.append(Recorded(record.log_ns, stamp_ns, repeats=repeats))
             last = stamp_ns, record.data
         if not marks:
             raise BagError(
@@ -115,7 +116,7 @@ class RosbagClip(Clip):
         return '; '.join(filter(None, self._lacks)) or None
 
     def _take_truth(
-        self, truth: TruthMessages | None, marks: Sequence[Mark], labels: Sequence[str] | None,
+        self, truth: TruthMessages | None, marks: Sequence[Recorded], labels: Sequence[str] | None,
         tolerance_ns: int,
     ) -> None:
         """Join truth and images."""

@@ -15,7 +15,7 @@ Row = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Recorded:
     """
     An image or a truth, in the order of recording.
 
@@ -46,7 +46,7 @@ class Pairing:
     notes: list[str] = field(default_factory=list)
 
 
-def pair(images: Sequence[Mark], truths: Sequence[Mark], tolerance_ns: int) -> Pairing:
+def pair(images: Sequence[Recorded], truths: Sequence[Recorded], tolerance_ns: int) -> Pairing:
     """
     Find the truth of each image, by stamp where the stamps tell images apart.
 
@@ -96,7 +96,7 @@ def _notes(shared: list[Row], unclear: list[Row]) -> list[str]:
     return notes
 
 
-def _constant(marks: Sequence[Mark]) -> list[Mark]:
+def _constant(marks: Sequence[Recorded]) -> list[Recorded]:
     """Give messages that cannot be read the stamp of the others, if these have but one."""
     stamps = {mark.stamp_ns for mark in marks if mark.stamp_ns is not None}
     if len(stamps) != 1:
@@ -105,7 +105,7 @@ def _constant(marks: Sequence[Mark]) -> list[Mark]:
     return [replace(mark, stamp_ns=stamp) for mark in marks]
 
 
-def _groups(marks: Sequence[Mark]) -> dict[int, list[int]]:
+def _groups(marks: Sequence[Recorded]) -> dict[int, list[int]]:
     groups: dict[int, list[int]] = defaultdict(list)
     for place, mark in enumerate(marks):
         if mark.stamp_ns is not None:
@@ -114,8 +114,8 @@ def _groups(marks: Sequence[Mark]) -> dict[int, list[int]]:
 
 
 def _choose(
-    images: Sequence[Mark], group: list[int], truths: Sequence[Mark], candidates: list[int],
-    tolerance_ns: int,
+    images: Sequence[Recorded], group: list[int], truths: Sequence[Recorded],
+    candidates: list[int], tolerance_ns: int,
 ) -> Sequence[int | None] | None:
     """Choose among truths of one stamp for images of one stamp; None if that is not clear."""
     if len(group) == len(candidates) == 1:
@@ -135,14 +135,14 @@ def _choose(
     return None
 
 
-def _is_key(images: Sequence[Mark], group: list[int]) -> bool:
+def _is_key(images: Sequence[Recorded], group: list[int]) -> bool:
     """Whether a stamp means one exposure: it does not if it is none, or stands still."""
     apart = all(after - before > 1 for before, after in zip(group, group[1:]))
     return len(group) == 1 or (bool(images[group[0]].stamp_ns) and apart)
 
 
 def _by_time(
-    images: Sequence[Mark], group: Sequence[int], truths: Sequence[Mark],
+    images: Sequence[Recorded], group: Sequence[int], truths: Sequence[Recorded],
     candidates: Sequence[int], tolerance_ns: int,
 ) -> dict[int, int]:
     """Match images and truths by time of recording; image to truth."""
@@ -155,7 +155,7 @@ def _by_time(
 
 
 def _other_clock(
-    images: Sequence[Mark], truths: Sequence[Mark], tolerance_ns: int
+    images: Sequence[Recorded], truths: Sequence[Recorded], tolerance_ns: int
 ) -> Pairing | None:
     """Pair by order what has stamps that have nothing in common; None if that is not clear."""
     ours, theirs = ([m.stamp_ns for m in marks if m.stamp_ns is not None]

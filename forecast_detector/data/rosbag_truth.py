@@ -11,7 +11,7 @@ from ..bags import BagError, BagReader, MessageError
 from ..bags.broken import BrokenMessages
 from ..bags.messages import DECISION, DETECTIONS, parse_detection, stamp_to_ns
 from .base import Truth
-from .rosbag_pairing import Mark, match_stamps, pair
+from .rosbag_pairing import match_stamps, pair, Recorded
 
 __all__ = ['choose_truth_topic', 'match_stamps', 'truth_candidates', 'TruthMessages']
 
@@ -73,7 +73,7 @@ class TruthMessages:
         """
         self.where = f'{bag.path}: {topic}'
         self.broken = BrokenMessages(topic)
-        self._marks: list[Mark] = []
+        self._marks: list[Recorded] = []
         self._rows: list[tuple[Row, ...] | None] = []
         for record in bag.records([topic]):
             try:
@@ -90,7 +90,7 @@ class TruthMessages:
         self.names = sorted({name for rows in self._rows for _, name, _ in rows or ()})
 
     def _take(self, log_ns: int, stamp_ns: int | None, rows: tuple[Row, ...] | None) -> None:
-        self._marks.append(Mark(log_ns, stamp_ns, rows))
+        self._marks.append(Recorded(log_ns, stamp_ns, rows))
         self._rows.append(rows)
 
     def _row(self, stamp_ns: int, detection: Any) -> Row:
@@ -103,7 +103,7 @@ class TruthMessages:
         return box, name, track
 
     def truths(
-        self, images: Sequence[Mark], index: dict[str, int], tolerance_ns: int
+        self, images: Sequence[Recorded], index: dict[str, int], tolerance_ns: int
     ) -> tuple[list[Truth], list[str]]:
         """
         Give each image its truth; one without a message was not annotated.
@@ -124,7 +124,7 @@ class TruthMessages:
             for found in rows
         ], paired.notes
 
-    def _why_none(self, images: Sequence[Mark], notes: list[str], tolerance_ns: int) -> str:
+    def _why_none(self, images: Sequence[Recorded], notes: list[str], tolerance_ns: int) -> str:
         if notes:
             return '; '.join(notes)
         first, image = (next((m.stamp_ns for m in marks if m.stamp_ns is not None), None)

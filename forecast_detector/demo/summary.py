@@ -11,7 +11,8 @@ import numpy as np
 
 from ..data.base import Truth
 from ..records.detect import DemoStepTimes, DemoSummary, DemoTimes
-from ..scoring.metrics import evaluate, ScoredClip
+from ..scoring.judging import judge
+from ..scoring.metrics import ScoredClip
 from ..types import Action, Detections
 from .counts import Counts, counts_of
 
@@ -68,7 +69,7 @@ def map50(answers: Sequence[Mapping[str, Any]]) -> float | None:
     for answer in judged:
         boxes, _, labels = _columns(answer['truth'], names)
         truths.append(Truth(boxes, labels, np.full(len(labels), -1, np.int64)))
-    return evaluate([ScoredClip('demo', detections, truths)], names).map50
+    return judge([ScoredClip('demo', detections, truths)], names).metrics.map50
 
 
 def latencies(answers: Sequence[Mapping[str, Any]], action: Action) -> DemoTimes:

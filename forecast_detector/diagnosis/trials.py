@@ -10,15 +10,14 @@ import math
 import torch
 
 from ..config import StreamConfig
-from ..data.base import Truth
 from ..engine.memory import Memory
-from ..engine.rules import choose_known, Run
-from ..evaluation.fork import expect, fork, walk
+from ..engine.rules import choose_known
+from ..evaluation.fork import expect, fork, Runs, walk
 from ..evaluation.run import Done, ignore
 from ..evaluation.store import FeatureStore
 from ..policies.detector import evaluation_config
-from ..training.losses import Target
 from ..training.recipes import TemporalRecipe
+from ..training.samples import to_target
 from ..training.success import serves_as_well
 from ..types import Action, Policy
 
@@ -67,8 +66,8 @@ def run_trials(
 def _try(
     store: FeatureStore, config: StreamConfig, shown: StreamConfig, recipe: TemporalRecipe,
     trials: list[Trial], active: Sequence[int], index: int, memory: Memory | None,
-    runs: Sequence[Run | None],
-) -> tuple[Memory, list[Run | None]]:
+    runs: Runs,
+) -> tuple[Memory, Runs]:
     """Step one frame of each stream, both ways where it has a past; go on as decided."""
     frames = [store.first[at] + index for at in active]
     expected, confidence = None, [math.nan] * len(active)
@@ -88,7 +87,7 @@ def _try(
             if truth.annotated and run is not None and not choice.starts:
                 trials.append(Trial(
                     at, run.frames_since_read + 1, confidence[row],
-                    serves_as_well(found[row], other[row], _target(truth), recipe),
+                    serves_as_well(found[row], other[row], to_target(truth), recipe),
                     choice.action,
                 ))
     after = [
@@ -96,7 +95,3 @@ def _try(
         for choice, run, frame in zip(chosen, runs, frames)
     ]
     return both.join([choice.action is Action.READ for choice in chosen]), list(after)
-
-
-def _target(truth: Truth) -> Target:
-    return Target(torch.from_numpy(truth.boxes), torch.from_numpy(truth.labels))

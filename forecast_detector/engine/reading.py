@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..boxes import Geometry
-from ..carrying import Picture
+from ..carrying import SmallPicture
 from ..config import Resize
 from ..preprocess import lay_image
 from ..types import BadFrameError, Frame
@@ -44,7 +44,7 @@ class Reader(Protocol):
     def preview(self, loaded: Sequence[Any]) -> Maps:
         """Give features of the thumbnails of frames, one row each."""
 
-    def picture(self, loaded: Any) -> Picture:
+    def picture(self, loaded: Any) -> SmallPicture:
         """Give what the motion of boxes is measured on."""
 
 
@@ -103,9 +103,9 @@ class FrameReader:
             ) for one in loaded
         ]))
 
-    def picture(self, loaded: LoadedImage) -> Picture:
+    def picture(self, loaded: LoadedImage) -> SmallPicture:
         """Make a small grey picture of a frame."""
-        return Picture.of(loaded.image, loaded.geometry.image_size)
+        return SmallPicture.of(loaded.image, loaded.geometry.image_size)
 
     def _lay(
         self, image: NDArray[np.uint8], geometry: Geometry, size: tuple[int, int]

@@ -37,7 +37,7 @@ def serves(confidence: C, p: C) -> C:
 
 
 @dataclass(frozen=True)
-class Run:
+class SinceRead:
     """
     A stream since its last READ, as far as the rules go.
 
@@ -71,7 +71,9 @@ class Choice(NamedTuple):
         """Whether the stream starts from nothing."""
         return self.reason in (Reason.FIRST_FRAME, Reason.RESET)
 
-    def follow(self, run: Run | None, frame: Frame, image_size: tuple[int, int]) -> Run:
+    def follow(
+        self, run: SinceRead | None, frame: Frame, image_size: tuple[int, int]
+    ) -> SinceRead:
         """
         Go on after a frame for which this was chosen.
 
@@ -79,8 +81,8 @@ class Choice(NamedTuple):
         :param image_size: of its image, or of the last one that was decoded.
         """
         if self.action is Action.READ or run is None:
-            return Run(frame.header(), image_size, 1.0, 0, frame.stamp_ns)
-        return Run(
+            return SinceRead(frame.header(), image_size, 1.0, 0, frame.stamp_ns)
+        return SinceRead(
             frame.header(), image_size, self.confidence, run.frames_since_read + 1,
             run.last_read_stamp_ns,
         )
@@ -95,7 +97,7 @@ def reset(detail: str) -> Choice:
 
 
 def choose_known(
-    run: Run | None, frame: Frame, image_size: tuple[int, int], confidence: float,
+    run: SinceRead | None, frame: Frame, image_size: tuple[int, int], confidence: float,
     config: StreamConfig,
 ) -> Choice:
     """
@@ -109,7 +111,7 @@ def choose_known(
     return reset(broken) if broken else choose(run, confidence, config)
 
 
-def choose(run: Run, confidence: float, config: StreamConfig, held: str = '') -> Choice:
+def choose(run: SinceRead, confidence: float, config: StreamConfig, held: str = '') -> Choice:
     """
     Choose what is done with the next frame of a stream that goes on.
 
@@ -149,7 +151,7 @@ def _decide(
     return Action.FORECAST, Reason.SCHEDULER, ''
 
 
-def break_in_stream(run: Run, frame: Frame, config: StreamConfig) -> str | None:
+def break_in_stream(run: SinceRead, frame: Frame, config: StreamConfig) -> str | None:
     """
     Say why a frame does not continue the stream, or None if it does.
 
@@ -179,7 +181,7 @@ def break_in_stream(run: Run, frame: Frame, config: StreamConfig) -> str | None:
     return None
 
 
-def size_change(run: Run, image_size: tuple[int, int]) -> str | None:
+def size_change(run: SinceRead, image_size: tuple[int, int]) -> str | None:
     """Say that a decoded image has another size than the last one; None if it has not."""
     same = image_size == run.image_size
     return None if same else changed('image size', run.image_size, image_size)

@@ -12,7 +12,7 @@ from ..carrying import CarriedBoxes
 from ..tracking import Tracker
 from ..types import Policy
 from .memory import Memory
-from .rules import Run
+from .rules import SinceRead
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,14 @@ class Past:
     What a stream remembers between frames; gone after a reset. A step replaces it whole.
 
     :ivar memory: of the network, a batch of one.
-    :ivar run: of the rules.
+    :ivar since_read: of the rules.
     :ivar geometry: how the image that was decoded last lies in the network's input.
     :ivar policy: of the last frame; ``carried``: its boxes, where that carries them.
     :ivar surprise: what of the last frame the forecast does not explain, if that is known.
     """
 
     memory: Memory
-    run: Run
+    since_read: SinceRead
     geometry: Geometry
     policy: Policy
     carried: CarriedBoxes | None = None

@@ -77,7 +77,7 @@ class Turn:
             asked = self.stream.resets[-1] if self.resets else None
             broken = (
                 asked or policy_change(self.past.policy, self.config.policy)
-                or break_in_stream(self.past.run, self.frame, self.config)
+                or break_in_stream(self.past.since_read, self.frame, self.config)
             )
             if broken is not None:
                 self._start_anew(broken)
@@ -92,7 +92,7 @@ class Turn:
             return
         self.loaded = reader.load(self.frame)
         if self.past is not None:
-            broken = size_change(self.past.run, self.loaded.geometry.image_size)
+            broken = size_change(self.past.since_read, self.loaded.geometry.image_size)
             if broken is not None:
                 self._start_anew(broken)
 
@@ -102,7 +102,7 @@ class Turn:
     def choose(self, confidence: float, held: str) -> None:
         """Choose READ or FORECAST, see :func:`~.rules.choose`, unless the stream starts anew."""
         if self.past is not None:
-            chosen = choose(self.past.run, confidence, self.config, held)
+            chosen = choose(self.past.since_read, confidence, self.config, held)
             self.choice = forced(chosen, self.stream.read)
 
     def settle(self, reader: Reader) -> None:
@@ -192,7 +192,7 @@ class Turn:
         memory = self.after or self.memory
         if self.past is not None and not self.reads and not self.config.commit_on_forecast:
             memory = memory._replace(state=self.memory.state)
-        run = self.past.run if self.past is not None else None
+        run = self.past.since_read if self.past is not None else None
         geometry = self.geometry
         self.stream.past = self.past = Past(
             memory, self.choice.follow(run, self.frame, geometry.image_size), geometry,
@@ -202,7 +202,7 @@ class Turn:
     def result(self, elapsed_ms: float) -> StepResult:
         """Give the answer, with the decision behind it."""
         assert self.past is not None
-        run = self.past.run
+        run = self.past.since_read
         decision = Decision(
             self.choice.action, self.choice.reason, self.config.p, self.choice.detail,
             self.choice.confidence, run.frames_since_read, run.last_read_stamp_ns, elapsed_ms,

@@ -26,7 +26,7 @@ from ..engine.memory import Maps, tree_map
 from ..policies.detector import evaluation_config
 from ..records.trace import Action as ActionName
 from ..records.trace import ACTIONS, ErrorCurve, Picture
-from ..types import Action, BadFrameError, Policy, StepFailure
+from ..types import Action, BadFrameError, Policy
 from .pictures import shrink, spread, to_jpeg
 from .store import FeatureStore
 
@@ -88,9 +88,7 @@ def _compare(store: FeatureStore, config: StreamConfig) -> Measured:
         if expected is not None:
             forecast = detector.forecaster.settle(expected.features)
             maps.append(relative_error(store.features([number]), forecast))
-        result = detector.step({STREAM: frame}, {STREAM: config})[STREAM]
-        if isinstance(result, StepFailure):
-            raise result.error
+        result = detector.step({STREAM: frame}, {STREAM: config})[STREAM].or_raise()
         actions.append(ACTIONS[result.decision.action])
     return maps, actions[1:]
 

@@ -7,14 +7,13 @@ from typing import NamedTuple
 
 from ..engine.memory import Memory, rows, where
 from ..engine.recurrence import advance, Expected, restarted
-from ..engine.rules import Run
+from ..engine.rules import SinceRead
 from .rollout import groups
 from .run import Done, ignore
 from .store import FeatureStore
 
-Step = Callable[
-    [Sequence[int], int, Memory | None, list[Run | None]], tuple[Memory, list[Run | None]]
-]
+Runs = list[SinceRead | None]
+Step = Callable[[Sequence[int], int, Memory | None, Runs], tuple[Memory, Runs]]
 
 
 class Fork(NamedTuple):
@@ -76,7 +75,7 @@ def walk(store: FeatureStore, step: Step, done: Done = ignore) -> None:
     """
     for group in groups(store, [len(clip) for clip in store.clips]):
         memory: Memory | None = None
-        runs: list[Run | None] = [None] * len(group)
+        runs: Runs = [None] * len(group)
         for index in range(len(store.clips[group[0]])):
             active = [at for at in group if index < len(store.clips[at])]
             memory, runs = step(active, index, going(memory, len(active)), runs)

@@ -164,7 +164,7 @@ class Outcome:
     error: str | None = None
 
 
-class Worker:
+class ClipWorker:
     """Does a job clip by clip."""
 
     def __init__(self, job: Job) -> None:

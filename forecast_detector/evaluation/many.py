@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import cached_property
 from importlib.util import find_spec
 import multiprocessing
 import pickle
 from typing import Any
 
 from ..memory import keep_freed_memory
-from .job import Done, Job, Outcome, PendingClip, Worker
+from .job import ClipWorker, Done, Job, Outcome, PendingClip
 
 
 def run_here(job: Job, sources: Sequence[PendingClip], done: Done) -> Iterator[Outcome]:
@@ -20,7 +21,7 @@ def run_here(job: Job, sources: Sequence[PendingClip], done: Done) -> Iterator[O
     :param done: called with the number of frames done since the last call.
     :returns: outcomes in the order of the sources.
     """
-    worker = Worker(job)
+    worker = ClipWorker(job)
     for source in sources:
         yield worker(source, done)
 
@@ -52,26 +53,42 @@ def run_in_processes(
         yield from _counted(pool.map(_work, sources), done, job.passes)
 
 
-# Of a worker process: the job as it came, and what does it once it is asked for. Made with the
-# first clip, because an error while a process starts would be lost.
-_job: bytes = b''
-_worker: Worker | None = None
+class RemoteWorker:
+    """A worker in a process of its own, or on a node of a cluster."""
+
+    def __init__(self, job: bytes) -> None:
+        """
+        Take the job.
+
+        :param job: pickled.
+        """
+        keep_freed_memory()
+        self._job = job
+
+    @cached_property
+    def _worker(self) -> ClipWorker:
+        # Made with the first clip: an error while a process starts would be lost.
+        return ClipWorker(pickle.loads(self._job))
+
+    def run(self, source: PendingClip) -> Outcome:
+        """Run one clip."""
+        return self._worker(source)
+
+
+# Of this process, where it is one of a pool.
+_remote: RemoteWorker
 
 
 def _start(job: bytes, threads: int) -> None:
     from ..threads import use_threads
 
-    global _job
-    _job = job
-    keep_freed_memory()
+    global _remote
+    _remote = RemoteWorker(job)
     use_threads(threads)
 
 
 def _work(source: PendingClip) -> Outcome:
-    global _worker
-    if _worker is None:
-        _worker = Worker(pickle.loads(_job))
-    return _worker(source)
+    return _remote.run(source)
 
 
 def require_ray() -> None:
@@ -113,7 +130,7 @@ def run_on_ray(
         room = int(ray.cluster_resources().get(resource, 1))
         count = min(workers or room, room)
         share = {'num_gpus': 1} if resource == 'GPU' else {'num_cpus': 1}
-        actor = ray.remote(**share)(RayWorker)
+        actor = ray.remote(**share)(RemoteWorker)
         packed = ray.put(pickle.dumps(job))
         pool = ActorPool([actor.remote(packed) for _ in range(max(1, min(count, len(sources))))])
         try:
@@ -133,21 +150,6 @@ def ray_resource(available: dict[str, float], device: str) -> str:
 
 def _submit(actor: Any, source: PendingClip) -> Any:
     return actor.run.remote(source)
-
-
-class RayWorker:
-    """A worker on a node of a cluster."""
-
-    def __init__(self, job: bytes) -> None:
-        keep_freed_memory()
-        self.job = job
-        self.worker: Worker | None = None
-
-    def run(self, source: PendingClip) -> Outcome:
-        """Run one clip."""
-        if self.worker is None:
-            self.worker = Worker(pickle.loads(self.job))
-        return self.worker(source)
 
 
 def _counted(outcomes: Iterator[Outcome], done: Done, passes: int) -> Iterator[Outcome]:

@@ -17,13 +17,13 @@ import numpy as np
 import torch
 
 from ..engine.memory import Memory
-from ..engine.rules import Choice, choose_known, FIRST, Run
+from ..engine.rules import Choice, choose_known, FIRST
 from ..policies.detector import evaluation_config
 from ..policies.step import Step
 from ..scoring.frame_loss import frame_loss
 from ..scoring.matching import FloatArray
 from ..types import Action, Policy, Reason
-from .fork import expect, fork, walk
+from .fork import expect, fork, Runs, walk
 from .rollout import read_share
 from .run import ClipRun, Done, ignore
 from .store import FeatureStore
@@ -54,8 +54,8 @@ def run_oracle(
 
 def _step(
     store: FeatureStore, threshold: float, results: Sequence[ClipRun], regrets: list[float],
-    active: Sequence[int], index: int, memory: Memory | None, runs: Sequence[Run | None],
-) -> tuple[Memory, list[Run | None]]:
+    active: Sequence[int], index: int, memory: Memory | None, runs: Runs,
+) -> tuple[Memory, Runs]:
     """Try both on one frame of each active clip, and go on from the better one."""
     frames = [store.first[at] + index for at in active]
     fresh = [
@@ -68,7 +68,7 @@ def _step(
     found = store.detect(both.read, frames, CONFIG)
     guessed = store.detect(both.forecast, frames, CONFIG) if both.forecast else found
     reads: list[bool] = []
-    after: list[Run | None] = []
+    after: Runs = []
     for row, (at, run) in enumerate(zip(active, runs)):
         chosen = FIRST
         if run is not None and not fresh[row]:

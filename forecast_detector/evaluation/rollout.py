@@ -17,7 +17,7 @@ from ..config import StreamConfig
 from ..engine import StreamingDetector
 from ..engine.recurrence import CopiedForecast
 from ..policies.step import Step
-from ..types import Action, Policy, StepFailure
+from ..types import Action, Policy
 from .run import ClipRun, Done, ignore
 from .store import FeatureStore
 
@@ -104,13 +104,7 @@ def _roll(
             for name, (stream, _) in streams.items() if at < len(stream.frames)
         }
         for name, result in detector.step(frames, configs, detects).items():
-            if isinstance(result, StepFailure):
-                raise result.error
-            decision = result.decision
-            streams[name][1].append(Step(
-                result.detections, decision.action, 0.0, decision.confidence,
-                reason=decision.reason,
-            ))
+            streams[name][1].append(Step.of(result.or_raise(), 0.0))
         done(len(frames))
 
 

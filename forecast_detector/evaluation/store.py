@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from ..boxes import Geometry
-from ..carrying import Picture
+from ..carrying import SmallPicture
 from ..config import StreamConfig
-from ..data.base import Clip, Truth
+from ..data.base import Clip
 from ..data.views import ClipView
 from ..engine import StreamingDetector
 from ..engine.memory import first_tensor, Maps, Memory, tree_map
@@ -274,9 +274,9 @@ class FeatureStore:
         """Give features of the thumbnails of frames."""
         return self.previews([one.number for one in loaded])
 
-    def picture(self, loaded: Stored) -> Picture:
+    def picture(self, loaded: Stored) -> SmallPicture:
         """Give what the motion of boxes is measured on."""
-        return Picture.of(self.thumbnail(loaded.number), loaded.geometry.image_size)
+        return SmallPicture.of(self.thumbnail(loaded.number), loaded.geometry.image_size)
 
     def thumbnail(self, frame: int) -> NDArray[np.uint8]:
         """Give a small grey picture of a frame, as baselines make it of the whole image."""
@@ -308,7 +308,7 @@ def _squared(picture: Grey) -> Grey:
     return room
 
 
-class StoredClip(Clip):
+class StoredClip(ClipView):
     """
     A clip of a store, for what steps frame by frame: nothing is decoded again.
 
@@ -321,28 +321,12 @@ class StoredClip(Clip):
 
         :param at: its index in the store.
         """
-        self._store, self.clip, self._first = store, store.clips[at], store.first[at]
-        self.name, self.fps = self.clip.name, self.clip.fps
-
-    def __len__(self) -> int:
-        """Return the number of frames."""
-        return len(self.clip)
+        super().__init__(store.clips[at])
+        self._store, self._first = store, store.first[at]
 
     def read(self, index: int) -> NDArray[np.uint8]:
         """Give the small grey picture of a frame."""
         return self._store.thumbnail(self._first + index)
-
-    def truth(self, index: int) -> Truth:
-        """Return a frame's annotated objects."""
-        return self.clip.truth(index)
-
-    def stamp_ns(self, index: int) -> int:
-        """Return a frame's time."""
-        return self.clip.stamp_ns(index)
-
-    def recorded_ns(self, index: int) -> int | None:
-        """Return when a frame was recorded."""
-        return self.clip.recorded_ns(index)
 
     def frame(self, index: int) -> Frame:
         """Give a frame with its size."""

@@ -68,38 +68,49 @@ class Sweeper:
             if policy == 'oracle':
                 for every in PERIODS[1:]:
                     runs = run_oracle_at(self.store, 1 / every, self.done)
-                    yield self._point(policy, None, every, runs)
+                    yield self.point(policy, None, every, runs)
         carried = [policy for policy in baselines if policy in CARRIERS]
         if carried:
             yield from self._boxes(carried)
 
     def _scheduler(self, carried: Sequence[str]) -> Iterator[Point]:
         """Read every frame, then bring p to each share."""
-        full = self._at([1.0])[0]
-        yield self._point('scheduler', 1.0, None, full)
+        yield self.point('scheduler', 1.0, None, self.full)
+        if self.curve is None:
+            return
+        shares = {1.0: 1.0}
+        for _ in range(ROUNDS):
+            chosen = _missing(self.curve, shares)
+            if not chosen:
+                break
+            for p, runs in zip(chosen, self.at(chosen)):
+                shares[p] = read_share(runs)
+                self.curve.add(p, shares[p])
+                yield self.point('scheduler', p, None, runs)
+                for policy in carried:
+                    yield self.point(policy, p, None, carry(self.store, policy, runs))
+
+    @cached_property
+    def full(self) -> list[ClipRun]:
+        """The scheduler at p = 1, which reads every frame."""
+        return self.at([1.0])[0]
+
+    @cached_property
+    def curve(self) -> ShareCurve | None:
+        """READ share by p, as sampled; None without forecasts, as no p lets any through."""
         # Within a clip a reset leaves a frame without a confidence.
         confidences = [
-            step.confidence for run in full for step in run.steps[1:]
+            step.confidence for run in self.full for step in run.steps[1:]
             if math.isfinite(step.confidence)
         ]
         if not confidences or not max(confidences) > 0:
-            # A network without forecasts: no p lets one through.
-            return
+            return None
         curve = sample_shares(self.store, confidences, self.done, **self._changes)
         curve.add(1.0, 1.0)
-        shares = {1.0: 1.0}
-        for _ in range(ROUNDS):
-            chosen = _missing(curve, shares)
-            if not chosen:
-                break
-            for p, runs in zip(chosen, self._at(chosen)):
-                shares[p] = read_share(runs)
-                curve.add(p, shares[p])
-                yield self._point('scheduler', p, None, runs)
-                for policy in carried:
-                    yield self._point(policy, p, None, carry(self.store, policy, runs))
+        return curve
 
-    def _at(self, thresholds: Sequence[float]) -> list[list[ClipRun]]:
+    def at(self, thresholds: Sequence[float]) -> list[list[ClipRun]]:
+        """Run the scheduler at each p."""
         settings = [
             Setting(evaluation_config(Policy.SCHEDULER, p, **self._changes)) for p in thresholds
         ]
@@ -117,7 +128,7 @@ class Sweeper:
             for every in PERIODS[1:]
         ]
         for every, runs in zip(PERIODS[1:], run_settings(self.store, settings, self.done)):
-            yield self._point(policy, None, every, runs)
+            yield self.point(policy, None, every, runs)
 
     def _boxes(self, policies: Sequence[str]) -> Iterator[Point]:
         settings = [
@@ -125,11 +136,12 @@ class Sweeper:
         ]
         for every, shown in zip(PERIODS[1:], run_settings(self.store, settings, self.done)):
             for policy in policies:
-                yield self._point(policy, None, every, carry(self.store, policy, shown, every))
+                yield self.point(policy, None, every, carry(self.store, policy, shown, every))
 
-    def _point(
+    def point(
         self, policy: str, p: float | None, every: int | None, runs: Sequence[ClipRun]
     ) -> Point:
+        """Score the runs of a policy at one setting."""
         share = read_share(runs)
         judged = self._scorer.judge([[step.detections for step in run.steps] for run in runs])
         return Point(policy, p, every, share, judged.metrics, judged.found,

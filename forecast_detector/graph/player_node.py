@@ -27,7 +27,7 @@ from ..bags.messages import COMPRESSED_IMAGE, default_typestore, stamp_to_ns
 from ..bags.reader import parsed
 from ..parameter import parameter
 from ..replay.heard import HeardWriter, played_topic, write_live
-from ..replay.matching import Matcher, Shot
+from ..replay.matching import Matcher, SentImage
 from ..ros import parameters
 from ..ros.conversions import from_ns
 from ..ros.qos import keep_all, LATCHED
@@ -202,7 +202,7 @@ class PlayerNode(Node):
         self.get_logger().warning(f'passed over: {error}')
 
     def _publish(self, record: Record, turn: int, index: int, stamp_ns: int) -> None:
-        self._matcher.send(Shot(record.topic, turn, index, record.log_ns, stamp_ns))
+        self._matcher.send(SentImage(record.topic, turn, index, record.log_ns, stamp_ns))
         self._cameras[record.topic].publish(record.data)
         self._changed_s = time.monotonic()
 

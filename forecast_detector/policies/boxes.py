@@ -1,10 +1,11 @@
-"""Baselines on boxes alone: read every so many frames, carry the boxes in between."""
+"""Baselines on boxes: read some frames, carry the boxes in between."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
+import math
 import time
 from typing import Protocol
 
@@ -108,16 +109,19 @@ def _picture(image: NDArray[np.uint8]) -> tuple[Tensor, tuple[int, int]]:
 
 class BoxBaseline:
     """
-    Runs a detector on every ``read_every``-th frame only, a carrier on the others.
+    Answers what is not READ by carried boxes.
 
+    :ivar read_every: every so many frames are shown to the reader. None shows it all, and takes
+        its decisions: its head then runs on a FORECAST, too, and is counted; that could be saved.
     :ivar anticipates: whether each step also carries the boxes on to the next frame.
     :raises ValueError: for ``read_every`` below 1.
     """
 
     def __init__(
-        self, reader: Runner, carrier: Carrier, read_every: int, anticipates: bool = False
+        self, reader: Runner, carrier: Carrier, read_every: int | None = None,
+        anticipates: bool = False,
     ) -> None:
-        if read_every < 1:
+        if read_every is not None and read_every < 1:
             raise ValueError(f'read_every: {read_every} is below 1; 1 reads every frame')
         self.reader, self.carrier, self.read_every = reader, carrier, read_every
         self.anticipates = anticipates
@@ -135,70 +139,27 @@ class BoxBaseline:
 
         :raises BadFrameError: if it is read and cannot be used.
         """
-        reads = self._index % self.read_every == 0
-        self._index += 1
-        step = self._read(frame) if reads else self._skip(frame)
-        return _look_ahead(step, self.carrier, self._size) if self.anticipates else step
-
-    def _read(self, frame: Frame) -> Step:
-        watched = DecodeTimer(frame)
-        step = self.reader.step(watched.frame)
-        self._size = watched.size or self._size
-        if step.reason is Reason.RESET:
-            self.carrier.start()
-        detections, carry_ms = _timed(
-            lambda frame: self.carrier.read(step.detections, frame), frame
-        )
-        return Step(detections, Action.READ, step.latency_ms + carry_ms, reason=step.reason)
-
-    def _skip(self, frame: Frame) -> Step:
-        detections, carry_ms = _timed(self.carrier.skip, frame)
-        return Step(within(detections, self._size), Action.FORECAST, carry_ms)
-
-
-class ScheduledBoxes:
-    """
-    Runs a detector on every frame, keeps its decisions, and answers FORECASTs by carried boxes.
-
-    The forecast decides when to read, boxes are what is given in between. Its head still runs on
-    FORECAST frames here, and is counted: that could be saved.
-    """
-
-    def __init__(self, reader: Runner, carrier: Carrier, anticipates: bool = False) -> None:
-        """
-        Join the two.
-
-        :param reader: decides, and detects where it reads.
-        :param anticipates: whether each step also carries the boxes on to the next frame.
-        """
-        self.reader, self.carrier, self._size = reader, carrier, (0, 0)
-        self.anticipates = anticipates
-
-    def start(self, clip: Clip) -> None:
-        """Begin a new clip."""
-        self.reader.start(clip)
-        self.carrier.start()
-
-    def step(self, frame: Frame) -> Step:
-        """
-        Answer the next frame.
-
-        :raises BadFrameError: if it is read and cannot be used.
-        """
-        watched = DecodeTimer(frame)
-        step = self.reader.step(watched.frame)
-        self._size = watched.size or self._size
+        step = self._decide(frame)
         if step.reason is Reason.RESET:
             self.carrier.start()
         if step.action is Action.READ:
-            detections, carry_ms = _timed(
-                lambda frame: self.carrier.read(step.detections, frame), frame
-            )
+            found, carry_ms = _timed(lambda at: self.carrier.read(step.detections, at), frame)
         else:
-            detections, carry_ms = _timed(self.carrier.skip, frame)
-            detections = within(detections, self._size)
-        step = replace(step, detections=detections, latency_ms=step.latency_ms + carry_ms)
+            found, carry_ms = _timed(self.carrier.skip, frame)
+            found = within(found, self._size)
+        step = replace(step, detections=found, latency_ms=step.latency_ms + carry_ms)
         return _look_ahead(step, self.carrier, self._size) if self.anticipates else step
+
+    def _decide(self, frame: Frame) -> Step:
+        """Show the frame to the reader, where it is its turn."""
+        index, self._index = self._index, self._index + 1
+        if self.read_every is not None and index % self.read_every:
+            return Step(Detections(), Action.FORECAST, 0.0)
+        watched = DecodeTimer(frame)
+        step = self.reader.step(watched.frame)
+        self._size = watched.size or self._size
+        # Nobody asks the scheduler where READs come at even distances.
+        return step if self.read_every is None else replace(step, confidence=math.nan)
 
 
 def _look_ahead(step: Step, carrier: Carrier, size: tuple[int, int]) -> Step:

@@ -9,7 +9,7 @@ from typing import Any
 from ..config import StreamConfig
 from ..data.base import Clip
 from ..engine import StreamingDetector
-from ..types import Frame, Policy, StepFailure
+from ..types import Frame, Policy
 from .step import DecodeTimer, SCORE_THRESHOLD, Step
 
 STREAM = 'evaluation'
@@ -54,14 +54,8 @@ class DetectorRunner:
         :raises BadFrameError: if it is read and cannot be used.
         """
         timer = DecodeTimer(frame)
-        result = self.detector.step({STREAM: timer.frame})[STREAM]
-        if isinstance(result, StepFailure):
-            raise result.error
-        decision = result.decision
-        step = Step(
-            result.detections, decision.action, max(0.0, decision.inference_ms - timer.ms),
-            decision.confidence, reason=decision.reason,
-        )
+        result = self.detector.step({STREAM: timer.frame})[STREAM].or_raise()
+        step = Step.of(result, max(0.0, result.decision.inference_ms - timer.ms))
         if not self.anticipates:
             return step
         started = time.perf_counter()

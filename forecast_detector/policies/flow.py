@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..carrying import CarriedBoxes, Picture
+from ..carrying import CarriedBoxes, SmallPicture
 from ..engine.reading import load_image
 from ..types import Detections, Frame
 
@@ -31,6 +31,6 @@ class FlowBoxes:
         return self._carried.detections
 
 
-def _picture(frame: Frame) -> Picture:
+def _picture(frame: Frame) -> SmallPicture:
     image = load_image(frame)
-    return Picture.of(image, frame.size or (image.shape[1], image.shape[0]))
+    return SmallPicture.of(image, frame.size or (image.shape[1], image.shape[0]))

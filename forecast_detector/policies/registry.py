@@ -8,7 +8,7 @@ from typing import Any
 from ..engine import StreamingDetector
 from ..engine.recurrence import CopiedForecast
 from ..types import Policy
-from .boxes import BoxBaseline, Carrier, ScheduledBoxes
+from .boxes import BoxBaseline, Carrier
 from .detector import DetectorRunner, evaluation_config
 from .step import Runner
 from .table import CARRIERS, POLICIES, TABLE
@@ -28,9 +28,7 @@ def carry_boxes(
     entry = TABLE[policy]
     module, _, kind = entry.carrier.partition('.')
     carrier: Carrier = getattr(import_module(f'.{module}', __package__), kind)()
-    if entry.takes_p:
-        return ScheduledBoxes(reader, carrier, anticipates)
-    return BoxBaseline(reader, carrier, read_every, anticipates)
+    return BoxBaseline(reader, carrier, None if entry.takes_p else read_every, anticipates)
 
 
 def check_forecasts(policy: str, detector: StreamingDetector) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.base import Clip
-from ..types import Action, Detections, Frame, Reason
+from ..types import Action, Detections, Frame, Reason, StepResult
 
 # Average precision wants the weak detections too.
 SCORE_THRESHOLD = 0.01
@@ -37,6 +37,13 @@ class Step:
     anticipated: Detections | None = None
     anticipation_ms: float = 0.0
     reason: Reason | None = None
+
+    @classmethod
+    def of(cls, result: StepResult, latency_ms: float) -> Step:
+        """Take what a stream gave."""
+        decision = result.decision
+        return cls(result.detections, decision.action, latency_ms, decision.confidence,
+                   reason=decision.reason)
 
 
 class Runner(Protocol):

@@ -44,7 +44,7 @@ OTHERS = (Mark(8), Mark(-6, dash='dashed'))
 
 
 @dataclass(frozen=True)
-class Entry:
+class PolicyEntry:
     """
     One policy.
 
@@ -66,7 +66,7 @@ class Entry:
     swept: bool = True
     swept_scheduled: bool = False
 
-    def scheduled(self) -> Entry:
+    def scheduled(self) -> PolicyEntry:
         """Give the policy that carries boxes so between the READs of the scheduler."""
         sides = -abs(self.mark.sides) - 2
         return replace(
@@ -77,20 +77,21 @@ class Entry:
 
 
 _CARRIERS = (
-    Entry('hold', Mark(-4, 'hold'), carrier='boxes.HoldBoxes'),
-    Entry('kalman', Mark(3, 'kalman'), carrier='kalman.KalmanBoxes', swept_scheduled=True),
-    Entry('moved', Mark(6), carrier='boxes.MovedBoxes'),
-    Entry('flow', Mark(-5, 'flow'), carrier='flow.FlowBoxes', swept_scheduled=True),
+    PolicyEntry('hold', Mark(-4, 'hold'), carrier='boxes.HoldBoxes'),
+    PolicyEntry('kalman', Mark(3, 'kalman'), carrier='kalman.KalmanBoxes', swept_scheduled=True),
+    PolicyEntry('moved', Mark(6), carrier='boxes.MovedBoxes'),
+    PolicyEntry('flow', Mark(-5, 'flow'), carrier='flow.FlowBoxes', swept_scheduled=True),
 )
 TABLE = {entry.name: entry for entry in (
-    Entry('scheduler', Mark(0, 'scheduler'), takes_p=True, takes_read_every=False, forecasts=True),
-    Entry('read', Mark(8), takes_read_every=False),
-    Entry('alternate', Mark(4, 'alternate'), forecasts=True),
-    Entry('copy', Mark(-3, 'copy'), forecasts=True),
+    PolicyEntry('scheduler', Mark(0, 'scheduler'), takes_p=True, takes_read_every=False,
+                forecasts=True),
+    PolicyEntry('read', Mark(8), takes_read_every=False),
+    PolicyEntry('alternate', Mark(4, 'alternate'), forecasts=True),
+    PolicyEntry('copy', Mark(-3, 'copy'), forecasts=True),
     *_CARRIERS,
     *(entry.scheduled() for entry in _CARRIERS),
     # It costs more than all others together.
-    Entry('oracle', Mark(5, 'oracle'), swept=False),
+    PolicyEntry('oracle', Mark(5, 'oracle'), swept=False),
 )}
 POLICIES = tuple(TABLE)
 # Carriers at even distances, and with the scheduler's READs.

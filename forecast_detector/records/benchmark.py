@@ -52,7 +52,7 @@ class OfSize:
 
 
 @dataclass(frozen=True)
-class Backend:
+class BackendTimes:
     """
     One backend.
 
@@ -110,5 +110,5 @@ class Benchmark:
     versions: dict[str, str]
     input_size: list[int]
     image_size: list[int]
-    backends: list[Backend]
+    backends: list[BackendTimes]
     node: NodeCost | None = left_out()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .codec import Count
-from .evaluation import Interval, Provenance, Skipped
+from .evaluation import AtHalf, Interval, Provenance, Skipped
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class ForecastRatio:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cuts:
+class Cuts(AtHalf[float]):
     """
     What a policy does at the cuts.
 
@@ -95,11 +95,6 @@ class Cuts:
     map50: float | None = None
     agreement50: float | None = None
     recall50: float | None = None
-
-    @property
-    def ap50(self) -> float | None:
-        """Precision at IoU 0.5, by whatever was judged by."""
-        return self.map50 if self.agreement50 is None else self.agreement50
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from .codec import Count, left_out
 from .trace import Trace
 
+T = TypeVar('T')
 # Weights, hash, data set, split, stride, policy, p, device, machine …: open, shown as it is.
 Provenance = dict[str, Any]
 
@@ -17,8 +18,20 @@ def measure(origin: Provenance) -> str:
     return 'agreement' if origin.get('reference') else 'mAP'
 
 
+class AtHalf(Generic[T]):
+    """What is known at IoU 0.5: by a truth, or by the reference that stands in its place."""
+
+    map50: T | None
+    agreement50: T | None
+
+    @property
+    def ap50(self) -> T | None:
+        """The figure by whatever was judged by."""
+        return self.map50 if self.agreement50 is None else self.agreement50
+
+
 @dataclass(frozen=True)
-class Precision:
+class Precision(AtHalf[float]):
     """
     Mean average precision in [0, 1]; None where there is no object.
 
@@ -30,11 +43,6 @@ class Precision:
     map50: float | None = None
     map50_tolerant: float | None = None
     agreement50: float | None = left_out()
-
-    @property
-    def ap50(self) -> float | None:
-        """Precision at IoU 0.5, by whatever was judged by."""
-        return self.map50 if self.agreement50 is None else self.agreement50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +101,7 @@ class Gap:
 
 
 @dataclass(frozen=True)
-class Versus:
+class Versus(AtHalf[Gap]):
     """
     Differences from other detections of the same frames.
 
@@ -105,11 +113,6 @@ class Versus:
     map50: Gap | None = None
     map50_tolerant: Gap | None = None
     agreement50: Gap | None = left_out()
-
-    @property
-    def ap50(self) -> Gap | None:
-        """The difference by whatever was judged by."""
-        return self.map50 if self.agreement50 is None else self.agreement50
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .codec import Count
-from .evaluation import Precision, Provenance, Skipped
+from .evaluation import AtHalf, Precision, Provenance, Skipped
 
 Pair = tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class SweepPoint:
+class SweepPoint(AtHalf[float]):
     """One policy at one setting; figures as in an evaluation."""
 
     policy: str
@@ -27,11 +27,6 @@ class SweepPoint:
     annotated_overlap: float | None = None
     by_speed: dict[str, Precision] = field(default_factory=dict)
     ms_per_frame: float
-
-    @property
-    def ap50(self) -> float | None:
-        """Precision at IoU 0.5, by whatever was judged by."""
-        return self.map50 if self.agreement50 is None else self.agreement50
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from ..evaluation.run import ClipRun, latency, percentiles, scored
 from ..policies.step import Step
 from ..records.evaluation import StepTimes, Topic
 from ..scoring.metrics import ScoredClip
-from ..types import Detections, Reason, StepFailure, StepResult
+from ..types import Detections, Reason, StepFailure
 from .answers import Answer
 from .recording import Recording
 
@@ -18,7 +18,7 @@ NAMED_STAMPS = 20
 
 
 @dataclass
-class Turn:
+class CameraTurn:
     """One camera in one turn of the bag: the steps, and the images that they answer."""
 
     clip: Clip
@@ -46,8 +46,8 @@ class Collector:
 
         :param keep_detections: keep those of images without truth, too (for a trace).
         """
-        self.turns: dict[tuple[str, int], Turn] = {
-            (topic, turn): Turn(
+        self.turns: dict[tuple[str, int], CameraTurn] = {
+            (topic, turn): CameraTurn(
                 recording.judged(topic), ClipRun(clip.name + (f' #{turn + 1}' if turn else '')))
             for turn in range(turns) for topic, clip in recording.clips.items()
         }
@@ -64,7 +64,8 @@ class Collector:
             return
         turn, decision = self.turns[answer.topic, answer.turn], answer.outcome.decision
         keeps = self._keeps_all or turn.clip.truth(answer.index).annotated
-        turn.run.steps.append(_step(answer.outcome, keeps))
+        step = Step.of(answer.outcome, decision.inference_ms)
+        turn.run.steps.append(step if keeps else replace(step, detections=Detections()))
         turn.indices.append(answer.index)
         if decision.reason is Reason.RESET:
             counts = self._resets[answer.topic]
@@ -107,11 +108,3 @@ class Collector:
             latency_ms=StepTimes(timed.read_ms, timed.forecast_ms) if timed else StepTimes(),
             answer_ms=percentiles(self._answer_ms[topic]),
         )
-
-
-def _step(result: StepResult, keeps_detections: bool) -> Step:
-    decision = result.decision
-    return Step(
-        result.detections if keeps_detections else Detections(), decision.action,
-        decision.inference_ms, decision.confidence, reason=decision.reason,
-    )

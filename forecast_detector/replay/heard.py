@@ -14,7 +14,7 @@ from ..topics import TRANSPORT
 from ..types import StepResult
 from ..writing import write_whole
 from .answers import Answer
-from .matching import Matcher, Shot
+from .matching import Matcher, SentImage
 from .recording import Recording
 
 TYPES = {'detections': DETECTIONS, 'decision': DECISION}
@@ -56,7 +56,7 @@ class HeardWriter:
         self._bag = BagWriter(folder / 'bag')
         self._shots = (folder / 'shots.jsonl').open('w', encoding='utf-8')
 
-    def write(self, shot: Shot, heard_s: float) -> None:
+    def write(self, shot: SentImage, heard_s: float) -> None:
         """
         Write the answers to an image.
 

@@ -14,7 +14,7 @@ NEAR = 100
 
 
 @dataclass
-class Shot:
+class SentImage:
     """
     An image that was published.
 
@@ -58,20 +58,20 @@ class Matcher:
 
         :param topics: image topics.
         """
-        self._waiting: dict[str, deque[Shot]] = {topic: deque() for topic in topics}
+        self._waiting: dict[str, deque[SentImage]] = {topic: deque() for topic in topics}
         self._passed = dict.fromkeys(topics, 0)
         self._lost = dict.fromkeys(topics, 0)
         self._lock = Lock()
         self.sent = dict.fromkeys(topics, 0)
         self.answered = dict.fromkeys(topics, 0)
 
-    def send(self, shot: Shot) -> None:
+    def send(self, shot: SentImage) -> None:
         """Note an image, before it is published."""
         with self._lock:
             self._waiting[shot.topic].append(shot)
             self.sent[shot.topic] += 1
 
-    def hear(self, topic: str, part: str, stamp_ns: int, data: bytes) -> Shot | None:
+    def hear(self, topic: str, part: str, stamp_ns: int, data: bytes) -> SentImage | None:
         """
         Note an answer.
 

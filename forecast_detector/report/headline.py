@@ -9,7 +9,7 @@ from ..records.evaluation import StepTimes, Versus
 from ..records.sweep import Sweep
 from .conditions import data, place, same_data, same_frames, same_times
 from .run import Run, short
-from .svg import percent
+from .svg import percent, signed
 from .tables import user_threshold
 
 
@@ -125,7 +125,7 @@ def _card(run: Run, first: Run | None) -> Card:
     if ours is not None:
         change = None
         if first is not None and theirs is not None and same_times(run, first):
-            change = f'{ours - theirs:+.1f}'.replace('-', '−')
+            change = signed(ours - theirs)
         figures.append(Figure('per frame', f'{ours:.1f}', 'ms', change))
     times = run.result.latency_ms or StepTimes()
     figures += [
@@ -141,14 +141,10 @@ def _versus(versus: Versus | None, measured: str) -> str | None:
     if versus is None or versus.ap50 is None:
         return None
     gap = versus.ap50
-    text = f'{_points(gap.difference)} points of {measured} against {short(versus.file)}'
+    text = f'{signed(100 * gap.difference)} points of {measured} against {short(versus.file)}'
     if gap.low is None or gap.high is None:
         return text
-    return f'{text}, 95\u00a0% in [{_points(gap.low)}, {_points(gap.high)}]'
-
-
-def _points(value: float) -> str:
-    return f'{100 * value:+.1f}'.replace('-', '−')
+    return f'{text}, 95\u00a0% in [{signed(100 * gap.low)}, {signed(100 * gap.high)}]'
 
 
 def _percent(name: str, run: Run, first: Run | None, key: str) -> Figure | None:
@@ -156,5 +152,5 @@ def _percent(name: str, run: Run, first: Run | None, key: str) -> Figure | None:
     if value is None:
         return None
     before = getattr(first.result, key) if first is not None and same_data(run, first) else None
-    change = f'{100 * (value - before):+.1f}'.replace('-', '−') if before is not None else None
+    change = signed(100 * (value - before)) if before is not None else None
     return Figure(name, f'{100 * value:.1f}', '%', change)

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from ..records.evaluation import measure
 from ..records.sweep import Difference, Sweep
 from .axes import RIGHT, Scale, ticks, WIDTH
-from .svg import chart, element, percent, title
+from .svg import chart, element, percent, signed, title
 
 ROW, NAME_WIDTH, TOP = 22.0, 124.0, 34.0
 
@@ -70,7 +70,6 @@ def _ends(one: Difference) -> tuple[float, float]:
 
 
 def _text(one: Difference) -> str:
-    value, low, high = (
-        f'{100 * value:+.1f}'.replace('-', '−') for value in (one.difference, *_ends(one)))
+    value, low, high = (signed(100 * value) for value in (one.difference, *_ends(one)))
     text = f'{one.versus.replace("_", " ")}: {value} points'
     return text if one.low is None else f'{text}, 95\u00a0% in [{low}, {high}]'

@@ -39,6 +39,11 @@ def percent(share: float, digits: int = 1) -> str:
     return f'{100 * share:.{digits}f}\u00a0%'
 
 
+def signed(value: float) -> str:
+    """Write a difference to tenths, with its sign."""
+    return f'{value:+.1f}'.replace('-', '−')
+
+
 def title(text: str) -> Markup:
     """Make the text that is shown on hovering over the parent."""
     return element('title', text)

@@ -18,7 +18,7 @@ STRIP, MARKS, LOSS = 100.0, 12.0, 40.0
 
 
 @dataclass(frozen=True)
-class Column:
+class StripColumn:
     """
     Consecutive frames that are drawn as one.
 
@@ -33,14 +33,14 @@ class Column:
     reasons: tuple[str, ...]
 
 
-def columns(frames: Sequence[TracedFrame]) -> list[Column]:
+def columns(frames: Sequence[TracedFrame]) -> list[StripColumn]:
     """Put frames into columns: one each, or a mean of several in a long clip."""
     count = min(len(frames), COLUMNS)
     edges = [k * len(frames) // count for k in range(count + 1)] if count else []
     result = []
     for first, end in zip(edges, edges[1:]):
         part = frames[first:end]
-        result.append(Column(
+        result.append(StripColumn(
             first, end - 1, sum(f.action == 'FORECAST' for f in part) / len(part),
             _mean([f.confidence for f in part]), _mean([f.loss for f in part]),
             tuple(sorted({f.reason for f in part if f.reason})),
@@ -96,7 +96,7 @@ def strip(
     )
 
 
-def _forecasts(shown: Sequence[Column]) -> list[Markup]:
+def _forecasts(shown: Sequence[StripColumn]) -> list[Markup]:
     """Draw neighbours of the same kind as one, so that a strip stays small."""
     parts = []
     indexed = enumerate(shown)
@@ -125,7 +125,7 @@ def _range(values: Sequence[float]) -> str:
     return low if low == high else f'{low} to {high}'
 
 
-def _curve(shown: Sequence[Column]) -> str:
+def _curve(shown: Sequence[StripColumn]) -> str:
     """Write the path of the confidence, broken where there is none."""
     pieces = []
     for known, group in groupby(enumerate(shown), lambda entry: entry[1].confidence is not None):
@@ -135,7 +135,7 @@ def _curve(shown: Sequence[Column]) -> str:
     return ''.join(pieces)
 
 
-def _loss(shown: Sequence[Column], highest: float, height: float) -> Markup:
+def _loss(shown: Sequence[StripColumn], highest: float, height: float) -> Markup:
     """Hang the loss below the strip, a column a frame."""
     top, room = STRIP + MARKS, height - STRIP - MARKS
     scale = room / highest if highest else 0.0

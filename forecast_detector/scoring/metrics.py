@@ -60,13 +60,8 @@ def outcomes(
     :returns: ``all`` and each of the speeds to its outcomes.
     :raises ValueError: for a label outside the classes.
     """
-    truths = truths_of(clips, classes)
+    truths = Truths([clip.name for clip in clips], [clip.truths for clip in clips], classes)
     return score(truths, [clip.detections for clip in clips], rule, speeds)
-
-
-def truths_of(clips: Sequence[ScoredClip], classes: int) -> Truths:
-    """Prepare the truth of clips."""
-    return Truths([clip.name for clip in clips], [clip.truths for clip in clips], classes)
 
 
 def score(
@@ -120,23 +115,12 @@ def _in_crowds(
     return result
 
 
-def evaluate(clips: Sequence[ScoredClip], labels: Sequence[str]) -> Metrics:
-    """
-    Measure by the ImageNet VID protocol, in both variants.
-
-    :param labels: class names that detections and truth index.
-    """
-    return summarise(judge(clips, len(labels)), labels)
-
-
-def judge(clips: Sequence[ScoredClip], classes: int) -> dict[Rule, dict[str, Outcomes]]:
-    """Judge every detection by both rules, see :func:`outcomes`."""
-    truths = truths_of(clips, classes)
-    return {rule: score(truths, [clip.detections for clip in clips], rule) for rule in Rule}
-
-
 def summarise(judged: Mapping[Rule, Mapping[str, Outcomes]], labels: Sequence[str]) -> Metrics:
-    """Turn what :func:`judge` gave into average precisions."""
+    """
+    Turn outcomes into average precisions.
+
+    :param judged: by each rule, what :func:`score` gives.
+    """
     plain, tolerant = judged[Rule.PLAIN], judged[Rule.TOLERANT]
     means = {
         name: Precision(*(mean_average_precision(one[name]) for one in (plain, tolerant)))

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import nn
 
 from ..data.base import ClipDataset
 from ..model.fuse import fuse_norms
 from ..model.network import ForecastNetwork
-from .config import TrainConfig
-from .logs import Log
 from .losses import assign, detection_losses
 from .optim import adamw, one_cycle
-from .phase import Phase
+from .phase import Phase, PhaseSetup
 from .samples import StillSampler
 
 
@@ -26,20 +22,14 @@ def hold_norms(module: nn.Module) -> None:
 
 
 def train_detector(
-    network: ForecastNetwork,
-    dataset: ClipDataset,
-    config: TrainConfig,
-    device: torch.device,
-    state_file: Path,
-    log: Log,
+    network: ForecastNetwork, dataset: ClipDataset, setup: PhaseSetup
 ) -> ForecastNetwork:
     """
     Train the parts that a single frame needs; returns the network with averaged weights.
 
-    :param state_file: written every few minutes; training resumes from it where it exists.
     :raises RuntimeError: if the loss is no longer finite; names the step.
     """
-    recipe = config.detector
+    config, device, recipe = setup.config, setup.device, setup.config.detector
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     frozen = network.backbone.stages[:recipe.frozen_stages]
     frozen.requires_grad_(False)
@@ -52,7 +42,7 @@ def train_detector(
         recipe.weight_decay,
     )
     phase = Phase(
-        network, optimizer, one_cycle(optimizer, recipe.steps), recipe.ema, config, state_file,
+        network, optimizer, one_cycle(optimizer, recipe.steps), recipe.ema, config, setup.state,
         recipe.precision,
     )
     anchors = network.anchors(config.model.input_size)
@@ -70,6 +60,6 @@ def train_detector(
             loc, cls = detection_losses(network.detect(features), assigned)
         total = config.loss.localisation * loc + config.loss.classification * cls
         phase.update(step, total, batch.clips)
-        phase.report(step, log, {'loc': loc, 'cls': cls})
+        phase.report(step, setup.log, {'loc': loc, 'cls': cls})
     phase.finish(recipe.steps)
     return network

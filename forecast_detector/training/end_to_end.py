@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -12,25 +11,16 @@ from torch.utils.checkpoint import checkpoint
 from ..data.base import ClipDataset
 from ..model.network import ForecastNetwork
 from .clip_batches import ClipSampler
-from .config import TrainConfig
 from .detector import hold_norms
 from .feature_bank import SequenceBatch
-from .logs import Log
 from .optim import epoch_decays, sgd
-from .phase import Phase
+from .phase import Phase, PhaseSetup
 from .sequence_recipe import SequenceRecipe
 from .temporal import sequence_losses, weighted_sum
 
 
 def train_baseline(
-    network: ForecastNetwork,
-    videos: ClipDataset,
-    stills: ClipDataset | None,
-    config: TrainConfig,
-    device: torch.device,
-    state_file: Path,
-    log: Log,
-    workers: int = 0,
+    network: ForecastNetwork, videos: ClipDataset, stills: ClipDataset | None, setup: PhaseSetup
 ) -> ForecastNetwork:
     """
     Phase 1 of section 4.2: train the recurrent SSDLite that the modules are injected into.
@@ -38,6 +28,7 @@ def train_baseline(
     :param network: gets its backbone, neck and head; its encoders stay as they are.
     :returns: the baseline itself, a network of its own with combination ``recurrent``.
     """
+    config = setup.config
     baseline = ForecastNetwork(replace(network.config, combination='recurrent'))
     transplant(network, baseline)
     # It sees what its one encoder gives, and forecasts and schedules nothing.
@@ -49,30 +40,22 @@ def train_baseline(
     )
     recipe = replace(config.baseline, scheduler_from=config.baseline.epochs + 1)
     sampler = ClipSampler(videos, stills, recipe, config.model, config.seed)
-    train_sequences('baseline', baseline, sampler, recipe, alone, device, state_file, log, workers)
+    train_sequences('baseline', baseline, sampler, recipe, replace(setup, config=alone))
     transplant(baseline, network)
     return baseline
 
 
 def train_joint(
-    network: ForecastNetwork,
-    videos: ClipDataset,
-    stills: ClipDataset | None,
-    config: TrainConfig,
-    device: torch.device,
-    state_file: Path,
-    log: Log,
-    workers: int = 0,
+    network: ForecastNetwork, videos: ClipDataset, stills: ClipDataset | None, setup: PhaseSetup
 ) -> ForecastNetwork:
     """
     Phase 2 of section 4.2: train everything together; the scheduler joins late.
 
     :returns: the network with averaged weights.
     """
+    config = setup.config
     sampler = ClipSampler(videos, stills, config.joint, config.model, config.seed + 1)
-    train_sequences(
-        'joint', network, sampler, config.joint, config, device, state_file, log, workers
-    )
+    train_sequences('joint', network, sampler, config.joint, setup)
     return network
 
 
@@ -84,21 +67,15 @@ def transplant(source: ForecastNetwork, target: ForecastNetwork) -> None:
 
 
 def train_sequences(
-    name: str,
-    network: ForecastNetwork,
-    sampler: ClipSampler,
-    recipe: SequenceRecipe,
-    config: TrainConfig,
-    device: torch.device,
-    state_file: Path,
-    log: Log,
-    workers: int,
+    name: str, network: ForecastNetwork, sampler: ClipSampler, recipe: SequenceRecipe,
+    setup: PhaseSetup,
 ) -> None:
     """
     Train a network on clips, all parts at once, each at its own learning rate.
 
     :raises RuntimeError: if the loss is no longer finite; names the step and the clips.
     """
+    config, device = setup.config, setup.device
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = sgd(
         [
@@ -120,12 +97,12 @@ def train_sequences(
         sampler.steps_per_epoch,
     )
     phase = Phase(
-        network, optimizer, lr_schedule, recipe.ema, config, state_file, recipe.precision
+        network, optimizer, lr_schedule, recipe.ema, config, setup.state, recipe.precision
     )
     anchors = network.anchors(config.model.input_size)
     prepare(network, trained=name != 'baseline')
     frames = recipe.batch_size * (recipe.frames + 1)
-    batches = sampler.batches(phase.first, workers)
+    batches = sampler.batches(phase.first, setup.workers)
     for step, batch in zip(phase.steps(name, sampler.steps, frames), batches):
         epoch = step // sampler.steps_per_epoch + 1
         with phase.autocast():
@@ -136,7 +113,7 @@ def train_sequences(
             )
             total = weighted_sum(losses)
         phase.update(step, total, batch.clips)
-        phase.report(step, log, {
+        phase.report(step, setup.log, {
             'loss': total, 'epoch': epoch,
             **{key: value for key, (_, value) in losses.items()},
         })

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 import signal
 import time
@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from ..config import ModelConfig
 from . import distributed, interrupt
+from .config import TrainConfig
 from .logs import Log
 from .optim import moving_average
 from .precision import MixedPrecision, Precision
@@ -52,6 +53,22 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
     scratch = path.with_suffix('.tmp')
     torch.save(dict(state), scratch)
     scratch.replace(path)
+
+
+@dataclass(frozen=True)
+class PhaseSetup:
+    """
+    What a phase is given beside its network and its data.
+
+    :ivar state: written every few minutes; training resumes from it where it exists.
+    :ivar workers: processes that prepare clips ahead, for the phases on images; 0 is this one.
+    """
+
+    config: TrainConfig
+    device: torch.device
+    state: Path
+    log: Log
+    workers: int = 0
 
 
 class Phase:

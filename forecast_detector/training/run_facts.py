@@ -14,6 +14,7 @@ from torch import nn
 
 from .. import __version__
 from ..data.base import ClipDataset
+from ..writing import write_whole
 from . import distributed
 
 FILE = 'run.json'
@@ -94,6 +95,4 @@ def claim(out: Path, facts: Mapping[str, str]) -> None:
             f'{facts.get(key)}); choose another --out, or remove the folder to start anew'
         )
     if distributed.rank() == 0:
-        scratch = file.with_suffix('.tmp')
-        scratch.write_text(json.dumps(facts) + '\n')
-        scratch.replace(file)
+        write_whole(file, json.dumps(facts) + '\n')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,22 +16,16 @@ from ..postprocess import Decoding
 from . import distributed
 from .config import TrainConfig
 from .feature_bank import draw_sequences, Segment
-from .logs import Log
 from .losses import Target
 from .optim import adamw, one_cycle
-from .phase import Phase
+from .phase import Phase, PhaseSetup
 from .recipes import SchedulerRecipe
 from .success import decision_loss, forecast_serves, UNKNOWN
 from .temporal import frame_of
 
 
 def train_scheduler(
-    network: ForecastNetwork,
-    bank: list[Segment],
-    config: TrainConfig,
-    device: torch.device,
-    state_file: Path,
-    log: Log,
+    network: ForecastNetwork, bank: list[Segment], setup: PhaseSetup
 ) -> ForecastNetwork:
     """
     Teach the scheduler what becomes of streams that follow it, at every threshold.
@@ -42,13 +35,13 @@ def train_scheduler(
 
     :raises RuntimeError: if the loss is no longer finite; names the step.
     """
-    recipe = config.scheduler
+    config, device, recipe = setup.config, setup.device, setup.config.scheduler
     network = network.to(device).eval()
     network.requires_grad_(False)
     network.scheduler.requires_grad_(True)
     optimizer = adamw([([network.scheduler], recipe.lr)], recipe.weight_decay)
     schedule = one_cycle(optimizer, recipe.steps)
-    phase = Phase(network, optimizer, schedule, recipe.ema, config, state_file)
+    phase = Phase(network, optimizer, schedule, recipe.ema, config, setup.state)
     decoding = network.decoding(config.model.input_size)
     longest = max(len(segment) for segment in bank)
     for step in phase.steps('scheduler', recipe.steps, recipe.batch_size * (recipe.frames + 1)):
@@ -66,7 +59,7 @@ def train_scheduler(
         )
         loss = decision_loss(logits, labels)
         phase.update(step, loss, batch.clips)
-        phase.report(step, log, {
+        phase.report(step, setup.log, {
             'decision': loss, 'serves': (labels == 1).sum() / (labels != UNKNOWN).sum().clamp(1),
             'read_share': reads,
         })

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -16,10 +15,9 @@ from . import distributed
 from .config import TrainConfig
 from .detector import hold_norms
 from .feature_bank import draw_sequences, Segment, SequenceBatch
-from .logs import Log
 from .losses import assign, detection_losses
 from .optim import adamw, delayed_cycles
-from .phase import Phase
+from .phase import Phase, PhaseSetup
 from .recipes import TemporalRecipe
 from .success import decision_loss, forecast_serves
 
@@ -101,12 +99,7 @@ def _draws(
 
 
 def train_temporal(
-    network: ForecastNetwork,
-    bank: list[Segment],
-    config: TrainConfig,
-    device: torch.device,
-    state_file: Path,
-    log: Log,
+    network: ForecastNetwork, bank: list[Segment], setup: PhaseSetup
 ) -> ForecastNetwork:
     """
     Train the encoders, the head and, later, the scheduler; returns averaged weights.
@@ -115,7 +108,7 @@ def train_temporal(
 
     :raises RuntimeError: if the loss is no longer finite; names the step.
     """
-    recipe = config.temporal
+    config, device, recipe = setup.config, setup.device, setup.config.temporal
     network = network.to(device)
     network.backbone.requires_grad_(False)
     for neck in network.necks:
@@ -133,7 +126,7 @@ def train_temporal(
     starts = [0.0, 0.0, recipe.scheduler_from]
     lr_schedule = delayed_cycles(optimizer, [s for s in starts for _ in range(2)], recipe.steps)
     phase = Phase(
-        network, optimizer, lr_schedule, recipe.ema, config, state_file, recipe.precision
+        network, optimizer, lr_schedule, recipe.ema, config, setup.state, recipe.precision
     )
     anchors = network.anchors(config.model.input_size)
     network.train()
@@ -155,7 +148,7 @@ def train_temporal(
             )
             total = weighted_sum(losses)
         phase.update(step, total, batch.clips)
-        phase.report(step, log, {name: value for name, (_, value) in losses.items()})
+        phase.report(step, setup.log, {name: value for name, (_, value) in losses.items()})
     phase.finish(recipe.steps)
     return network
 

@@ -18,6 +18,7 @@ from .end_to_end import train_baseline, train_joint
 from .feature_bank import fill_bank, Segment
 from .frame_store import store_frames
 from .logs import open_logs
+from .phase import PhaseSetup
 from .precision import MixedPrecision
 from .pretrained import start_from_imagenet, start_from_weights, TRAINED_KEY
 from .recipes import SchedulerRecipe
@@ -44,7 +45,18 @@ class Training:
         start: str | None = None,
         features: Path | None = None,
     ) -> None:
-        """Load what training starts from; see :func:`train`."""
+        """
+        Load what training starts from.
+
+        :param out: folder for the log, the states to resume from, and the weights.
+        :param imagenet: file of the backbone's ImageNet weights.
+        :param stills: still images as clips, for recipes that mix them in.
+        :param workers: processes that prepare clips ahead, for the phases on images.
+        :param start: weights to start from, a file or a shipped name, instead of ImageNet's.
+        :param features: folder where cached features are kept for other runs that can use them.
+        :raises ValueError: for data that cannot be trained on, naming the clip and the frame; for
+            a folder that holds another run.
+        """
         check_start(config, start, stills, device)
         out.mkdir(parents=True, exist_ok=True)
         self._features = features
@@ -66,9 +78,14 @@ class Training:
             self._videos = store_frames(self._videos)
 
     def run(self) -> Path:
-        """Go through the phases; returns the weights file."""
+        """
+        Go through the phases, from where an earlier run stopped.
+
+        :returns: the weights file, ``out/<name>.safetensors``.
+        """
         for name in self._config.phases:
-            getattr(self, f'_{name}')(self._out / f'{name}.pt')
+            getattr(self, f'_{name}')(PhaseSetup(
+                self._config, self._device, self._out / f'{name}.pt', self._log, self._workers))
         path = self._save(self._network, self._config.name)
         self._own_bank.unlink(missing_ok=True)
         return path
@@ -84,33 +101,23 @@ class Training:
             save_checkpoint(path, network, info)
         return path
 
-    def _detector(self, state: Path) -> None:
-        train_detector(
-            self._network, self._videos, self._config, self._device, state, self._log
-        )
+    def _detector(self, setup: PhaseSetup) -> None:
+        train_detector(self._network, self._videos, setup)
         self._save(self._network, f'{self._config.name}_detector', DETECTOR_PARTS)
 
-    def _baseline(self, state: Path) -> None:
-        baseline = train_baseline(
-            self._network, self._videos, self._stills, self._config, self._device, state,
-            self._log, self._workers,
-        )
+    def _baseline(self, setup: PhaseSetup) -> None:
+        baseline = train_baseline(self._network, self._videos, self._stills, setup)
         self._save(baseline, f'{self._config.name}_baseline', DETECTOR_PARTS)
 
-    def _joint(self, state: Path) -> None:
-        train_joint(
-            self._network, self._videos, self._stills, self._config, self._device, state,
-            self._log, self._workers,
-        )
+    def _joint(self, setup: PhaseSetup) -> None:
+        train_joint(self._network, self._videos, self._stills, setup)
 
-    def _temporal(self, state: Path) -> None:
-        bank = self._bank()
-        train_temporal(self._network, bank, self._config, self._device, state, self._log)
+    def _temporal(self, setup: PhaseSetup) -> None:
+        train_temporal(self._network, self._bank(), setup)
 
-    def _scheduler(self, state: Path) -> None:
+    def _scheduler(self, setup: PhaseSetup) -> None:
         if self._config.scheduler.steps:
-            bank = self._bank()
-            train_scheduler(self._network, bank, self._config, self._device, state, self._log)
+            train_scheduler(self._network, self._bank(), setup)
 
     @property
     def _own_bank(self) -> Path:
@@ -131,35 +138,6 @@ class Training:
             )
 
         return cached_bank(path, key, fill)
-
-
-def train(
-    config: TrainConfig,
-    dataset: ClipDataset,
-    out: Path,
-    device: torch.device,
-    imagenet: str | None = None,
-    stills: ClipDataset | None = None,
-    workers: int = 0,
-    start: str | None = None,
-    features: Path | None = None,
-) -> Path:
-    """
-    Train to a weights file; goes on where an earlier run stopped.
-
-    :param out: folder for the log, the states to resume from, and the weights.
-    :param imagenet: file of the backbone's ImageNet weights.
-    :param stills: still images as clips, for recipes that mix them in.
-    :param workers: processes that prepare clips ahead, for the phases on images.
-    :param start: weights to start from, a file or a shipped name, instead of ImageNet's.
-    :param features: folder where cached features are kept for other runs that can use them.
-    :returns: the weights file, ``out/<name>.safetensors``.
-    :raises ValueError: for data that cannot be trained on, naming the clip and the frame; for a
-        folder that holds another run.
-    """
-    return Training(
-        config, dataset, out, device, imagenet, stills, workers, start, features
-    ).run()
 
 
 def check_start(
