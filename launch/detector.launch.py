@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 import re
+import signal
 import sys
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
@@ -159,12 +161,29 @@ def unknown_arguments(command_line: Sequence[str]) -> list[str]:
 
 
 def warn(lines: Sequence[str]) -> None:
-    """Log warnings as launch does."""
-    if lines:
+    """Log warnings as launch does; empty ones are none."""
+    for line in filter(None, lines):
         from launch.logging import get_logger
 
-        for line in lines:
-            get_logger('launch.user').warning(line)
+        get_logger('launch.user').warning(line)
+
+
+def obituary(name: str, status: int, respawn: bool) -> str:
+    """
+    Say that the node died, of what, and what to do; '' for an end that was asked for.
+
+    :param status: of the process; negative is the signal that ended it.
+    """
+    if status in (0, 128 + signal.SIGINT, 128 + signal.SIGTERM):
+        return ''
+    if status == -signal.SIGKILL:
+        cause = 'was killed, as where memory is short (dmesg says so); use smaller weights then'
+    elif status < 0:
+        cause = f'crashed ({signal.Signals(-status).name}); report its last lines'
+    else:
+        cause = f'died (exit status {status}); correct what its last lines name'
+    then = 'it is started again' if respawn else 'respawn:=true starts it again by itself'
+    return f'{name} {cause}; {then}'
 
 
 def start(context: LaunchContext) -> list[Node]:
@@ -173,14 +192,21 @@ def start(context: LaunchContext) -> list[Node]:
     check_file(LaunchConfiguration('params_file').perform(context))
     given = {name: LaunchConfiguration(name).perform(context) for name in CONVERSIONS}
     overrides = {name: CONVERSIONS[name](text) for name, text in given.items() if text}
+    respawn = LaunchConfiguration('respawn').perform(context) == 'true'
+
+    def say_why(event: ProcessExited, context: LaunchContext) -> None:
+        if not context.is_shutdown:
+            warn([obituary(event.process_name, event.returncode, respawn)])
+
     node = Node(
         package='forecast_detector',
         executable='detector_node',
         name='detector',
         namespace=LaunchConfiguration('namespace'),
         output='screen',
-        respawn=LaunchConfiguration('respawn').perform(context) == 'true',
+        respawn=respawn,
         respawn_delay=2.0,
+        on_exit=say_why,
         parameters=[LaunchConfiguration('params_file'), *([overrides] if overrides else [])],
         ros_arguments=['--log-level', LaunchConfiguration('log_level')],
     )

@@ -42,6 +42,8 @@ def run_launch_file(monkeypatch: pytest.MonkeyPatch, name: str) -> Names:
             'DeclareLaunchArgument': argument, 'OpaqueFunction': lambda function: function,
             'ExecuteProcess': kept, 'IncludeLaunchDescription': kept,
         },
+        'launch.events': {},
+        'launch.events.process': {'ProcessExited': SimpleNamespace},
         'launch.substitutions': {'LaunchConfiguration': Given},
         'launch_ros': {},
         'launch_ros.actions': {'Node': kept},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 import runpy
+from types import SimpleNamespace
 
 from launch_samples import FOLDER, Names, run_launch_file, started
 import pytest
@@ -57,6 +58,33 @@ def test_arguments_that_there_are_not_are_named(names: Names) -> None:
     assert 'score_threshold' in named[1] and named[1].endswith('parameters go into params_file')
     line[3] = 'robot.launch.py'  # it includes this one, and has arguments of its own
     assert names['unknown_arguments'](line) == []
+
+
+@pytest.mark.parametrize(('status', 'said'), [
+    (1, 'died (exit status 1); correct what its last lines name'),
+    (-9, 'was killed, as where memory is short'),
+    (-11, 'crashed (SIGSEGV)'),
+])
+@pytest.mark.parametrize('respawn', [False, True])
+def test_a_node_that_dies_is_one_line(names: Names, status: int, said: str, respawn: bool) -> None:
+    line = names['obituary']('detector_node-1', status, respawn)
+    assert line.startswith(f'detector_node-1 {said}')
+    assert ('is started again' in line) == respawn
+    assert ('respawn:=true' in line) != respawn
+
+
+def test_an_end_that_was_asked_for_is_none(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not any(names['obituary']('detector_node-1', status, True) for status in (0, 130, 143))
+    warned: list[str] = []
+    monkeypatch.setitem(names['start'].__globals__, 'warn', warned.extend)
+    node, = names['start']({a.name: a.default_value for a in names['ARGUMENTS']})
+    for is_shutdown in (False, True):
+        node.on_exit(
+            SimpleNamespace(process_name='detector_node-1', returncode=1),
+            SimpleNamespace(is_shutdown=is_shutdown))
+    assert [line for line in warned if line] == [
+        'detector_node-1 died (exit status 1); correct what its last lines name; '
+        'respawn:=true starts it again by itself']
 
 
 def test_read_every_is_a_whole_number(names: Names) -> None:
@@ -113,8 +141,7 @@ def test_arguments_say_what_the_parameters_say(names: Names) -> None:
 
 def test_launch_takes_the_file_and_shows_every_argument() -> None:
     pytest.importorskip('launch_ros', reason='launch_ros is not installed')
-    made = runpy.run_path(str(FOLDER / 'detector.launch.py'))
-    description = made['generate_launch_description']()
-    arguments = description.get_launch_arguments()
-    assert len(arguments) == 14
+    file = runpy.run_path(str(FOLDER / 'detector.launch.py'))
+    arguments = file['generate_launch_description']().get_launch_arguments()
+    assert [one.name for one in arguments] == [one.name for one in file['ARGUMENTS']]
     assert all(argument.description for argument in arguments)

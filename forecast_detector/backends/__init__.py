@@ -5,6 +5,12 @@ What runs a network: PyTorch itself, or compiled functions behind the same seam.
 ``cache``, run by ``library``; ``yolox`` and ``ssdlite`` are networks made of them.
 """
 
-from .choice import connect, Connected
+import sys
+
+# OpenVINO would report its import to its makers, over the network, and keep count in the user's
+# home. Where it finds no telemetry, it reports nothing.
+sys.modules.setdefault('openvino_telemetry', None)  # type: ignore[arg-type]
+
+from .choice import connect, Connected  # noqa: E402
 
 __all__ = ['Connected', 'connect']
