@@ -55,7 +55,8 @@ def grey_thumbnail(
     """
     if isinstance(size, int):
         size = thumbnail_size(image.shape[1], image.shape[0], size)
-    return np.asarray(cv2.cvtColor(resized(image, (size[1], size[0])), cv2.COLOR_RGB2GRAY))
+    small = resized(image, (size[1], size[0]), smooth=True)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
 
 
 def prepare(grey: Grey) -> Grey:

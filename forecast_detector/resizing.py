@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 Image = NDArray[np.uint8]
 
 
-def resized(image: Image, size: tuple[int, int]) -> Image:
+def resized(image: Image, size: tuple[int, int], smooth: bool = False) -> Image:
     """
     Resize an image.
 
@@ -18,6 +18,8 @@ def resized(image: Image, size: tuple[int, int]) -> Image:
 
     :param image: (H, W) or (H, W, C).
     :param size: (width, height), pixels.
+    :param smooth: average in the last step, too; a search for motion is misled by what
+        interpolating leaves out.
     :returns: the image itself if it has that size.
     """
     width, height = size
@@ -26,7 +28,8 @@ def resized(image: Image, size: tuple[int, int]) -> Image:
         image = np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_AREA), np.uint8)
     if image.shape[:2] == (height, width):
         return image
-    shrinks = image.shape[0] >= 2 * height and image.shape[1] >= 2 * width
+    factor = 1 if smooth else 2
+    shrinks = image.shape[0] >= factor * height and image.shape[1] >= factor * width
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, size, interpolation=how), np.uint8)
 

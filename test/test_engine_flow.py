@@ -7,6 +7,7 @@ from clip_samples import SquareClip
 import numpy as np
 import pytest
 from stream_samples import actions, clip, EVERYTHING, FRAME_NS, noise, step_one
+from yolox_samples import make_yolox
 
 from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.engine import StreamingDetector
@@ -14,8 +15,6 @@ from forecast_detector.evaluation.rollout import run_settings, Setting
 from forecast_detector.evaluation.run import run_clips
 from forecast_detector.evaluation.store import FeatureStore
 from forecast_detector.evaluation.sweep import carry
-from forecast_detector.model.yolox.config import YoloxConfig
-from forecast_detector.model.yolox.network import YoloxNetwork
 from forecast_detector.policies.boxes import BoxBaseline
 from forecast_detector.policies.detector import DetectorRunner, evaluation_config
 from forecast_detector.policies.flow import FlowBoxes
@@ -28,8 +27,7 @@ FLOW = EVERYTHING.replace(policy=Policy.FLOW, read_every=3)
 @pytest.fixture(scope='module')
 def yolox_weights(tmp_path_factory):
     path = tmp_path_factory.mktemp('weights') / 'yolox.safetensors'
-    network = YoloxNetwork(YoloxConfig(('bolt', 'nut'), width=0.125, input_size=(96, 96)))
-    save_checkpoint(path, network.eval())
+    save_checkpoint(path, make_yolox(labels=('bolt', 'nut'), input_size=(96, 96)), half=False)
     return path
 
 

@@ -82,9 +82,9 @@ def test_without_any_confidence_every_frame_is_read_and_the_baselines_measured(
             steered.network.scheduler.fc.weight.fill_(math.nan)
     points = points_of(steered, clips, ['alternate', 'scheduled_kalman'])
     assert [(q.p, q.read_share) for q in points if q.policy == 'scheduler'] == [(1.0, 1.0)]
-    assert {q.read_every for q in points if q.policy == 'alternate'} == {2, 3, 4, 6}
+    assert {q.read_every for q in points if q.policy == 'alternate'} == {2, 3, 4, 6, 8}
     assert not [q for q in points if q.policy == 'scheduled_kalman']
-    assert unmet_shares(points) == [1 / 2, 1 / 3, 1 / 4, 1 / 6]
+    assert unmet_shares(points) == [1 / 2, 1 / 3, 1 / 4, 1 / 6, 1 / 8]
 
 
 def run(out, weights, *options):
@@ -126,7 +126,7 @@ def test_other_settings_of_a_stream_are_taken_by_the_command(
     status, result = run(tmp_path, weights, *options)
     assert status == 0
     assert min(q['read_share'] for q in result['points'] if q['policy'] == 'scheduler') >= 1 / 2
-    assert result['unmet_shares'][-2:] == [1 / 4, 1 / 6]
+    assert result['unmet_shares'][-3:] == [1 / 4, 1 / 6, 1 / 8]
     assert 'no p gives a READ share of' in capsys.readouterr().err
     asked = ('max_consecutive_forecasts', 'accumulate', 'commit_on_forecast')
     assert [result['provenance'][key] for key in asked] == [1, False, False]
@@ -134,7 +134,7 @@ def test_other_settings_of_a_stream_are_taken_by_the_command(
     detector = StreamingDetector(load_checkpoint(weights), device='cpu')
     sweep = Sweeper(FeatureStore(detector, clips), detector.labels, max_consecutive_forecasts=1)
     fixed = [q.read_share for q in sweep.points(['alternate']) if q.policy == 'alternate']
-    assert fixed == pytest.approx([1 / 2, 1 / 3, 1 / 4, 1 / 6])
+    assert fixed == pytest.approx([1 / 2, 1 / 3, 1 / 4, 1 / 6, 1 / 6])  # of 12 frames
     with pytest.raises(OptionError, match='--no-commit: the oracle takes none'):
         run(tmp_path, weights, '--dataset', 'synthetic', '--no-commit', '--baselines', 'oracle')
 
