@@ -108,6 +108,24 @@ def test_streams_share_steps(pair):
     assert_alike(*(answers(one, CONFIGS[1], streams=3, length=5) for one in pair))
 
 
+def test_each_stream_has_its_own_surprise(pair):
+    """They are judged in one batch, and differ."""
+    seen = []
+    for one in pair:
+        detector = one.variant()
+        detector.config = StreamConfig(p=0.8)
+        clips = {'a': MovingNoise(), 'b': MovingNoise(shift=(0, 3), cut=2)}
+        for index in range(3):
+            detector.step({name: clip.frame(index) for name, clip in clips.items()})
+        seen.append([detector.surprise(name) for name in clips])
+    for reference, compiled in zip(*seen):
+        if reference is None:  # of weights without a peek
+            assert compiled is None
+        else:
+            np.testing.assert_allclose(compiled, reference, atol=CLOSE)
+    assert seen[0][0] is None or not np.allclose(seen[0][0], seen[0][1], atol=0.01)
+
+
 def test_anticipation_is_that_of_pytorch(pair):
     for one in pair:
         one.config = CONFIGS[0]
