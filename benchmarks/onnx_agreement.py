@@ -97,7 +97,7 @@ def main():
     size = checkpoint.config.input_size
     detector = StreamingDetector(checkpoint, StreamConfig(
         p=1.0, score_threshold=SCORE, nms_iou=IOU, max_detections=MOST), 'cpu')
-    grid = GridDecoding.lay(size, torch.device('cpu'))
+    grid = GridDecoding()
     found, worst = defaultdict(dict), 0.0
     for count, image in enumerate(json.loads(Path(annotations).read_text())['images']):
         bgr, key = cv2.imread(str(Path(folder) / Path(image['file_name']).name)), image['id']

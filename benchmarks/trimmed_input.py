@@ -3,20 +3,20 @@ What an input of the images' own shape saves, and what it changes.
 
     .venv/bin/python benchmarks/trimmed_input.py coco coco_vid ROOT [--split val] [--stride 6]
 
-YOLOX lays an image into the top left of a square and fills the rest with grey. Here images
-are read in the square, and without the rows and columns of grey: agreement with the square (AP at
-an IoU of one half, all classes pooled, against what that finds at a score of 0.4 or more), and the
-time of a READ, frame by frame in turn.
+YOLOX lays an image into the top left of a square and fills the rest with grey (`corner`). Here
+images are read so, and without the rows and columns of grey (`trim`): agreement with the square
+(AP at an IoU of one half, all classes pooled, against what that finds at a score of 0.4 or more),
+and the time of a READ, frame by frame in turn.
 """
 
 import argparse
-import math
 import statistics
 
 import numpy as np
 
 from forecast_detector.boxes import Geometry
 from forecast_detector.checkpoint import load_checkpoint
+from forecast_detector.config import Resize
 from forecast_detector.data.base import Clip, Truth
 from forecast_detector.data.registry import open_dataset, Place
 from forecast_detector.engine import StreamingDetector
@@ -27,14 +27,8 @@ from forecast_detector.scoring.average_precision import average_precision
 from forecast_detector.scoring.matching import match_frame, Rule
 from forecast_detector.types import Policy
 
-GRID = 32
 SCORE = 0.4
-
-
-def trimmed(laid_size: tuple[int, int]) -> tuple[int, int]:
-    """Give (height, width) of the smallest input that holds a laid image of (width, height)."""
-    width, height = laid_size
-    return GRID * math.ceil(height / GRID), GRID * math.ceil(width / GRID)
+WAYS: tuple[Resize, Resize] = ('corner', 'trim')
 
 
 def read_both(clip: Clip, runners: tuple[DetectorRunner, DetectorRunner]) -> list[list[Step]]:
@@ -74,23 +68,23 @@ def main() -> None:
     parser.add_argument('--stride', type=int, default=1)
     options = parser.parse_args()
     checkpoint = load_checkpoint(options.weights)
-    config, square = evaluation_config(Policy.READ), checkpoint.config.input_size
+    config = evaluation_config(Policy.READ)
     place = Place(options.root, options.split, labels=checkpoint.config.labels)
     all_matches: list[tuple[float, bool]] = []
     all_objects, all_ratios = 0, []
     print(f'{"clip":24}{"input":>10}{"objects":>9}{"agreement":>11}{"time":>8}')
     for clip in open_dataset(options.dataset, place, options.stride).clips:
-        height, width = clip.frame(0).load().shape[:2]
-        fitted = Geometry.fit((width, height), square, checkpoint.config.resize).laid_size
         runners = tuple(
-            DetectorRunner(StreamingDetector(checkpoint, config, 'cpu', size), config)
-            for size in (square, trimmed(fitted))
+            DetectorRunner(StreamingDetector(checkpoint, config, 'cpu', None, resize), config)
+            for resize in WAYS
         )
         whole, trim = read_both(clip, runners)  # type: ignore[arg-type]
         truths = as_truths([step.detections for step in whole], SCORE)
         matches, objects = matched(trim, truths), sum(map(len, truths))
         ratios = [b.latency_ms / a.latency_ms for a, b in zip(whole[1:], trim[1:])]
-        size = '{}x{}'.format(*trimmed(fitted))
+        height, width = clip.frame(0).load().shape[:2]
+        fitted = Geometry.fit((width, height), checkpoint.config.input_size, 'trim')
+        size = '{}x{}'.format(*fitted.input_size)
         share = f'{agreement(matches, objects):11.4f}' if objects else f'{"-":>11}'
         print(f'{clip.name[-24:]:24}{size:>10}{objects:9}{share}{statistics.median(ratios):8.2f}')
         all_matches += matches

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.floating]
 
+# Networks halve their input five times.
+GRID = 32
+
 
 def area(boxes: FloatArray) -> FloatArray:
     """Area of each box, (N, 4) to (N,); a box turned inside out has none."""
@@ -40,11 +43,13 @@ class Geometry:
     How an image of one size is laid into the network's input.
 
     :ivar image_size: (width, height) of the image in pixels.
+    :ivar input_size: (height, width) of the network's input for it, pixels.
     :ivar scale: input pixels per image pixel, (x, y).
     :ivar offset: where the image's corner lies in the input, pixels (x, y).
     """
 
     image_size: tuple[int, int]
+    input_size: tuple[int, int]
     scale: tuple[float, float]
     offset: tuple[int, int]
 
@@ -58,20 +63,34 @@ class Geometry:
         :param image_size: (width, height) in pixels.
         :param input_size: (height, width) in pixels.
         :param resize: ``letterbox`` centres it and keeps its aspect, ``corner`` keeps that and
-            lays it at the top left, ``stretch`` fills the input.
+            lays it at the top left, ``trim`` does so and leaves out the rows and columns of the
+            input that the image does not need, ``stretch`` fills the input.
         """
         width, height = image_size
         in_height, in_width = input_size
         scale_x, scale_y = in_width / width, in_height / height
         if resize != 'stretch':
             scale_x = scale_y = min(scale_x, scale_y)
-        if resize == 'corner':
+        if resize in ('corner', 'trim'):
             # As YOLOX does, which leaves the last part of a pixel out.
             laid = [max(1, int(side * scale_x + 1e-6)) for side in image_size]
-            return cls(image_size, (laid[0] / width, laid[1] / height), (0, 0))
+            if resize == 'trim':
+                input_size = (_on_grid(laid[1]), _on_grid(laid[0]))
+            return cls(
+                image_size, input_size, (laid[0] / width, laid[1] / height), (0, 0))
         offset_x = (in_width - round(width * scale_x)) // 2
         offset_y = (in_height - round(height * scale_y)) // 2
-        return cls(image_size, (scale_x, scale_y), (offset_x, offset_y))
+        return cls(image_size, input_size, (scale_x, scale_y), (offset_x, offset_y))
+
+    def reduced(self, times: int, resize: str) -> Geometry:
+        """
+        Lay the same image into an input that is so many times smaller: a thumbnail of it.
+
+        :param resize: as :meth:`fit` was given it; what that trimmed is trimmed already.
+        """
+        height, width = self.input_size
+        small, kind = (height // times, width // times), 'corner' if resize == 'trim' else resize
+        return self.fit(self.image_size, small, kind)
 
     @property
     def laid_size(self) -> tuple[int, int]:
@@ -91,3 +110,8 @@ class Geometry:
         scale = np.array(self.scale * 2, np.float32)
         moved = (boxes - np.array(self.offset * 2, np.float32)) / scale
         return np.clip(moved, 0, np.array(self.image_size * 2, np.float32))
+
+
+def _on_grid(side: int) -> int:
+    """Give the least side of an input that holds so many pixels."""
+    return -(-side // GRID) * GRID

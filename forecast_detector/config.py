@@ -19,7 +19,7 @@ from .types import Budget, Policy
 
 Backbone = Literal['efficientnet_lite0', 'mobilenet_v2']
 Combination = Literal['mean', 'converted', 'features', 'recurrent']
-Resize = Literal['letterbox', 'stretch', 'corner']
+Resize = Literal['letterbox', 'stretch', 'corner', 'trim']
 Backend = Literal['auto', 'torch', 'openvino']
 T = TypeVar('T')
 
@@ -166,7 +166,8 @@ class ModelConfig:
     input_size: tuple[int, int] = (320, 320)
     resize: Resize = parameter(
         'letterbox', 'letterbox keeps the aspect and pads on all sides, corner on the right and '
-        'below; stretch keeps no aspect.', choices=get_args(Resize),
+        'below; stretch keeps no aspect.',
+        choices=tuple(one for one in get_args(Resize) if one != 'trim'),
     )
     anchors: AnchorConfig = field(default_factory=dense_anchors)
     extra_channels: tuple[int, ...] = (512, 256, 256, 128)
@@ -191,6 +192,11 @@ class ModelConfig:
     def __post_init__(self) -> None:
         """:raises ValueError: for a value outside its range."""
         check_labels(self.labels)
+        _require(
+            self.resize != 'trim',
+            "resize: 'trim' is for YOLOX; boxes of this network are shares of its whole input: "
+            'use letterbox, corner or stretch',
+        )
         check(self)
         check_input_size(self.input_size)
         for name in ('extra_channels', 'scheduler_channels'):

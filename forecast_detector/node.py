@@ -52,8 +52,9 @@ class NodeConfig:
     )
     resize: str = parameter(
         '', 'How an image is laid into the input: letterbox keeps its aspect and pads on all '
-        'sides, corner on the right and below, stretch fills; empty is what the weights were '
-        'trained with.',
+        'sides, corner on the right and below, trim (YOLOX only) likewise, but only to the next '
+        'multiple of 32: the faster, the less square a picture is; stretch fills. Empty is what '
+        'the weights say.',
         choices=('', *get_args(Resize)), fixed='configure',
     )
     image_topics: tuple[str, ...] = parameter(

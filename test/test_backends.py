@@ -104,7 +104,7 @@ def test_answers_are_those_of_pytorch(pair):
 
 def test_streams_share_steps(pair):
     reference, compiled = pair
-    compiled.network.prepare(batches=(2,))
+    compiled.prepare(streams=2)
     assert_alike(*(answers(one, CONFIGS[1], streams=3, length=5) for one in pair))
 
 

@@ -43,17 +43,17 @@ def exported(monkeypatch):
 
 
 def test_a_cpu_gets_openvino_and_says_so(network):
-    connected = connect(network, 'auto', CPU, SIZE)
+    connected = connect(network, 'auto', CPU, [SIZE])
     assert connected.name == 'openvino'
     assert openvino.__version__.split('-')[0] in connected.note
 
 
 def test_where_it_is_missing_pytorch_runs_and_says_why(network, monkeypatch):
     monkeypatch.setattr(choice, 'find_spec', lambda name: None)
-    name, note = connect(network, 'auto', CPU, SIZE)[1:]
+    name, note = connect(network, 'auto', CPU, [SIZE])[1:]
     assert name == 'torch' and 'pip install openvino' in note
     with pytest.raises(ValueError, match='not installed'):
-        connect(network, 'openvino', CPU, SIZE)
+        connect(network, 'openvino', CPU, [SIZE])
 
 
 def test_a_gpu_and_a_foreign_network_keep_pytorch(network):
@@ -68,28 +68,28 @@ def test_a_runtime_that_fails_is_named_and_left(network, monkeypatch):
         raise RuntimeError('illegal instruction')
 
     monkeypatch.setattr(choice, '_with_openvino', fails)
-    connected = connect(network, 'auto', CPU, SIZE)
+    connected = connect(network, 'auto', CPU, [SIZE])
     assert connected.network is network
     assert 'OpenVINO failed (RuntimeError: illegal instruction)' in connected.note
 
 
 def test_the_environment_says_what_auto_means(network, monkeypatch):
     monkeypatch.setenv(choice.VARIABLE, 'torch')
-    assert connect(network, 'auto', CPU, SIZE).name == 'torch'
+    assert connect(network, 'auto', CPU, [SIZE]).name == 'torch'
     monkeypatch.setenv(choice.VARIABLE, 'abacus')
     with pytest.raises(ValueError, match="backend: 'abacus' is none of auto, torch, openvino"):
-        connect(network, 'auto', CPU, SIZE)
+        connect(network, 'auto', CPU, [SIZE])
 
 
 def test_an_export_is_kept_and_a_broken_one_made_anew(network, folder, exported):
-    assert not connect(network, 'openvino', CPU, SIZE).note.count('anew')
+    assert not connect(network, 'openvino', CPU, [SIZE]).note.count('anew')
     first = len(exported)
     assert first
-    connect(network, 'openvino', CPU, SIZE)
+    connect(network, 'openvino', CPU, [SIZE])
     assert len(exported) == first
     for path in folder.glob('*/*'):
         path.write_bytes(path.read_bytes()[:1000])
-    connect(network, 'openvino', CPU, SIZE)
+    connect(network, 'openvino', CPU, [SIZE])
     assert len(exported) == 2 * first
     assert not list(folder.glob('*/.writing-*'))
 
@@ -106,7 +106,7 @@ def test_other_weights_are_another_export():
 def test_where_nothing_can_be_kept_it_says_so(network, tmp_path, monkeypatch):
     (tmp_path / 'file').write_text('in the way')
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'file'))
-    connected = connect(network, 'openvino', CPU, SIZE)
+    connected = connect(network, 'openvino', CPU, [SIZE])
     assert connected.name == 'openvino'
     assert 'exported anew at every start' in connected.note and 'XDG_CACHE_HOME' in connected.note
 
@@ -120,11 +120,11 @@ def test_only_the_exports_used_last_are_kept(folder):
 
 @torch.inference_mode()
 def test_sizes_that_were_not_prepared_run_in_pytorch(network):
-    compiled = connect(network, 'openvino', CPU, SIZE).network
+    compiled = connect(network, 'openvino', CPU, [SIZE]).network
     images = pictures(2, (96, 64)).byte()
     assert not compiled.library.has('read', [np.zeros((2, 96, 64, 3), np.uint8)])
     eager = compiled.read(images)
-    compiled.prepare(sizes=[(96, 64)])
+    compiled.prepare((96, 64))
     assert compiled.library.has('read', [np.zeros((2, 96, 64, 3), np.uint8)])
     prepared = compiled.read(images)
     for one, other in zip(eager.maps, prepared.maps, strict=True):
@@ -156,5 +156,5 @@ def test_shifts_are_those_of_pytorch():
 
 
 def test_the_paper_has_no_thumbnail():
-    compiled = connect(fuse_norms(make_tiny_network()), 'openvino', CPU, SIZE).network
+    compiled = connect(fuse_norms(make_tiny_network()), 'openvino', CPU, [SIZE]).network
     assert compiled.reduction == 0 and compiled.forecasts

@@ -55,7 +55,7 @@ def test_suppression_keeps_boxes_that_overlap_less_than_the_limit():
 
 def test_letterboxed_image_lies_in_grey():
     image = np.full((10, 20, 3), 200, np.uint8)
-    laid = lay_image(image, Geometry.fit((20, 10), (64, 64), 'letterbox'), (64, 64))
+    laid = lay_image(image, Geometry.fit((20, 10), (64, 64), 'letterbox'))
     assert laid.shape == (64, 64, 3)
     assert (laid[:16] == FILL).all()
     assert (laid[48:] == FILL).all()
@@ -64,6 +64,6 @@ def test_letterboxed_image_lies_in_grey():
 
 def test_stretched_image_fills_the_input():
     image = np.full((10, 20, 3), 200, np.uint8)
-    laid = lay_image(image, Geometry.fit((20, 10), (64, 96), 'stretch'), (64, 96))
+    laid = lay_image(image, Geometry.fit((20, 10), (64, 96), 'stretch'))
     assert (laid == 200).all()
     assert laid.shape == (64, 96, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 import os
 from typing import Any, get_args, NamedTuple
@@ -32,7 +33,7 @@ class Connected(NamedTuple):
 
 
 def connect(
-    network: nn.Module, name: Backend, device: torch.device, input_size: tuple[int, int]
+    network: nn.Module, name: Backend, device: torch.device, sizes: Sequence[tuple[int, int]]
 ) -> Connected:
     """
     Put a network behind a backend. This takes seconds where it was not exported before.
@@ -41,6 +42,7 @@ def connect(
 
     :param name: ``auto`` takes OpenVINO on a CPU where it is installed, PyTorch otherwise.
     :param network: norms folded, on its device.
+    :param sizes: (height, width) of inputs to prepare for, pixels; at least one.
     :raises ValueError: for another name, or where the asked backend cannot run here.
     """
     asked = os.environ.get(VARIABLE, '') or 'auto' if name == 'auto' else name
@@ -51,7 +53,7 @@ def connect(
     hindrance = _hindrance(network, device)
     if hindrance is None:
         try:
-            return _with_openvino(network, input_size)
+            return _with_openvino(network, sizes)
         except Exception as error:  # a runtime that fails must not stop a robot that has another
             hindrance = f'OpenVINO failed ({type(error).__name__}: {error})'
     if asked == 'auto':
@@ -70,7 +72,7 @@ def _hindrance(network: nn.Module, device: torch.device) -> str | None:
     return None if find_spec('openvino') else MISSING
 
 
-def _with_openvino(network: nn.Module, input_size: tuple[int, int]) -> Connected:
+def _with_openvino(network: nn.Module, sizes: Sequence[tuple[int, int]]) -> Connected:
     import openvino
 
     from . import ssdlite, yolox, yolox_parts
@@ -80,14 +82,15 @@ def _with_openvino(network: nn.Module, input_size: tuple[int, int]) -> Connected
     # What was compiled is of one kind of processor.
     processor = openvino.Core().get_property('CPU', 'FULL_DEVICE_NAME')
     threads = torch.get_num_threads()
-    facts = (openvino.__version__, torch.__version__, input_size, processor, threads)
+    facts = (openvino.__version__, torch.__version__, sizes[0], processor, threads)
     is_yolox = isinstance(network, YoloxNetwork)
     key = fingerprint(network, facts)
     family: Any = yolox_parts if is_yolox else ssdlite
-    library = Library(lambda: family.parts(network, input_size), key, threads)
+    library = Library(lambda: family.parts(network, sizes[0]), key, threads)
     kind: Any = yolox.CompiledYolox if is_yolox else ssdlite.CompiledSSDLite
-    compiled = kind(network, library, input_size)
-    compiled.prepare()
+    compiled = kind(network, library)
+    for size in sizes:
+        compiled.prepare(size)
     version = openvino.__version__.split('-')[0]
     note = f'steps run in OpenVINO {version}, {threads} threads'
     return Connected(compiled, 'openvino', f'{note}; {library.note}' if library.note else note)

@@ -72,7 +72,9 @@ class Library:
         self._folder = cache.cache_folder() / f'openvino-{key}'
         self._core = openvino.Core()
         self._models: dict[str, Any] = {}
+        # By part and shapes, then by batch; what is in it is not changed any more.
         self._compiled: dict[Key, dict[int, Compiled]] = {}
+        self._preparing = Lock()
         self.note = ''
         # Never less than single precision, whatever the processor would like; and no thread is
         # bound to a core that another node may need.
@@ -85,12 +87,15 @@ class Library:
         """
         Compile a part; it may take seconds where it was not exported before.
 
+        Other threads may run parts meanwhile: a part is there once it can run.
+
         :param inputs: shapes of its inputs, without their rows.
         """
         key = Key(part, tuple(tuple(shape) for shape in inputs))
-        of_batch = self._compiled.setdefault(key, {})
-        if batch not in of_batch:
-            of_batch[batch] = Compiled(self._kept(key, batch) or self._compile(key, batch))
+        with self._preparing:
+            if batch not in self._compiled.get(key, {}):
+                made = Compiled(self._kept(key, batch) or self._compile(key, batch))
+                self._compiled[key] = {**self._compiled.get(key, {}), batch: made}
 
     def _file(self, key: Key, batch: int) -> Path:
         shapes = '_'.join('x'.join(map(str, shape)) for shape in key.shapes)

@@ -25,21 +25,12 @@ class CompiledSSDLite(Compiled):
 
     network: ForecastNetwork
 
-    def prepare(
-        self, sizes: Sequence[tuple[int, int]] = (), batches: Sequence[int] = (1,)
-    ) -> None:
-        """
-        Compile for what will come; for the network's own input size in any case.
-
-        :param sizes: further (height, width) of images to read, multiples of 32.
-        :param batches: how many frames a call takes.
-        """
-        made = parts(self.network, self._input_size)
+    def prepare(self, size: tuple[int, int], batches: Sequence[int] = (1,)) -> None:
+        """Compile for an input of (height, width) pixels, and for batches."""
+        made = parts(self.network, size)
         for batch in batches:
             for name, part in made.items():
                 self.library.prepare(name, [tuple(one.shape[1:]) for one in part.example], batch)
-            for size in sizes:
-                self.library.prepare('read', [(*size, 3)], batch)
 
     def read(self, images: Tensor) -> Tensor:
         """Make F of images, (B, 3, H, W), RGB, 0..255."""

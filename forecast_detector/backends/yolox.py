@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 from ..layout import array, tensor
-from ..model.yolox.backbone import STRIDES
 from ..model.yolox.config import FOUND
 from ..model.yolox.network import Features, look_back, Moving, YoloxNetwork
-from ..model.yolox.preview import coarser, Motion, PICTURE, Preview
-from ..model.yolox.temporal import OBJECTS, SEEN, STALENESS
+from ..model.yolox.preview import coarser, Motion, Preview
+from ..model.yolox.temporal import STALENESS
 from .compiled import Compiled
 from .grid import SparseDecoding
 from .moving import moved, sampler
+from .yolox_parts import shapes_of
 
 
 class CompiledYolox(Compiled):
@@ -24,38 +24,11 @@ class CompiledYolox(Compiled):
 
     network: YoloxNetwork
 
-    def prepare(
-        self, sizes: Sequence[tuple[int, int]] = (), batches: Sequence[int] = (1,)
-    ) -> None:
-        """
-        Compile for what will come; for the network's own input size in any case.
-
-        :param sizes: further (height, width) of images to read, multiples of 32.
-        :param batches: how many frames a call takes.
-        """
+    def prepare(self, size: tuple[int, int], batches: Sequence[int] = (1,)) -> None:
+        """Compile for an input of (height, width) pixels, and for batches."""
         for batch in batches:
-            for size in (self._input_size, *sizes):
-                self.library.prepare('read', [(*size, 3)], batch)
-            for part, shapes in self._shapes().items():
+            for part, shapes in shapes_of(self.network, size).items():
                 self.library.prepare(part, shapes, batch)
-
-    def _map_shapes(self) -> list[tuple[int, ...]]:
-        return [self._shape(stride, self.network.config.map_channels) for stride in STRIDES]
-
-    def _shapes(self) -> dict[str, list[tuple[int, ...]]]:
-        coarse = STRIDES[-1]
-        shapes = {'judge': [
-            self._shape(coarse, STALENESS + OBJECTS), self._shape(PICTURE, 3),
-            self._shape(PICTURE, 3), self._shape(coarse, 1),
-        ]}
-        if self.network.correction is not None:
-            shapes['change'] = [
-                self._shape(PICTURE, SEEN), self._shape(coarse, STALENESS), *self._map_shapes()]
-        return shapes
-
-    def _shape(self, stride: int, channels: int) -> tuple[int, ...]:
-        height, width = self._input_size
-        return height // stride, width // stride, channels
 
     def read(self, images: Tensor) -> Features:
         """Make F of images, (B, 3, H, W), RGB, 0..255, uint8."""
@@ -65,10 +38,6 @@ class CompiledYolox(Compiled):
         maps = tuple(tensor(one) for one in self.library.run('read', inputs))
         coarse = maps[-1]
         return Features(maps, torch.zeros(len(coarse), STALENESS, *coarse.shape[2:]))
-
-    def preview(self, thumbnails: Tensor) -> Preview:
-        """Take thumbnails, (B, 3, h, w), RGB, uint8."""
-        return self.network.preview(thumbnails)
 
     def correct(
         self, forecast: Features, preview: Preview, previous: Preview
@@ -99,21 +68,6 @@ class CompiledYolox(Compiled):
         for one, change in zip(maps, changes):
             one[..., -FOUND:] += change
         return Features(tuple(tensor(one) for one in maps), corrected.staleness)
-
-    def extrapolate(self, forecast: Features, preview: Preview, previous: Preview) -> Features:
-        """Move F of a frame that has not come yet, as the picture last moved."""
-        return self.network.extrapolate(forecast, preview, previous)
-
-    def zero_state(self, features: Features) -> None:
-        """There is none."""
-
-    def encode(self, features: Features, state: None) -> tuple[Features, Features, None]:
-        """Give F as the forecast and as the converted map."""
-        return features, features, None
-
-    def combine(self, features: Features, converted: Features) -> Features:
-        """Give what the detector sees: F."""
-        return features
 
     def schedule(self, features: Moving, converted: Features, surprise: Tensor) -> Tensor:
         """Give the logits of the scheduler, (B, 2)."""

@@ -99,27 +99,45 @@ def _pointwise(layer: nn.Module, x: Tensor) -> Tensor:
     return F.linear(x, layer.weight[:, :, 0, 0], layer.bias)
 
 
-def parts(network: YoloxNetwork, input_size: tuple[int, int]) -> Mapping[str, Part]:
-    """Take a network apart, for inputs of a size."""
-    height, width = input_size
+def shapes_of(
+    network: YoloxNetwork, input_size: tuple[int, int]
+) -> Mapping[str, list[tuple[int, ...]]]:
+    """
+    Give the shapes that the parts take, without their rows.
 
-    def noise(stride: int, channels: int) -> Tensor:
-        return torch.rand(2, height // stride, width // stride, channels)
+    :param input_size: (height, width) in pixels.
+    """
+    coarse, channels = STRIDES[-1], network.config.map_channels
 
-    def picture(stride: int) -> Tensor:
-        return (255 * noise(stride, 3)).to(torch.uint8)
+    def shape(stride: int, channels: int) -> tuple[int, ...]:
+        return input_size[0] // stride, input_size[1] // stride, channels
 
-    coarse = STRIDES[-1]
-    made = {
-        'read': Part(Read(network), [picture(1)]),
-        'judge': Part(Judge(network), [
-            noise(coarse, STALENESS + OBJECTS), picture(PICTURE), picture(PICTURE),
-            noise(coarse, 1),
-        ]),
+    picture = shape(PICTURE, 3)
+    shapes = {
+        'read': [shape(1, 3)],
+        'judge': [shape(coarse, STALENESS + OBJECTS), picture, picture, shape(coarse, 1)],
     }
     if network.correction is not None:
-        made['change'] = Part(Change(network.correction), [
-            noise(PICTURE, SEEN), noise(coarse, STALENESS),
-            *(noise(stride, network.config.map_channels) for stride in STRIDES),
-        ])
-    return made
+        shapes['change'] = [
+            shape(PICTURE, SEEN), shape(coarse, STALENESS),
+            *(shape(stride, channels) for stride in STRIDES),
+        ]
+    return shapes
+
+
+def parts(network: YoloxNetwork, input_size: tuple[int, int]) -> Mapping[str, Part]:
+    """Take a network apart, for inputs of a size."""
+    bytes_at = {'read': (0,), 'judge': (1, 2)}
+    modules: dict[str, nn.Module] = {'read': Read(network), 'judge': Judge(network)}
+    if network.correction is not None:
+        modules['change'] = Change(network.correction)
+    return {
+        part: Part(modules[part], [
+            _example(shape, index in bytes_at.get(part, ())) for index, shape in enumerate(shapes)
+        ]) for part, shapes in shapes_of(network, input_size).items()
+    }
+
+
+def _example(shape: tuple[int, ...], of_bytes: bool) -> Tensor:
+    noise = torch.rand(2, *shape)
+    return (255 * noise).to(torch.uint8) if of_bytes else noise

@@ -106,8 +106,10 @@ def _show_backend(one: BackendTimes, record: Benchmark) -> None:
     for name, times in (
         ('READ', one.read), ('READ, scheduler not asked', one.read_alone),
         ('FORECAST', one.forecast), ('plain detector', one.plain),
+        ('plain detector, input padded', one.padded),
     ):
-        _row(times, name, record.plain_ms)
+        if times is not None:
+            _row(times, name, record.plain_ms)
     for kind, stages in (('READ', one.read_stages), ('FORECAST', one.forecast_stages)):
         print(f'  {kind} by stage')
         for times in stages.stages:

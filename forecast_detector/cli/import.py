@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 import shlex
-from typing import TYPE_CHECKING
+from typing import get_args, TYPE_CHECKING
 
+from ..config import Resize
 from ..limits import MAX_INPUT_SIDE
 from . import options
 from .command import Command, option
@@ -43,6 +44,10 @@ class ImportCommand(Command):
         "of the network's input, multiples of 32; default: that of the ONNX file, else 416 for "
         'nano and tiny, 640 for the others', None,
         options.whole(32, 32, MAX_INPUT_SIDE), nargs=2, metavar=('HEIGHT', 'WIDTH'))
+    resize: Resize = option(
+        'how an image is laid into the input: corner, as YOLOX does; trim leaves out the padding '
+        'that its shape does not need, and is faster; default: corner', 'corner',
+        choices=get_args(Resize))
     licence: str | None = option('licence of the weights, kept with them', None, metavar='TEXT')
     info: Sequence[tuple[str, str]] = option(
         'what else to keep with the weights, such as data=... for what they were trained on', (),
@@ -55,7 +60,7 @@ class ImportCommand(Command):
 
         out = self._out()
         size = (self.input_size[0], self.input_size[1]) if self.input_size else None
-        imported = import_yolox(self.source, self.labels, size)
+        imported = import_yolox(self.source, self.labels, size, self.resize)
         out.parent.mkdir(parents=True, exist_ok=True)
         save_checkpoint(out, imported.network, self._info(imported), half=imported.half)
         self._say(imported, out)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
-from ..engine.memory import Maps, Memory, rows, tree_map
+from ..engine.memory import Maps, Memory, rows, seen_maps, tree_map
 from ..engine.recurrence import advance
 from ..evaluation.fork import expect, going
 from ..evaluation.rollout import groups
@@ -37,7 +37,7 @@ def forecast_ratios(
     sums = np.zeros((len(store.clips), ahead, 2))
     counts = np.zeros(ahead, np.int64)
     lengths = [len(clip) for clip in store.clips]
-    for group in groups(store, lengths):
+    for group in groups(store, list(enumerate(lengths))):
         memory: Memory | None = None
         for index in range(lengths[group[0]] - 1):
             active = [at for at in group if index < lengths[at] - 1]
@@ -65,7 +65,8 @@ def _forecast_on(
         active = [active[row] for row in left]
         memory, read = rows(memory, left), rows(read, left)
         frames = [store.first[at] + index + k + 1 for at in active]
-        forecast = expect(store, memory, frames).features
+        expected = expect(store, memory, frames)
+        forecast = store.detector.forecaster.settle(expected.features)
         true = store.features(frames)
         for column, guess in enumerate((forecast, read)):
             np.add.at(sums[:, k, column], active, distance(true, guess))
@@ -84,7 +85,7 @@ def distance(a: Maps, b: Maps) -> NDArray[np.float64]:
         squares.append((x - y).flatten(1).norm(dim=1) ** 2)
         return x
 
-    tree_map(add, a, b)
+    tree_map(add, seen_maps(a), seen_maps(b))
     total: NDArray[np.float64] = torch.stack(squares).sum(dim=0).sqrt().cpu().numpy()
     return total
 

@@ -49,7 +49,7 @@ class StreamingDetector(Machinery):
 
         :param device: see :func:`~forecast_detector.device.select_device`.
         :param input_size: (height, width) of the network's input, instead of the trained one.
-        :param resize: ``letterbox``, ``corner`` or ``stretch``, instead of the trained way.
+        :param resize: ``letterbox``, ``corner``, ``trim`` or ``stretch``; None is as trained.
         :param backend: see :func:`~forecast_detector.backends.choice.connect`.
         :raises ValueError: for a device or a backend that is missing, or an input size off the
             grid of 32.
@@ -152,7 +152,7 @@ class StreamingDetector(Machinery):
         if past is None or past.surprise is None:
             return None
         scale = self.network.grey_range
-        return over_image(past.surprise, past.geometry, self.input_size, scale)
+        return over_image(past.surprise, past.geometry, scale)
 
     @torch.inference_mode()
     def step(
@@ -185,7 +185,7 @@ class StreamingDetector(Machinery):
         suppression = turns[0].config if turns else config
         # READs first: one batch through the reader. Last those that boxes are carried to.
         turns.sort(key=lambda turn: (turn.choice.action, turn.is_carried))
-        if stepped := [turn for turn in turns if not turn.rests]:
+        for stepped in self._alike([turn for turn in turns if not turn.rests]):
             memory = self._advance(stepped)
             if detects:
                 self._answer(stepped, memory, suppression)
@@ -210,9 +210,9 @@ class StreamingDetector(Machinery):
         """Choose READ or FORECAST for every stream that goes on, by the forecasts of its frame."""
         judged = [turn for turn in turns if turn.is_judged(self._judges_all)]
         confidences: dict[str, float] = {}
-        if judged:
-            values = self.forecaster.confidence(self._expect(judged)).tolist()
-            confidences = {turn.name: value for turn, value in zip(judged, values)}
+        for alike in self._alike(judged):
+            values = self.forecaster.confidence(self._expect(alike)).tolist()
+            confidences.update((turn.name, value) for turn, value in zip(alike, values))
         held = self.steering.describe(self.config)
         for turn in turns:
             turn.choose(confidences.get(turn.name, math.nan), held)

@@ -17,6 +17,7 @@ from ..types import Detections
 from . import memory as rows_of
 from .memory import Maps, Memory
 from .network import Network
+from .preparation import Preparation, usual_sizes
 from .reading import FrameReader, Reader
 from .recurrence import advance, Expected, Forecaster, LearnedForecast, seen
 from .turn import Turn
@@ -26,7 +27,8 @@ class Machinery:
     """
     A network ready to run, and the stages of a step; it remembers nothing of streams.
 
-    A stage puts rows of several turns together, runs them as one batch, and hands each its own.
+    A stage puts rows of several turns together, whose inputs are of one size, runs them as one
+    batch, and hands each its own.
 
     :ivar labels: class names, by label index.
     :ivar device: where the network runs; ``device_note``: a sentence that says why.
@@ -50,7 +52,8 @@ class Machinery:
         self.input_size = shape.input_size
         fused = fuse_norms(checkpoint.network).to(self.device)
         fused.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        connected = connect(fused, backend, self.device, self.input_size)
+        sizes = usual_sizes(self.input_size, shape.resize)
+        connected = connect(fused, backend, self.device, sizes)
         self.network: Network = connected.network
         self.backend, self.device_note = connected.name, f'{device_note}; {connected.note}'
         self.decoding = self.network.decoding(self.input_size)
@@ -58,16 +61,31 @@ class Machinery:
             self.network, self.device, self.input_size, shape.resize
         )
         self.forecaster: Forecaster = LearnedForecast(self.network)
+        self._preparation = Preparation(self.network, sizes)
 
-    def prepare(self, streams: int) -> None:
+    def prepare(
+        self, streams: int, beside: bool = False, also: Sequence[tuple[int, int]] = ()
+    ) -> None:
         """
         Prepare for steps of so many streams, before frames wait; others are stepped in parts.
 
         :param streams: at most.
+        :param beside: whether inputs of sizes that come later are prepared in a thread of their
+            own; until then they are stepped by PyTorch. Without it, their first frame waits.
+        :param also: (height, width) of inputs to prepare for beside the usual ones.
         """
-        prepare = getattr(self.network, 'prepare', None)
-        if prepare is not None:
-            prepare(batches=[2 ** k for k in range(streams.bit_length())])
+        for size in also:
+            self._preparation.meet(size)
+        self._preparation.streams(streams, beside)
+
+    def _alike(self, turns: Sequence[Turn]) -> list[list[Turn]]:
+        """Group turns by the size of their input, in their order: only these fit in a batch."""
+        groups: dict[tuple[int, int], list[Turn]] = {}
+        for turn in turns:
+            groups.setdefault(turn.geometry.input_size, []).append(turn)
+        for size in groups:
+            self._preparation.meet(size)
+        return list(groups.values())
 
     def _preview(self, turns: Sequence[Turn]) -> None:
         """Where the network peeks, make features of thumbnails that there are none of yet."""

@@ -75,8 +75,13 @@ class FrameReader:
         """
         self.network, self.device = network, device
         self.input_size, self.resize = input_size, resize
-        reduction = network.reduction or 1
-        self.thumbnail_size = (input_size[0] // reduction, input_size[1] // reduction)
+
+    @property
+    def whole(self) -> FrameReader:
+        """One that does not trim the input."""
+        if self.resize != 'trim':
+            return self
+        return FrameReader(self.network, self.device, self.input_size, 'corner')
 
     def load(self, frame: Frame) -> LoadedImage:
         """
@@ -89,28 +94,24 @@ class FrameReader:
         return LoadedImage(image, Geometry.fit(size, self.input_size, self.resize))
 
     def read(self, loaded: Sequence[LoadedImage]) -> Maps:
-        """Read F of frames."""
+        """Read F of frames, whose inputs are of one size."""
         return self.network.read(self._batch(
-            [self._lay(one.image, one.geometry, self.input_size) for one in loaded]
+            [self._lay(one.image, one.geometry) for one in loaded]
         ))
 
     def preview(self, loaded: Sequence[LoadedImage]) -> Maps:
-        """Run the first stages on thumbnails of frames."""
-        size = self.thumbnail_size
+        """Run the first stages on thumbnails of frames, whose inputs are of one size."""
+        times = self.network.reduction
         return self.network.preview(self._batch([
-            self._lay(
-                one.image, Geometry.fit(one.geometry.image_size, size, self.resize), size
-            ) for one in loaded
+            self._lay(one.image, one.geometry.reduced(times, self.resize)) for one in loaded
         ]))
 
     def picture(self, loaded: LoadedImage) -> SmallPicture:
         """Make a small grey picture of a frame."""
         return SmallPicture.of(loaded.image, loaded.geometry.image_size)
 
-    def _lay(
-        self, image: NDArray[np.uint8], geometry: Geometry, size: tuple[int, int]
-    ) -> NDArray[np.uint8]:
-        return lay_image(image, geometry, size, self.network.fill)
+    def _lay(self, image: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.uint8]:
+        return lay_image(image, geometry, self.network.fill)
 
     def _batch(self, images: list[NDArray[np.uint8]]) -> Tensor:
         return torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2)

@@ -13,20 +13,18 @@ from ..boxes import Geometry
 FloatMap = NDArray[np.float32]
 
 
-def over_image(
-    surprise: Tensor, geometry: Geometry, input_size: tuple[int, int], scale: float
-) -> FloatMap:
+def over_image(surprise: Tensor, geometry: Geometry, scale: float) -> FloatMap:
     """
     Cut the map of one frame to the cells that the image reaches.
 
     :param surprise: (C, h, w); its first map is the mean in each cell.
     :param geometry: how the image lies in the network's input.
-    :param input_size: (height, width) of that, pixels.
     :param scale: the range of grey values, in the map's unit.
     :returns: (h', w'), in shares of the range of grey values.
     """
     cells = (surprise[0].float() / scale).cpu().numpy()
-    across = zip(geometry.offset, geometry.laid_size, input_size[::-1], cells.shape[::-1])
+    across = zip(
+        geometry.offset, geometry.laid_size, geometry.input_size[::-1], cells.shape[::-1])
     columns, rows = (
         slice(math.floor(start * count / side), math.ceil((start + laid) * count / side))
         for start, laid, side, count in across

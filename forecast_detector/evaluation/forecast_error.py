@@ -22,7 +22,7 @@ from ..config import StreamConfig
 from ..data.base import Clip
 from ..data.views import ClipView
 from ..engine import StreamingDetector
-from ..engine.memory import Maps, tree_map
+from ..engine.memory import Maps, seen_maps, tree_map
 from ..policies.detector import evaluation_config
 from ..records.trace import Action as ActionName
 from ..records.trace import ACTIONS, ErrorCurve, Picture
@@ -105,7 +105,7 @@ def relative_error(read: Maps, forecast: Maps) -> FloatArray:
         errors.append((true - guess).norm(dim=1) / true.norm(dim=1).mean())
         return true
 
-    tree_map(add, read, forecast)
+    tree_map(add, seen_maps(read), seen_maps(forecast))
     largest = max((one.shape[1:] for one in errors), key=lambda size: size[0] * size[1])
     errors = [
         one if one.shape[1:] == largest
@@ -127,9 +127,7 @@ def _draw(
         image = clip.read(k + 1)
         for policy, (maps, actions) in measured.items():
             small = _blend(
-                shrink(image), maps[k] / brightest, store.geometry(k + 1),
-                store.detector.input_size,
-            )
+                shrink(image), maps[k] / brightest, store.geometry(k + 1))
             pictures.append(Picture(
                 'heat', clip.name, k + 1, actions[k], f'mean error {maps[k].mean():.3f}',
                 (small.shape[1], small.shape[0]), [], to_jpeg(small), policy=policy,
@@ -147,20 +145,19 @@ def _places(actions: Sequence[str]) -> list[int]:
 
 
 def _blend(
-    image: NDArray[np.uint8], error: FloatArray, geometry: Geometry,
-    input_size: tuple[int, int],
+    image: NDArray[np.uint8], error: FloatArray, geometry: Geometry
 ) -> NDArray[np.uint8]:
     """
     Lay an error map over an image that is turned grey; yellow is much.
 
     :param image: (H, W, 3), uint8, RGB, the whole image at any size.
     :param error: (h, w), 0 to 1, over the network's whole input.
-    :param input_size: (height, width) of that in pixels.
     """
     height, width = image.shape[:2]
     # From pixels of the picture to cells, centre to centre; cells beside the image drop out.
     shown = geometry.image_size[0] / width, geometry.image_size[1] / height
-    cell = input_size[1] / error.shape[1], input_size[0] / error.shape[0]
+    in_height, in_width = geometry.input_size
+    cell = in_width / error.shape[1], in_height / error.shape[0]
     columns = _cells(width, shown[0] * geometry.scale[0], geometry.offset[0], cell[0])
     rows = _cells(height, shown[1] * geometry.scale[1], geometry.offset[1], cell[1])
     grid = np.meshgrid(columns, rows)

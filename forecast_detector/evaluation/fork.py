@@ -73,7 +73,7 @@ def walk(store: FeatureStore, step: Step, done: Done = ignore) -> None:
     :param step: given the clips that go on, the index of their frame, what their streams remember
         (None before the first frame) and how far each is; returns both after the frame.
     """
-    for group in groups(store, [len(clip) for clip in store.clips]):
+    for group in groups(store, [(at, len(clip)) for at, clip in enumerate(store.clips)]):
         memory: Memory | None = None
         runs: Runs = [None] * len(group)
         for index in range(len(store.clips[group[0]])):

@@ -77,19 +77,31 @@ def roll(
     steps: list[list[Step]] = [[] for _ in streams]
     for copies in (False, True):
         some = [at for at, stream in enumerate(streams) if stream.setting.copy is copies]
-        for group in groups(store, [len(streams[at].frames) for at in some]):
+        members = [(streams[at].clip, len(streams[at].frames)) for at in some]
+        for group in groups(store, members):
             detector = store.streaming(CopiedForecast() if copies else None)
             together = {f'{some[at]}': (streams[some[at]], steps[some[at]]) for at in group}
             _roll(store, detector, together, detects, done)
     return steps
 
 
-def groups(store: FeatureStore, lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Take streams of like length together, the longest first."""
+def groups(
+    store: FeatureStore, streams: Sequence[tuple[int, int]]
+) -> Iterator[list[int]]:
+    """
+    Take streams of like length together whose inputs are of one size, the longest first.
+
+    :param streams: the clip of each, and its length.
+    :returns: their numbers.
+    """
     width = WIDTH.get(store.detector.device.type, 32)
-    order = sorted(range(len(lengths)), key=lambda at: -lengths[at])
-    for start in range(0, len(order), width):
-        yield order[start:start + width]
+    of_size: dict[tuple[int, int], list[int]] = {}
+    for at in sorted(range(len(streams)), key=lambda at: -streams[at][1]):
+        size = store.geometry(store.first[streams[at][0]]).input_size
+        of_size.setdefault(size, []).append(at)
+    for order in of_size.values():
+        for start in range(0, len(order), width):
+            yield order[start:start + width]
 
 
 def _roll(

@@ -23,6 +23,7 @@ from ..data.base import Clip
 from ..data.views import ClipView
 from ..engine import StreamingDetector
 from ..engine.memory import first_tensor, Maps, Memory, tree_map
+from ..engine.reading import FrameReader
 from ..engine.recurrence import Forecaster, seen
 from ..flow import Grey, grey_thumbnail, LONGER_SIDE, thumbnail_size
 from ..postprocess import to_image
@@ -62,11 +63,17 @@ class Stored:
     geometry: Geometry
 
 
+class _Mixed(Exception):
+    """Frames of a clip have inputs of several sizes, and do not fit in a batch."""
+
+
 class FeatureStore:
     """
     READ features of clips, those of their thumbnails for a network that peeks, and small pictures.
 
-    It is a :class:`~forecast_detector.engine.reading.Reader` of its own frames.
+    It is a :class:`~forecast_detector.engine.reading.Reader` of its own frames. Inputs of the
+    frames of a clip are of one size: where images of several shapes would give others, none of
+    its frames is trimmed.
 
     What of these does not fit into ``limit_bytes`` of memory lies in temporary files (see
     :mod:`tempfile`), which are gone with the process. At 256 channels of 10x10 a frame takes
@@ -96,6 +103,10 @@ class FeatureStore:
         """
         self.detector, self._on_bad, self._half = detector, on_bad, half
         self._on_bad_frame = on_bad_frame
+        reader = detector.reader
+        if not isinstance(reader, FrameReader):
+            raise TypeError(f'a store reads images, and not from a {type(reader).__name__}')
+        self._reader = reader
         self._frames, self._limit = sum(len(clip) for clip in clips), limit_bytes
         self.memory_bytes = 0
         self._features: Maps = None
@@ -116,7 +127,10 @@ class FeatureStore:
         for clip in clips:
             start = len(self._geometries) + len(waiting)
             try:
-                good, error = self._read(clip, waiting, done)
+                good, error = self._read(clip, waiting, done, self._reader)
+            except _Mixed:
+                self._drop(start, waiting)
+                good, error = self._read(clip, waiting, done, self._reader.whole)
             finally:
                 clip.release()
             if error is None:
@@ -125,29 +139,34 @@ class FeatureStore:
             if self._on_bad is None:
                 raise error
             self._on_bad(clip, error)
-            # What is there of it is written over by the next clip.
-            del waiting[max(0, start - len(self._geometries)):]
-            del self._geometries[start:], self._headers[start:]
+            self._drop(start, waiting)
         done(self._take(waiting))
         if not kept:
             raise ValueError(f'none of {len(clips)} clips can be used; see above')
         return kept
 
+    def _drop(self, start: int, waiting: list[tuple[Frame, Any]]) -> None:
+        """Forget the frames from one on; what is there of them is written over by the next."""
+        del waiting[max(0, start - len(self._geometries)):]
+        del self._geometries[start:], self._headers[start:]
+
     def _read(
-        self, clip: Clip, waiting: list[tuple[Frame, Any]], done: Done
+        self, clip: Clip, waiting: list[tuple[Frame, Any]], done: Done, reader: FrameReader
     ) -> tuple[list[int], Exception | None]:
         """
         Read a clip up to its end; the last frames wait.
 
         :returns: the frames that can be used, and why the clip cannot be.
+        :raises _Mixed: if inputs of its frames have several sizes.
         """
+        sizes = set()
         batch = READ_BATCH.get(self.detector.device.type, 16)
         good: list[int] = []
         bad: Exception | None = None
         for index in range(len(clip)):
             try:
                 frame = clip.frame(index)
-                waiting.append((frame.header(), self.detector.reader.load(frame)))
+                loaded = reader.load(frame)
             except (ValueError, OSError) as error:
                 if self._on_bad_frame is None:
                     return good, error
@@ -155,24 +174,33 @@ class FeatureStore:
                 self._on_bad_frame(clip, index, error)
                 done(1)
                 continue
+            sizes.add(size := loaded.geometry.input_size)
+            if len(sizes) > 1:
+                raise _Mixed
             good.append(index)
+            if waiting and waiting[0][1].geometry.input_size != size:
+                done(self._take(waiting))
+            waiting.append((frame.header(), loaded))
             if len(waiting) == batch:
                 done(self._take(waiting))
         return good, None if good else bad
 
     def _take(self, waiting: list[tuple[Frame, Any]]) -> int:
         """Compute on frames and put them behind those that are there; empties the list."""
-        count, start, reader = len(waiting), len(self._geometries), self.detector.reader
+        count, start, reader = len(waiting), len(self._geometries), self._reader
         if count:
+            size = waiting[0][1].geometry.input_size
             loaded = [one for _, one in waiting]
             features = reader.read(loaded)
             if self._half:
                 features = tree_map(Tensor.half, features)
-            self._features = self._put(self._features, start, features)
+            self._features = self._put(self._features, start, features, size)
             if self.detector.forecaster.reduction:
-                self._previews = self._put(self._previews, start, reader.preview(loaded))
+                self._previews = self._put(
+                    self._previews, start, reader.preview(loaded), size)
             pictures = np.stack([_squared(grey_thumbnail(one.image)) for one in loaded])
-            self._thumbnails = self._put(self._thumbnails, start, torch.from_numpy(pictures))
+            self._thumbnails = self._put(
+                self._thumbnails, start, torch.from_numpy(pictures), self._reader.input_size)
             self._geometries += [one.geometry for one in loaded]
             self._headers += [
                 StoredFrame.of(frame, start + k) for k, (frame, _) in enumerate(waiting)
@@ -215,19 +243,31 @@ class FeatureStore:
         """
         return self.detector.variant(self, forecaster, judges_all=False)
 
-    def _put(self, kept: Maps, start: int, values: Maps) -> Maps:
+    def _put(self, kept: Maps, start: int, values: Maps, size: tuple[int, int]) -> Maps:
+        """
+        Keep maps of frames.
+
+        :param size: (height, width) of their input, pixels.
+        """
         if kept is None:
-            kept = tree_map(self._allocate, values)
+            kept = tree_map(lambda one: self._allocate(one, size), values)
 
         def put(room: Tensor, new: Tensor) -> Tensor:
-            room[start:start + len(new)] = new.cpu()
+            height, width = new.shape[2:]
+            room[start:start + len(new), :, :height, :width] = new.cpu()
             return room
 
         return tree_map(put, kept, values)
 
-    def _allocate(self, like: Tensor) -> Tensor:
-        """Make room for all frames, in the layout that the network computes in."""
-        channels, height, width = like.shape[1:]
+    def _allocate(self, like: Tensor, size: tuple[int, int]) -> Tensor:
+        """
+        Make room for all frames, in the layout that the network computes in.
+
+        :param size: (height, width) of the input that a map is of; there is room for the largest.
+        """
+        channels, (height, width) = like.shape[1], (
+            side * most // of
+            for side, most, of in zip(like.shape[2:], self._reader.input_size, size))
         shape = (self._frames, height, width, channels)
         room = like.element_size() * math.prod(shape)
         if self.memory_bytes + room <= self._limit:
@@ -244,7 +284,7 @@ class FeatureStore:
         """
         Give F of some frames, on the detector's device, one row each.
 
-        :param frames: numbers among all frames, see ``first``.
+        :param frames: numbers among all frames, see ``first``; their inputs are of one size.
         """
         return self._take_rows(self._features, frames)
 
@@ -253,9 +293,15 @@ class FeatureStore:
         return self._take_rows(self._previews, frames)
 
     def _take_rows(self, kept: Maps, frames: Sequence[int]) -> Maps:
-        device = self.detector.device
-        at = torch.tensor(frames)
-        return tree_map(lambda tensor: tensor[at].to(device), kept)
+        device, most = self.detector.device, self._reader.input_size
+        at, size = torch.tensor(frames), self._geometries[frames[0]].input_size
+
+        def take(room: Tensor) -> Tensor:
+            height, width = (
+                side * its // of for side, its, of in zip(room.shape[2:], size, most))
+            return room[at, :, :height, :width].to(device)
+
+        return tree_map(take, kept)
 
     def frame(self, number: int) -> StoredFrame:
         """Give a frame without its image; reading it again may open a bag."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..config import Resize
 from ..model.yolox.config import YoloxConfig
 from ..model.yolox.network import YoloxNetwork
 from ..types import WeightsError
@@ -42,13 +43,15 @@ class Imported:
 
 
 def import_yolox(
-    path: Path, labels: str | None = None, input_size: tuple[int, int] | None = None
+    path: Path, labels: str | None = None, input_size: tuple[int, int] | None = None,
+    resize: Resize = 'corner',
 ) -> Imported:
     """
     Make a network of a checkpoint or an ONNX export.
 
     :param labels: see :func:`~.labels.choose_labels`.
     :param input_size: (height, width) in pixels; None is that of the file, or as published.
+    :param resize: how images are laid into the input; as published by default.
     :raises WeightsError: for a file that cannot be read or holds something else.
     :raises ValueError: for labels that do not fit.
     """
@@ -58,7 +61,7 @@ def import_yolox(
         names = choose_labels(classes, labels)
         usual = _SMALL if width < _NARROW else _LARGE
         network = YoloxNetwork(YoloxConfig(
-            names, depth, width, depthwise, input_size or known_size or usual
+            names, depth, width, depthwise, input_size or known_size or usual, resize
         ))
         fill(network, tensors)
     except ValueError as error:

@@ -62,6 +62,8 @@ class BackendTimes:
     :ivar read: a READ as the scheduler orders it: its forecast is judged first.
     :ivar read_alone: a READ where nobody asks the scheduler.
     :ivar plain: a detector of each frame by itself, of the same weights: no thumbnail, no memory.
+    :ivar padded: the same where images fill the whole input with padding, as published networks
+        take them; None where inputs are not trimmed.
     """
 
     name: str
@@ -75,6 +77,7 @@ class BackendTimes:
     plain: Times
     streams: list[Together] = field(default_factory=list)
     sizes: list[OfSize] = field(default_factory=list)
+    padded: Times | None = None
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ class DetectorNode(ManagedNode):
             config.given_resize,
             config.given_backend,
         )
-        detector.prepare(len(config.image_topics))
+        detector.prepare(len(config.image_topics), beside=True)
         warm_up(detector)
         self._pipeline = Pipeline(self, detector, config)
         self._label_info = self.create_publisher(LabelInfo, 'label_info', LATCHED)

@@ -32,7 +32,8 @@ class YoloxConfig:
     :ivar depthwise: 3x3 convolutions are depthwise separable, as in YOLOX-Nano.
     :ivar input_size: (height, width) of the network's input in pixels, multiples of 32.
     :ivar resize: ``corner`` keeps the aspect and pads on the right and below (YOLOX's own way),
-        ``letterbox`` pads on all sides, ``stretch`` keeps no aspect.
+        ``trim`` does so up to the next multiple of 32 only, ``letterbox`` pads on all sides,
+        ``stretch`` keeps no aspect.
     :ivar peek: how many times smaller than the input the thumbnail is that motion is measured
         on, 2 or 4.
     :ivar correction: channels of the layers that correct moved maps; 0 has none.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -11,32 +11,8 @@ from .backbone import STRIDES
 from .head import Raw
 
 
-@dataclass(frozen=True)
 class GridDecoding:
-    """
-    One box a cell, without anchors.
-
-    :ivar cells: (A, 2), the corner of each cell, in cells, x and y; all strides, finest first.
-    :ivar strides: (A, 1), its side in input pixels.
-    """
-
-    cells: Tensor
-    strides: Tensor
-
-    @classmethod
-    def lay(cls, input_size: tuple[int, int], device: torch.device) -> GridDecoding:
-        """
-        Lay the cells for an input size.
-
-        :param input_size: (height, width) in pixels.
-        """
-        cells, strides = [], []
-        for stride in STRIDES:
-            rows, columns = (torch.arange(side // stride, device=device) for side in input_size)
-            y, x = torch.meshgrid(rows, columns, indexing='ij')
-            cells.append(torch.stack([x.flatten(), y.flatten()], dim=1).float())
-            strides.append(torch.full((len(cells[-1]), 1), float(stride), device=device))
-        return cls(torch.cat(cells), torch.cat(strides))
+    """One box a cell, without anchors, for inputs of any size."""
 
     def scores(self, raw: tuple[Raw, ...]) -> Tensor:
         """Return the score of the best class of every cell, (B, A, classes), 0 for the others."""
@@ -58,7 +34,27 @@ class GridDecoding:
         """
         regression = torch.cat([one.boxes.float().flatten(2) for one in raw], dim=2)
         chosen = regression[image, :, candidate]
-        strides = self.strides[candidate]
-        centre = (chosen[:, :2] + self.cells[candidate]) * strides
+        cells, strides = _grid(tuple(one.boxes.shape[2:] for one in raw), chosen.device)
+        strides = strides[candidate]
+        centre = (chosen[:, :2] + cells[candidate]) * strides
         half = chosen[:, 2:].clamp(max=10).exp() * strides / 2
         return torch.cat([centre - half, centre + half], dim=1)
+
+
+@lru_cache(maxsize=16)
+def _grid(
+    sizes: tuple[tuple[int, int], ...], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """
+    Lay out the cells of maps, finest first.
+
+    :param sizes: (rows, columns) of each.
+    :returns: the corner of each cell, in cells, x and y, (A, 2); its side in input pixels, (A, 1).
+    """
+    cells, strides = [], []
+    for stride, size in zip(STRIDES, sizes):
+        rows, columns = (torch.arange(count, device=device) for count in size)
+        y, x = torch.meshgrid(rows, columns, indexing='ij')
+        cells.append(torch.stack([x.flatten(), y.flatten()], dim=1).float())
+        strides.append(torch.full((len(cells[-1]), 1), float(stride), device=device))
+    return torch.cat(cells), torch.cat(strides)

@@ -188,12 +188,8 @@ class YoloxNetwork(nn.Module):
         return self.head.finish(features.maps)
 
     def decoding(self, input_size: tuple[int, int]) -> GridDecoding:
-        """
-        Prepare for the head's outputs at an input size.
-
-        :param input_size: (height, width) in pixels.
-        """
-        return GridDecoding.lay(input_size, next(self.parameters()).device)
+        """Give the decoding of the head's outputs; it is the same for every input size."""
+        return GridDecoding()
 
 
 def look_back(features: Features) -> Tensor:

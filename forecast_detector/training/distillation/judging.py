@@ -62,11 +62,18 @@ def train_scheduler(
         lessons = make_lessons(network, readings, recipe, config.seed)
     for step in phase.steps('scheduler', recipe.steps, recipe.batch_size * recipe.frames):
         rng = np.random.default_rng([config.seed, step, 1])
-        chosen = torch.from_numpy(rng.integers(0, len(lessons.errors), recipe.batch_size))
-        loss = run_loss(network.scheduler, Lessons(*(part[chosen] for part in lessons)), recipe)
+        loss = run_loss(network.scheduler, _draw(rng, lessons, recipe.batch_size), recipe)
         phase.update(step, loss)
         phase.report(step, log, {'decision': loss})
     phase.finish(recipe.steps)
+
+
+def _draw(rng: np.random.Generator, lessons: list[Lessons], count: int) -> Lessons:
+    """Draw lessons that fit in a batch, any of all alike often."""
+    sizes = np.array([len(some.errors) for some in lessons])
+    some = lessons[int(rng.choice(len(lessons), p=sizes / sizes.sum()))]
+    chosen = torch.from_numpy(rng.integers(0, len(some.errors), count))
+    return Lessons(*(part[chosen] for part in some))
 
 
 def run_loss(scheduler: nn.Module, lessons: Lessons, recipe: JudgeRecipe) -> Tensor:
@@ -84,22 +91,24 @@ def run_loss(scheduler: nn.Module, lessons: Lessons, recipe: JudgeRecipe) -> Ten
 @torch.no_grad()
 def make_lessons(
     network: YoloxNetwork, readings: Readings, recipe: JudgeRecipe, seed: int
-) -> Lessons:
+) -> list[Lessons]:
     """
     Forecast run after run, and count what goes wrong.
 
+    :returns: one entry for each size of maps.
     :raises InterruptedTraining: if a signal asked to stop.
     """
     rng = np.random.default_rng([seed, 2])
-    made: list[Lessons] = []
+    of_size: dict[tuple[int, ...], list[Lessons]] = {}
     with tqdm(total=recipe.rollouts, desc='runs of forecasts', unit='run') as bar:
         while bar.n < recipe.rollouts:
             count = min(ROLLOUTS_AT_ONCE, recipe.rollouts - bar.n)
             runs = readings.draw(rng, count, recipe.frames, recipe.thinning, recipe.cut)
-            made.append(follow_runs(network, readings, runs, recipe))
+            made = follow_runs(network, readings, runs, recipe)
+            of_size.setdefault(made.objects.shape[2:], []).append(made)
             bar.update(count)
             interrupt.stop_if_requested('between two runs of forecasts')
-    return Lessons(*(torch.cat(parts) for parts in zip(*made)))
+    return [Lessons(*(torch.cat(parts) for parts in zip(*some))) for some in of_size.values()]
 
 
 def follow_runs(

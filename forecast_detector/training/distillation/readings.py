@@ -29,10 +29,12 @@ class Readings:
         self._store = store
         self._lengths = np.array([len(clip) for clip in store.clips])
         self.detections: list[Detections] = []
-        for start in range(0, int(self._lengths.sum()), DETECT_BATCH):
-            frames = range(start, min(start + DETECT_BATCH, int(self._lengths.sum())))
-            self.detections += self.detect(self.features(frames))
+        for first, length in zip(store.first, self._lengths):
+            for start in range(0, int(length), DETECT_BATCH):
+                frames = range(start, min(start + DETECT_BATCH, int(length)))
+                self.detections += self.detect(self.features([first + at for at in frames]))
         self._weights = self._interest()
+        self._alike = self._by_size()
 
     def _interest(self) -> np.ndarray:
         """Weigh clips: longer ones and those with more objects are drawn more often, by roots."""
@@ -42,6 +44,13 @@ class Readings:
         ])
         weights = np.sqrt(self._lengths * (0.25 + objects))
         return np.asarray(weights / weights.sum())
+
+    def _by_size(self) -> list[np.ndarray]:
+        """Group clips by the size of their inputs: only these fit in a batch."""
+        of_size: dict[tuple[int, int], list[int]] = {}
+        for clip, first in enumerate(self._store.first):
+            of_size.setdefault(self._store.geometry(first).input_size, []).append(clip)
+        return [np.array(clips) for clips in of_size.values()]
 
     @torch.inference_mode()
     def detect(self, features: Maps) -> list[Detections]:
@@ -66,21 +75,26 @@ class Readings:
         self, rng: np.random.Generator, count: int, length: int, thinning: int, cut: float = 0.0
     ) -> np.ndarray:
         """
-        Draw runs of frames.
+        Draw runs of frames, of clips whose inputs are of one size.
 
         :param length: frames after the first; clips too short for a stride take a smaller one,
             and repeat their last frame if none fits.
         :param cut: probability that a run goes on in another clip.
         :returns: numbers of frames, (length + 1, count).
         """
-        runs = np.stack([self._run(rng, length, thinning) for _ in range(count)], axis=1)
+        shares = np.array([self._weights[clips].sum() for clips in self._alike])
+        clips = self._alike[int(rng.choice(len(shares), p=shares / shares.sum()))]
+        runs = np.stack([self._run(rng, clips, length, thinning) for _ in range(count)], axis=1)
         for column in np.flatnonzero(rng.random(count) < cut):
             at = int(rng.integers(1, length + 1))
-            runs[at:, column] = self._run(rng, length, thinning)[at:]
+            runs[at:, column] = self._run(rng, clips, length, thinning)[at:]
         return runs
 
-    def _run(self, rng: np.random.Generator, length: int, thinning: int) -> np.ndarray:
-        clip = int(rng.choice(len(self._lengths), p=self._weights))
+    def _run(
+        self, rng: np.random.Generator, clips: np.ndarray, length: int, thinning: int
+    ) -> np.ndarray:
+        weights = self._weights[clips]
+        clip = int(rng.choice(clips, p=weights / weights.sum()))
         frames = int(self._lengths[clip])
         most = max(1, min(1 + thinning, (frames - 1) // length))
         stride = int(rng.integers(1, most + 1))
