@@ -41,7 +41,7 @@ ALLOWED = {
     'writing': set(),
     'weights_file': {'limits', 'types'},
     'checkpoint': {'model', 'shipped', 'types', 'weights_file', 'writing'},
-    'importing': {'model', 'types'},
+    'importing': {'config', 'model', 'types'},
     'backends': {'config', 'layout', 'model', 'postprocess'},
     'engine': {
         'backends', 'boxes', 'carrying', 'checkpoint', 'config', 'device', 'legible', 'model',
