@@ -1,13 +1,15 @@
 """
-Fuzz the node, and load it beyond what it can do, through ROS; what is found is printed as JSON.
+Fuzz, soak and overload the node through ROS; what is found is printed as JSON.
 
     scripts/ros_env .venv/bin/python benchmarks/reliability_node.py fuzz --count 20000
+    scripts/ros_env .venv/bin/python benchmarks/reliability_node.py soak --count 108000
     scripts/ros_env .venv/bin/python benchmarks/reliability_node.py load --seconds 180
 
 ``fuzz`` sends hostile images, bytes that are no messages, and requests for parameters, and looks
 whether one image is answered as before; a bare subscriber gets the same messages, and its memory
-is compared. ``load`` has four cameras at 30 Hz each in a process of their own, and calls services
-from another all the while.
+is compared. ``soak`` has as many images answered as a camera of 30 Hz sends in an hour, one after
+the other, while another camera comes and goes, and compares memory. ``load`` has four cameras at
+30 Hz each in a process of their own, and calls services from another all the while.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from rcl_interfaces.msg import Parameter, ParameterValue  # noqa: E402
 from rcl_interfaces.srv import GetParameters, SetParameters  # noqa: E402
 from rclpy.serialization import serialize_message  # noqa: E402
 from reliability_load import load  # noqa: E402
+from reliability_soak import soak  # noqa: E402
 from ros.graph import Camera, Graph, make_image, wait_until  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
@@ -148,17 +151,22 @@ def fuzz(graph: Graph, weights: str, count: int, seed: int) -> dict[str, Any]:
 def main() -> int:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('what', choices=('fuzz', 'load'))
-    parser.add_argument('--count', type=int, default=20_000)
-    parser.add_argument('--seconds', type=float, default=180.0)
+    parser.add_argument('what', choices=('fuzz', 'soak', 'load'))
+    parser.add_argument('--count', type=int, help='20000 of a fuzz, 108000 of a soak')
+    parser.add_argument(
+        '--seconds', type=float, help='of a load: 180; a soak may be given a limit')
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--weights', default='synthetic')
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, Graph(Path(folder)) as graph:
         if options.what == 'load':
-            print(json.dumps(load(graph, options.weights, options.seconds)))
+            print(json.dumps(load(graph, options.weights, options.seconds or 180.0)))
             return 0
-        found = fuzz(graph, options.weights, options.count, options.seed)
+        if options.what == 'soak':
+            count, seconds = options.count or 108_000, options.seconds or float('inf')
+            print(json.dumps(soak(graph, options.weights, count, seconds)))
+            return 0
+        found = fuzz(graph, options.weights, options.count or 20_000, options.seed)
         print(json.dumps(found))
         return int(not found['same_answer'])
 
