@@ -41,7 +41,7 @@ from forecast_detector.ros.parameters import PARAMETERS  # noqa: E402
 
 FIELDS = {1: 'bool_value', 2: 'integer_value', 3: 'double_value', 4: 'string_value',
           7: 'integer_array_value', 9: 'string_array_value'}
-MOMENTS = ('before', 'half', 'after')
+SAMPLES = 10
 TOPICS = ['/front/image_raw', '/rear/image_raw/compressed']
 
 
@@ -108,7 +108,11 @@ class Values:
 
 
 def fuzz(graph: Graph, weights: str, count: int, seed: int) -> dict[str, Any]:
-    """Send what is hostile: half of it images, a quarter bytes, a quarter requests."""
+    """
+    Send what is hostile: half of it images, a quarter bytes, a quarter requests.
+
+    :returns: among others memory, as it was at the beginning and after each tenth.
+    """
     child = graph.detector(
         weights=weights, image_topics=TOPICS, p=1.0, score_threshold=0.0, max_gap_s=0.0)
     cameras = [Camera(graph, topic) for topic in TOPICS]
@@ -123,26 +127,26 @@ def fuzz(graph: Graph, weights: str, count: int, seed: int) -> dict[str, Any]:
             wait_until(lambda: camera.subscribers() == 2, 'the bare subscriber')  # noqa: B023
             camera.send()
         time.sleep(1.0)
-        before_mb = half_mb = resident_mb(child.pid), bare.memory_mb
+        sizes_mb = []
         for number, (kind, fields) in enumerate(messages(seed, count)):
+            if number % max(1, count // SAMPLES) == 0:
+                sizes_mb.append((resident_mb(child.pid), bare.memory_mb))
             if number % 4 == 2:
                 front.send_bytes(damaged(random, good))
             elif number % 4 == 3:
                 refused += not values.request(*next(wanted))
             else:
                 (front if kind == IMAGE else rear).send(message_of(kind, fields))
-            if number == count // 2:
-                half_mb = resident_mb(child.pid), bare.memory_mb
         time.sleep(2.0)
         values.restore()
         front.stamp_ns += 10 ** 12
         found = answer(graph, front)
-        after_mb = resident_mb(child.pid), bare.memory_mb
+        sizes_mb.append((resident_mb(child.pid), bare.memory_mb))
     return {
         'messages_and_requests': count, 'seed': seed, 'requests_refused': refused,
         'same_answer': found == expected and bool(expected), 'state': graph.state(),
-        'node_mb': dict(zip(MOMENTS, (before_mb[0], half_mb[0], after_mb[0]))),
-        'bare_mb': dict(zip(MOMENTS, (before_mb[1], half_mb[1], after_mb[1]))),
+        'node_mb': [node_mb for node_mb, _ in sizes_mb],
+        'bare_mb': [bare_mb for _, bare_mb in sizes_mb],
         'bare_got': bare.number,
         'log_lines': len(child.log.read_text(errors='replace').splitlines()),
     }
