@@ -1,13 +1,15 @@
 """
-Fuzz the node, and load it beyond what it can do, through ROS; what is found is printed as JSON.
+Fuzz, soak and overload the node through ROS; what is found is printed as JSON.
 
     scripts/ros_env .venv/bin/python benchmarks/reliability_node.py fuzz --count 20000
+    scripts/ros_env .venv/bin/python benchmarks/reliability_node.py soak --count 108000
     scripts/ros_env .venv/bin/python benchmarks/reliability_node.py load --seconds 180
 
 ``fuzz`` sends hostile images, bytes that are no messages, and requests for parameters, and looks
 whether one image is answered as before; a bare subscriber gets the same messages, and its memory
-is compared. ``load`` has four cameras at 30 Hz each in a process of their own, and calls services
-from another all the while.
+is compared. ``soak`` has as many images answered as a camera of 30 Hz sends in an hour, one after
+the other, while another camera comes and goes, and compares memory. ``load`` has four cameras at
+30 Hz each in a process of their own, and calls services from another all the while.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from rcl_interfaces.msg import Parameter, ParameterValue  # noqa: E402
 from rcl_interfaces.srv import GetParameters, SetParameters  # noqa: E402
 from rclpy.serialization import serialize_message  # noqa: E402
 from reliability_load import load  # noqa: E402
+from reliability_soak import soak  # noqa: E402
 from ros.graph import Camera, Graph, make_image, wait_until  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
@@ -38,7 +41,7 @@ from forecast_detector.ros.parameters import PARAMETERS  # noqa: E402
 
 FIELDS = {1: 'bool_value', 2: 'integer_value', 3: 'double_value', 4: 'string_value',
           7: 'integer_array_value', 9: 'string_array_value'}
-MOMENTS = ('before', 'half', 'after')
+SAMPLES = 10
 TOPICS = ['/front/image_raw', '/rear/image_raw/compressed']
 
 
@@ -105,7 +108,11 @@ class Values:
 
 
 def fuzz(graph: Graph, weights: str, count: int, seed: int) -> dict[str, Any]:
-    """Send what is hostile: half of it images, a quarter bytes, a quarter requests."""
+    """
+    Send what is hostile: half of it images, a quarter bytes, a quarter requests.
+
+    :returns: among others memory, as it was at the beginning and after each tenth.
+    """
     child = graph.detector(
         weights=weights, image_topics=TOPICS, p=1.0, score_threshold=0.0, max_gap_s=0.0)
     cameras = [Camera(graph, topic) for topic in TOPICS]
@@ -120,26 +127,26 @@ def fuzz(graph: Graph, weights: str, count: int, seed: int) -> dict[str, Any]:
             wait_until(lambda: camera.subscribers() == 2, 'the bare subscriber')  # noqa: B023
             camera.send()
         time.sleep(1.0)
-        before_mb = half_mb = resident_mb(child.pid), bare.memory_mb
+        sizes_mb = []
         for number, (kind, fields) in enumerate(messages(seed, count)):
+            if number % max(1, count // SAMPLES) == 0:
+                sizes_mb.append((resident_mb(child.pid), bare.memory_mb))
             if number % 4 == 2:
                 front.send_bytes(damaged(random, good))
             elif number % 4 == 3:
                 refused += not values.request(*next(wanted))
             else:
                 (front if kind == IMAGE else rear).send(message_of(kind, fields))
-            if number == count // 2:
-                half_mb = resident_mb(child.pid), bare.memory_mb
         time.sleep(2.0)
         values.restore()
         front.stamp_ns += 10 ** 12
         found = answer(graph, front)
-        after_mb = resident_mb(child.pid), bare.memory_mb
+        sizes_mb.append((resident_mb(child.pid), bare.memory_mb))
     return {
         'messages_and_requests': count, 'seed': seed, 'requests_refused': refused,
         'same_answer': found == expected and bool(expected), 'state': graph.state(),
-        'node_mb': dict(zip(MOMENTS, (before_mb[0], half_mb[0], after_mb[0]))),
-        'bare_mb': dict(zip(MOMENTS, (before_mb[1], half_mb[1], after_mb[1]))),
+        'node_mb': [node_mb for node_mb, _ in sizes_mb],
+        'bare_mb': [bare_mb for _, bare_mb in sizes_mb],
         'bare_got': bare.number,
         'log_lines': len(child.log.read_text(errors='replace').splitlines()),
     }
@@ -148,17 +155,22 @@ def fuzz(graph: Graph, weights: str, count: int, seed: int) -> dict[str, Any]:
 def main() -> int:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('what', choices=('fuzz', 'load'))
-    parser.add_argument('--count', type=int, default=20_000)
-    parser.add_argument('--seconds', type=float, default=180.0)
+    parser.add_argument('what', choices=('fuzz', 'soak', 'load'))
+    parser.add_argument('--count', type=int, help='20000 of a fuzz, 108000 of a soak')
+    parser.add_argument(
+        '--seconds', type=float, help='of a load: 180; a soak may be given a limit')
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--weights', default='synthetic')
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, Graph(Path(folder)) as graph:
         if options.what == 'load':
-            print(json.dumps(load(graph, options.weights, options.seconds)))
+            print(json.dumps(load(graph, options.weights, options.seconds or 180.0)))
             return 0
-        found = fuzz(graph, options.weights, options.count, options.seed)
+        if options.what == 'soak':
+            count, seconds = options.count or 108_000, options.seconds or float('inf')
+            print(json.dumps(soak(graph, options.weights, count, seconds)))
+            return 0
+        found = fuzz(graph, options.weights, options.count or 20_000, options.seed)
         print(json.dumps(found))
         return int(not found['same_answer'])
 

@@ -28,7 +28,8 @@ from ..ros.conversions import detections_message, from_ns, image_message, to_ns
 from ..types import BadFrameError, Detections
 
 _logger = logging.getLogger(__name__)
-SYNTHETIC_FRAMES = 150
+# A scene takes as much ground, and time to draw it, as the camera passes over.
+SYNTHETIC_FRAMES, LONGEST_SCENE = 150, 300
 
 
 @dataclass(frozen=True)
@@ -190,9 +191,9 @@ def recorded_image(message: Any, kind: str) -> Image:
 
 
 def synthetic_source(frames: int, seed: int, frame_id: str, rate_hz: float) -> ClipSource:
-    """Make the demo's world, with a cut to another scene in its middle."""
+    """Make the demo's world, with a cut to another scene in its middle; a long one has more."""
     length = frames or SYNTHETIC_FRAMES
-    cut = max(1, (length + 1) // 2)
+    cut = min(max(1, (length + 1) // 2), LONGEST_SCENE)
     world = load_synthetic('demo', seed + 1, length, cut_every=cut)
     clip = world.clips[seed]
     for index in (0, min(cut, length - 1)):

@@ -14,6 +14,8 @@ from ..parameter import describe, Parameter
 from .overrides import checked, overrides, unknown
 
 PREFIX = 'cameras.'
+# As `ros2 param dump` writes a parameter without a value, and ROS reads it back.
+NOTHING = 'null'
 OWN: Mapping[str, Parameter] = {
     name: describe(StreamConfig)[name]
     for name in ('p', 'score_threshold', 'max_consecutive_forecasts')
@@ -56,7 +58,9 @@ def declare(node: Node, camera: str, takes_given: bool = True) -> None:
         if node.has_parameter(name):
             continue
         given = overrides(node).get(name) if takes_given else None
-        value = None if given is None else value_of(parameter, name, given.value)
+        value = None
+        if given is not None and given.value != NOTHING:
+            value = value_of(parameter, name, given.value)
         note = ParameterDescriptor(
             description=f'For this camera instead of {parameter.name}: {parameter.help} Without '
             f'a value {parameter.name} holds. Takes effect {parameter.effective}.',

@@ -21,7 +21,7 @@ def main(args: Sequence[str] | None = None) -> int:
     from .detector import DetectorNode
     from .spin import spin
 
-    keep_freed_memory()
+    keep_freed_memory(huge=False)
     return spin(DetectorNode, args, lasts=True, patience_s=PATIENCE_S)
 
 

@@ -15,7 +15,9 @@ pytest.importorskip('forecast_detector.msg', reason='messages not built: run `ma
 
 import rclpy  # noqa: E402
 
+from forecast_detector.config import StreamConfig  # noqa: E402
 from forecast_detector.parameter import plain  # noqa: E402
+from forecast_detector.ros import camera_parameters  # noqa: E402
 from forecast_detector.ros.arguments import explain  # noqa: E402
 from forecast_detector.ros.names import resolved  # noqa: E402
 from forecast_detector.ros.overrides import checked, unknown  # noqa: E402
@@ -226,3 +228,19 @@ def test_names_and_files_that_are_not_used_are_warned_about_and_the_node_runs(
     assert sum('max_detection:' in line and 'max_detections?' in line for line in warned) == 1
     assert sum('other.yaml' in line and '/detektor' in line for line in warned) == 1
     assert not any('typo.yaml' in line for line in warned)
+
+
+def test_what_ros_dumps_of_a_camera_without_values_of_its_own_is_taken_back(
+    tmp_path: Path
+) -> None:
+    """`ros2 param dump` writes a parameter without a value as null."""
+    file, context = tmp_path / 'dump.yaml', rclpy.Context()
+    file.write_text('/**:\n  ros__parameters:\n    cameras:\n'
+                    '      front: {p: null, score_threshold: 0.4}\n')
+    rclpy.init(args=['--ros-args', '--params-file', str(file)], context=context)
+    node = rclpy.create_node('dumped', context=context)
+    camera_parameters.declare(node, 'front')
+    config = camera_parameters.config_of(node, 'front', StreamConfig(p=0.7))
+    assert (config.p, config.score_threshold) == (0.7, 0.4)
+    node.destroy_node()
+    rclpy.shutdown(context=context)

@@ -79,3 +79,10 @@ def test_stamps_of_a_late_image_keep_up_with_time():
               *(one.header.stamp for one in late.truth.detections)]
     assert {(stamp.sec, stamp.nanosec) for stamp in stamps} == {(7, 600_000_000)}
     assert first.image.header.stamp.sec == 5
+
+
+def test_long_worlds_have_scenes_of_one_length():
+    """Drawing a scene, and its memory, would grow with the play's length."""
+    played = (open_source('synthetic', 'lens', frames, 10.0, 0, '') for frames in (700, 900))
+    first, second = (next(one.shots(0)) for one in played)
+    assert first.image.data == second.image.data

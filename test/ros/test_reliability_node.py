@@ -1,4 +1,4 @@
-"""The fuzz and the load of the node in docs/reliability.md in short: the same programs."""
+"""Fuzz, soak and load of the node of docs/reliability.md in short: the same programs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def reliability(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     import reliability_node
 
     yield reliability_node
-    for name in ('reliability_node', 'reliability_load', 'beside', 'hostile'):
+    for name in ('reliability_node', 'reliability_load', 'reliability_soak', 'beside', 'hostile'):
         sys.modules.pop(name, None)
 
 
@@ -43,6 +43,18 @@ def test_after_hostile_messages_and_requests_the_answer_is_the_same(
     assert found['requests_refused'] > 20
     assert found['bare_got'] > 20  # what was sent did come through
     assert found['log_lines'] < 150
+
+
+def test_a_soak_counts_images_and_memory_while_a_camera_comes_and_goes(
+    reliability: Any, lone_graph: Graph, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import reliability_soak
+
+    monkeypatch.setattr(reliability_soak, 'CHANGE_EVERY', 20)
+    found = reliability.soak(lone_graph, str(tiny_weights), 100, float('inf'))
+    assert found['images_answered'] == 100 and found['state'] == 'active'
+    assert found['cameras_changed'] == 4
+    assert 0 < found['bare_mb']['warm'] < found['node_mb']['warm'] <= found['node_mb']['most']
 
 
 def test_overload_leaves_calls_answered_and_nothing_queued(
