@@ -97,7 +97,7 @@ def _device(detector: StreamingDetector) -> Iterator[Check]:
     yield Check('device', detector.device_note, remedy)
     height, width = detector.input_size
     yield Check('backend', f'{detector.backend}, {torch.get_num_threads()} threads, '
-               f'input {width}x{height}')
+               f'input {width}x{height}, {detector.resize}')
     read, forecast = _latency(detector)
     yield Check(
         'latency', f'READ {read:.1f} ms, FORECAST {forecast:.1f} ms at 640x480: '

@@ -31,6 +31,8 @@ class Machinery:
     batch, and hands each its own.
 
     :ivar labels: class names, by label index.
+    :ivar input_size: (height, width) of the network's input, at most; ``resize``: how images are
+        laid into it.
     :ivar device: where the network runs; ``device_note``: a sentence that says why.
     :ivar backend: what runs it, ``torch`` or ``openvino``; the note says why, too.
     :ivar network: norms folded, ready to run; ``decoding``: of its head's outputs.
@@ -49,7 +51,7 @@ class Machinery:
             input_size=input_size or checkpoint.config.input_size,
             resize=resize or checkpoint.config.resize,
         )
-        self.input_size = shape.input_size
+        self.input_size, self.resize = shape.input_size, shape.resize
         fused = fuse_norms(checkpoint.network).to(self.device)
         fused.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         sizes = usual_sizes(self.input_size, shape.resize)

@@ -222,5 +222,5 @@ def facts(detector: StreamingDetector, checkpoint: Checkpoint) -> dict[str, str]
         'backend': detector.backend,
         'threads': str(torch.get_num_threads()), 'weights': str(checkpoint.path),
         'weights_sha256': checkpoint.sha256, 'classes': str(len(detector.labels)),
-        'input_size': f'{height}x{width}',
+        'input_size': f'{height}x{width}', 'resize': detector.resize,
     }
