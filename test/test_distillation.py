@@ -19,6 +19,7 @@ from forecast_detector.training.distillation.judging import (
     count_errors,
     Lessons,
     run_loss,
+    shrink,
 )
 from forecast_detector.training.distillation.losses import (
     distillation_losses,
@@ -148,6 +149,27 @@ def test_the_scheduler_learns_the_rate_of_errors():
         optimizer.step()
     confidence = torch.sigmoid(-scheduler.logit).item()
     assert -np.log(confidence) == pytest.approx(0.125, rel=0.05)
+
+
+def test_judgements_are_drawn_towards_their_mean():
+    torch.manual_seed(0)
+    scheduler = YoloxNetwork(LEARNER).scheduler
+    seen = [(torch.rand(5, 4, 3, h, 2), torch.rand(5, 4, 2, h, 2), torch.rand(5, 4, 3, h, 2))
+            for h in (2, 3)]
+    lessons = [Lessons(*parts, torch.zeros(5, 4)) for parts in seen]
+
+    def judge():
+        with torch.no_grad():
+            return torch.cat([
+                scheduler(*(part.flatten(0, 1) for part in parts)).diff(dim=1)[:, 0]
+                for parts in seen])
+
+    before = judge()
+    assert before.std() > 1e-3
+    shrink(scheduler, lessons, 0.4)
+    torch.testing.assert_close(judge(), before.mean() + 0.6 * (before - before.mean()))
+    shrink(scheduler, lessons, 1.0)
+    torch.testing.assert_close(judge(), before.mean().expand(40))
 
 
 @pytest.mark.parametrize('thinning', [0, 2])

@@ -58,7 +58,7 @@ def train_scheduler(
         raise ValueError('model.scheduler: phase scheduler trains it, and it is 0; set channels')
     recipe = config.scheduler
     phase = phase_of(network, network.scheduler, recipe, config, state)
-    if phase.first < recipe.steps:
+    if phase.first < recipe.steps or recipe.shrinkage:
         lessons = make_lessons(network, readings, recipe, config.seed)
     for step in phase.steps('scheduler', recipe.steps, recipe.batch_size * recipe.frames):
         rng = np.random.default_rng([config.seed, step, 1])
@@ -66,6 +66,26 @@ def train_scheduler(
         phase.update(step, loss)
         phase.report(step, log, {'decision': loss})
     phase.finish(recipe.steps)
+    if recipe.shrinkage:
+        shrink(network.scheduler, lessons, recipe.shrinkage)
+
+
+@torch.no_grad()
+def shrink(scheduler: MapScheduler, lessons: list[Lessons], by: float) -> None:
+    """
+    Draw the judgements of a scheduler towards their mean.
+
+    :param lessons: over which the mean is taken, of the difference of the logits.
+    :param by: how far, in [0, 1].
+    """
+    device = next(scheduler.parameters()).device
+    differences = [
+        logits[:, 1] - logits[:, 0] for some in lessons
+        for logits in [scheduler(*(part.flatten(0, 1).to(device) for part in some[:3]))]
+    ]
+    scheduler.fc.weight.mul_(1 - by)
+    scheduler.fc.bias.mul_(1 - by)
+    scheduler.fc.bias[1].add_(by * torch.cat(differences).mean())
 
 
 def _draw(rng: np.random.Generator, lessons: list[Lessons], count: int) -> Lessons:

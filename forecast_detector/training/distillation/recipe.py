@@ -70,6 +70,9 @@ class JudgeRecipe:
     :ivar found_score: it is found by a forecast of at least this score.
     :ivar false_score: a forecast of at least this score that reading does not find is an error.
     :ivar iou: overlap from which two boxes are of one object.
+    :ivar shrinkage: how far, in [0, 1], judgements are drawn towards their mean after training:
+        few clips teach a scheduler more about single frames than holds elsewhere. With 1 all
+        forecasts are judged alike.
     """
 
     steps: int = 1500
@@ -86,6 +89,7 @@ class JudgeRecipe:
     found_score: float = 0.3
     false_score: float = 0.5
     iou: float = 0.5
+    shrinkage: float = 0.0
 
     def __post_init__(self) -> None:
         """:raises ValueError: for a value outside its range."""
@@ -93,7 +97,7 @@ class JudgeRecipe:
             self,
             {'steps': 0, 'batch_size': 1, 'rollouts': 1, 'frames': 1, 'thinning': 0, 'lr': 0,
              'weight_decay': 0, 'errors': 0},
-            ('cut', 'ema', 'reference_score', 'found_score', 'false_score', 'iou'),
+            ('cut', 'ema', 'reference_score', 'found_score', 'false_score', 'iou', 'shrinkage'),
         )
 
 
