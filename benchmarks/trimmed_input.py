@@ -25,7 +25,7 @@ from forecast_detector.policies.detector import DetectorRunner, evaluation_confi
 from forecast_detector.policies.step import Step
 from forecast_detector.scoring.average_precision import average_precision
 from forecast_detector.scoring.matching import match_frame, Rule
-from forecast_detector.types import Policy
+from forecast_detector.types import Detections, Policy
 
 SCORE = 0.4
 WAYS: tuple[Resize, Resize] = ('corner', 'trim')
@@ -43,12 +43,11 @@ def read_both(clip: Clip, runners: tuple[DetectorRunner, DetectorRunner]) -> lis
     return steps
 
 
-def matched(steps: list[Step], truths: list[Truth]) -> list[tuple[float, bool]]:
+def matched(found: list[Detections], truths: list[Truth]) -> list[tuple[float, bool]]:
     """Give score and success of each detection."""
     return [
-        (float(score), bool(found >= 0)) for step, truth in zip(steps, truths)
-        for score, found in zip(
-            step.detections.scores, match_frame(step.detections, truth, Rule.PLAIN)[0])
+        (float(score), bool(hit >= 0)) for one, truth in zip(found, truths)
+        for score, hit in zip(one.scores, match_frame(one, truth, Rule.PLAIN)[0])
     ]
 
 
@@ -80,7 +79,8 @@ def main() -> None:
         )
         whole, trim = read_both(clip, runners)  # type: ignore[arg-type]
         truths = as_truths([step.detections for step in whole], SCORE)
-        matches, objects = matched(trim, truths), sum(map(len, truths))
+        matches = matched([step.detections for step in trim], truths)
+        objects = sum(map(len, truths))
         ratios = [b.latency_ms / a.latency_ms for a, b in zip(whole[1:], trim[1:])]
         height, width = clip.frame(0).load().shape[:2]
         fitted = Geometry.fit((width, height), checkpoint.config.input_size, 'trim')
