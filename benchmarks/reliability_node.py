@@ -159,12 +159,14 @@ def main() -> int:
     parser.add_argument('--count', type=int, help='20000 of a fuzz, 108000 of a soak')
     parser.add_argument(
         '--seconds', type=float, help='of a load: 180; a soak may be given a limit')
+    parser.add_argument('--rate', type=float, default=30.0, help='Hz of a camera of a load')
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--weights', default='synthetic')
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, Graph(Path(folder)) as graph:
         if options.what == 'load':
-            print(json.dumps(load(graph, options.weights, options.seconds or 180.0)))
+            seconds, rate_hz = options.seconds or 180.0, options.rate
+            print(json.dumps(load(graph, options.weights, seconds, rate_hz=rate_hz)))
             return 0
         if options.what == 'soak':
             count, seconds = options.count or 108_000, options.seconds or float('inf')

@@ -86,11 +86,15 @@ class Geometry:
         """
         Lay the same image into an input that is so many times smaller: a thumbnail of it.
 
-        :param resize: as :meth:`fit` was given it; what that trimmed is trimmed already.
+        :param resize: as :meth:`fit` was given it.
         """
-        height, width = self.input_size
-        small, kind = (height // times, width // times), 'corner' if resize == 'trim' else resize
-        return self.fit(self.image_size, small, kind)
+        height, width = (side // times for side in self.input_size)
+        if resize not in ('corner', 'trim'):
+            return self.fit(self.image_size, (height, width), resize)
+        # As it lies in the input: the trimmed one may be just as large as the image there.
+        laid = [max(1, side // times) for side in self.laid_size]
+        scale = laid[0] / self.image_size[0], laid[1] / self.image_size[1]
+        return Geometry(self.image_size, (height, width), scale, (0, 0))
 
     @property
     def laid_size(self) -> tuple[int, int]:

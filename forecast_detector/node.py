@@ -47,7 +47,8 @@ class NodeConfig:
     input_size: tuple[int, ...] = parameter(
         (0, 0), "Height and width of the network's input, pixels, multiples of 32, at most "
         f'{MAX_INPUT_SIDE}; [0, 0] is what the weights were trained with. A smaller input is '
-        'faster and loses small objects.',
+        'faster and loses small objects. Where it is trimmed (resize), this is the most: leave '
+        'it square then.',
         fixed='configure', example=(320, 320),
     )
     resize: str = parameter(

@@ -11,11 +11,11 @@ from forecast_detector.boxes import Geometry
 from forecast_detector.config import ModelConfig, StreamConfig
 from forecast_detector.data.base import Clip, Truth
 from forecast_detector.diagnosis.forecast_ratio import distance, forecast_ratios
-from forecast_detector.engine.preparation import Preparation, usual_sizes
+from forecast_detector.engine.preparation import MOST, Preparation, usual_sizes
 from forecast_detector.evaluation.forecast_error import relative_error
 from forecast_detector.evaluation.store import FeatureStore
 from forecast_detector.training.distillation.readings import Readings
-from forecast_detector.types import Action, Policy
+from forecast_detector.types import Action, Policy, Reason
 
 INPUT = (128, 128)
 EVERYTHING = StreamConfig(
@@ -34,6 +34,7 @@ def detector(tmp_path_factory):
 def run(detector, clips, length=6):
     """Step some clips side by side; gives the answers of each."""
     detector = detector.variant()
+    detector.config = EVERYTHING
     steps = [
         detector.step({clip.name: clip.frame(index) for clip in clips}) for index in range(length)
     ]
@@ -61,6 +62,18 @@ def test_an_input_is_as_large_as_the_image_needs(image, size):
     assert trimmed.laid_size[0] <= size[1] and trimmed.laid_size[1] <= size[0]
     thumbnail = trimmed.reduced(2, 'trim')
     assert thumbnail.input_size == (size[0] // 2, size[1] // 2)
+
+
+@pytest.mark.parametrize('resize', ['trim', 'corner'])
+def test_thumbnails_lie_as_their_images_do(resize):
+    generator = np.random.default_rng(0)
+    for image in [(1298, 602), (1299, 103), *generator.integers(40, 1400, (200, 2)).tolist()]:
+        laid = Geometry.fit(tuple(image), (416, 416), resize)
+        thumbnail = laid.reduced(2, resize)
+        for small, large in zip(thumbnail.laid_size, laid.laid_size):
+            assert 0 <= large - 2 * small < 2
+        if resize == 'corner':
+            assert thumbnail == Geometry.fit(tuple(image), (208, 208), resize)
 
 
 def test_it_is_the_trimmed_input_as_if_that_had_been_asked_for(detector, tmp_path):
@@ -119,6 +132,44 @@ def test_a_clip_of_several_shapes_is_not_trimmed(detector):
     assert store.features([0]).maps[-1].shape[2:] == (2, 4)
 
 
+def test_frames_of_a_clip_that_is_read_twice_are_counted_once(detector):
+    class Torn(Turned):
+        def read(self, index):
+            if index == 1:
+                raise ValueError('torn')
+            return super().read(index)
+
+    counts, bad = [], []
+    store = FeatureStore(detector, [MovingNoise(size=TALL), Torn()], counts.append,
+                         on_bad_frame=lambda clip, index, error: bad.append(index))
+    assert [len(clip) for clip in store.clips] == [8, 5] and bad == [1]
+    assert sum(counts) == 8 + 6
+
+
+def test_inputs_of_several_sizes_are_no_batch(detector):
+    store = FeatureStore(detector, [MovingNoise(size=WIDE), MovingNoise(size=TALL)])
+    with pytest.raises(ValueError, match=r'\(.*\) and \(.*\) do not fit in a batch'):
+        store.features([3, 12])
+
+
+def test_nothing_is_expected_of_a_frame_of_another_shape(detector):
+    one = detector.variant()
+    one.step({'a': MovingNoise(size=WIDE).frame(0)})
+    assert one.expect('a', MovingNoise(size=WIDE).frame(1)) is not None
+    assert one.expect('a', MovingNoise(size=TALL).frame(1)) is None
+
+
+def test_a_camera_that_changes_shape_starts_anew(detector):
+    one = detector.variant()
+    one.config = EVERYTHING
+    turned = Turned()
+    for index in range(6):
+        decision = one.step({'a': turned.frame(index)})['a'].decision
+        assert (decision.reason is Reason.RESET) == (index == 3)
+    assert one.surprise('a').shape == (4, 3)
+    assert one.anticipate('a').boxes.max() <= max(TALL)
+
+
 def test_runs_of_a_batch_are_of_one_shape(detector):
     clips = [MovingNoise(f'{at}', size=size) for at, size in enumerate((WIDE, TALL, WIDE))]
     store = FeatureStore(detector, clips)
@@ -171,38 +222,65 @@ class Compiled:
             raise self.error
 
 
+def preparation_of(network, beside=False):
+    network.go.set()
+    preparation = Preparation(network, [])
+    preparation.streams(1, beside)
+    return preparation
+
+
 def test_what_comes_is_prepared_for_once():
     network = Compiled()
     network.go.set()
     preparation = Preparation(network, [(64, 64)])
     for size in ((64, 64), (64, 96), (64, 96)):
         preparation.meet(size)
-    assert network.prepared == [((64, 96), [1])]
+    assert network.prepared == [((64, 96), [1])] and preparation.waited_s > 0
     preparation.streams(3, beside=False)
     assert sorted(network.prepared[1:]) == [((64, 64), [1, 2]), ((64, 96), [1, 2])]
 
 
 def test_frames_do_not_wait_for_it_where_it_is_done_beside():
     network = Compiled()
-    network.go.set()
-    preparation = Preparation(network, [])
-    preparation.streams(1, beside=True)
+    preparation = preparation_of(network, beside=True)
     network.go.clear()
     preparation.meet((64, 96))
-    assert network.prepared == []  # the step goes on
+    assert network.prepared == [] and preparation.waited_s == 0  # the step goes on
     network.go.set()
     assert network.done.wait(10) and network.prepared == [((64, 96), [1])]
 
 
-def test_what_fails_beside_is_said(caplog):
-    network = Compiled(RuntimeError('no room'))
+def test_what_waits_to_be_prepared_is_dropped_at_the_end():
+    network = Compiled()
+    preparation = preparation_of(network, beside=True)
+    network.go.clear()
+    pool = preparation._beside
+    for width in (64, 96, 128):
+        preparation.meet((64, width))
+    preparation.close()
     network.go.set()
-    preparation = Preparation(network, [])
-    preparation.streams(1, beside=True)
+    pool.shutdown()  # waits
+    assert len(network.prepared) <= 1
+
+
+@pytest.mark.parametrize('beside', [False, True])
+def test_what_cannot_be_prepared_is_said_and_no_step_fails(caplog, beside):
+    network = Compiled(RuntimeError('no room'))
+    preparation = preparation_of(network, beside)
     preparation.meet((64, 96))
-    preparation._beside.shutdown()  # waits
+    if beside:
+        preparation._beside.shutdown()  # waits
     assert 'inputs of 64x96 are not compiled, and run in PyTorch: RuntimeError: no room' in (
         caplog.text)
+
+
+def test_a_sender_of_many_shapes_does_not_fill_the_memory(caplog):
+    network = Compiled()
+    preparation = preparation_of(network)
+    for side in range(1, 40):
+        preparation.meet((32, 32 * side))
+    assert len(network.prepared) == MOST
+    assert len(caplog.records) == 1 and f'more than {MOST} sizes' in caplog.text
 
 
 def test_a_network_of_pytorch_needs_none():

@@ -53,7 +53,7 @@ class DetectorOptions(DeviceOptions):
         "of the network's input, multiples of 32; default: as trained", None,
         options.whole(32, 32, MAX_INPUT_SIDE), nargs=2, metavar=('HEIGHT', 'WIDTH'))
     resize: Resize | None = option(
-        'how an image is laid into the input; default: as trained', None,
+        'how an image is laid into the input (trim: YOLOX only); default: as trained', None,
         choices=get_args(Resize))
 
     @property

@@ -111,15 +111,20 @@ class StreamingDetector(Machinery):
         """
         Say what F of a stream's next frame would be, were it a FORECAST; nothing is changed.
 
-        :returns: None before the first frame.
+        :returns: None before the first frame, and where the network peeks and the image has
+            another size: there is no forecast of it.
         :raises BadFrameError: where the network peeks, for a frame that cannot be used.
         """
         memory = self.memory(stream)
         if memory is None:
             return None
         peeks = self.forecaster.reduction
-        preview = self.reader.preview([self.reader.load(frame)]) if peeks else None
-        return self.forecaster.expect(memory, preview)
+        if not peeks:
+            return self.forecaster.expect(memory)
+        loaded, past = self.reader.load(frame), self._streams.past(stream)
+        if past is None or loaded.geometry.image_size != past.geometry.image_size:
+            return None
+        return self.forecaster.expect(memory, self.reader.preview([loaded]))
 
     @torch.inference_mode()
     def anticipate(self, stream: str, config: StreamConfig | None = None) -> Detections:
@@ -170,7 +175,7 @@ class StreamingDetector(Machinery):
         :param detects: False only decides; there are no detections then.
         :returns: stream name to its result, for every frame given.
         """
-        started = time.perf_counter()
+        started = time.perf_counter() - self._preparation.waited_s
         config, results = self.config, dict[str, StepResult | StepFailure]()
         given = {name: (configs or {}).get(name, config) for name in frames}
         if config.budget is not Budget.NONE:
@@ -195,7 +200,7 @@ class StreamingDetector(Machinery):
             if detects:
                 turn.follow()
             turn.remember()
-        elapsed_ms = (time.perf_counter() - started) * 1e3
+        elapsed_ms = (time.perf_counter() - self._preparation.waited_s - started) * 1e3
         self.steering.spent(config, sum(turn.reads for turn in turns), len(turns), elapsed_ms)
         results.update((turn.name, turn.result(elapsed_ms)) for turn in turns)
         return {name: results[name] for name in frames}

@@ -77,8 +77,16 @@ class Machinery:
         :param also: (height, width) of inputs to prepare for beside the usual ones.
         """
         for size in also:
-            self._preparation.meet(size)
+            self.meet(size)
         self._preparation.streams(streams, beside)
+
+    def meet(self, size: tuple[int, int]) -> None:
+        """Prepare for an input of a size, (height, width), if there have not been too many."""
+        self._preparation.meet(size)
+
+    def close(self) -> None:
+        """Prepare nothing more."""
+        self._preparation.close()
 
     def _alike(self, turns: Sequence[Turn]) -> list[list[Turn]]:
         """Group turns by the size of their input, in their order: only these fit in a batch."""
@@ -86,7 +94,7 @@ class Machinery:
         for turn in turns:
             groups.setdefault(turn.geometry.input_size, []).append(turn)
         for size in groups:
-            self._preparation.meet(size)
+            self.meet(size)
         return list(groups.values())
 
     def _preview(self, turns: Sequence[Turn]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 import logging
+import time
 from typing import Any
 
 from ..boxes import Geometry
@@ -12,6 +13,8 @@ from ..boxes import Geometry
 Size = tuple[int, int]
 # Images that most cameras give, (width, height): prepared for before the first one comes.
 USUAL = ((640, 480), (1280, 720))
+# So many further sizes are prepared for: each takes memory, and a sender may choose any.
+MOST = 8
 _logger = logging.getLogger(__name__)
 
 
@@ -29,7 +32,9 @@ class Preparation:
     """
     Prepares a network for the inputs that come, once each.
 
-    What is not prepared yet runs in PyTorch. One that needs no preparation has no ``prepare``.
+    What is not prepared runs in PyTorch. A network that needs no preparation has no ``prepare``.
+
+    :ivar waited_s: seconds that frames have waited for it so far.
     """
 
     def __init__(self, network: Any, sizes: Sequence[Size]) -> None:
@@ -39,39 +44,51 @@ class Preparation:
         :param sizes: (height, width) of the inputs that it is prepared for already.
         """
         self._prepare: Callable[..., None] | None = getattr(network, 'prepare', None)
-        self._sizes, self._batches = set(sizes), [1]
+        self._sizes, self._first = set(sizes), len(set(sizes))
         self._beside: ThreadPoolExecutor | None = None
+        self.waited_s = 0.0
 
     def streams(self, count: int, beside: bool) -> None:
         """
         Prepare for steps of so many streams, at most; others are stepped in parts.
 
-        :param beside: whether sizes that come later are prepared in a thread of their own, as
-            frames must not wait.
+        Inputs of sizes that come later are stepped one by one.
+
+        :param beside: whether those are prepared in a thread of their own: frames must not wait.
         """
-        self._batches = [2 ** k for k in range(count.bit_length())]
-        for size in self._sizes:
-            self._do(size)
+        if self._prepare is not None:
+            for size in self._sizes:
+                self._prepare(size, [2 ** k for k in range(count.bit_length())])
         if beside and self._beside is None:
             self._beside = ThreadPoolExecutor(1, 'preparation')
 
     def meet(self, size: Size) -> None:
         """See an input of a size, (height, width)."""
-        if size in self._sizes or self._prepare is None:
+        met = len(self._sizes) - self._first
+        if size in self._sizes or self._prepare is None or met > MOST:
             return
         self._sizes.add(size)
-        if self._beside is None:
-            self._do(size)
-        else:
+        if met == MOST:
+            _logger.warning(
+                'inputs of more than %d sizes have come: those of %dx%d and of further ones are '
+                'not compiled, and run in PyTorch', MOST, *size)
+        elif self._beside is not None:
             self._beside.submit(self._try, size)
+        else:
+            started = time.perf_counter()
+            self._try(size)
+            self.waited_s += time.perf_counter() - started
 
-    def _do(self, size: Size) -> None:
-        if self._prepare is not None:
-            self._prepare(size, self._batches)
+    def close(self) -> None:
+        """Prepare nothing more beside; what is being prepared ends by itself."""
+        if self._beside is not None:
+            self._beside.shutdown(wait=False, cancel_futures=True)
+            self._beside = None
 
     def _try(self, size: Size) -> None:
+        assert self._prepare is not None
         try:
-            self._do(size)
+            self._prepare(size, [1])
         except Exception as error:  # of the runtime; steps of this size go on in PyTorch
             _logger.warning(
                 'inputs of %dx%d are not compiled, and run in PyTorch: %s: %s', *size,

@@ -64,7 +64,15 @@ class Stored:
 
 
 class _Mixed(Exception):
-    """Frames of a clip have inputs of several sizes, and do not fit in a batch."""
+    """
+    Frames of a clip have inputs of several sizes, and do not fit in a batch.
+
+    :ivar bad: how many frames before these could not be used.
+    """
+
+    def __init__(self, bad: int) -> None:
+        super().__init__()
+        self.bad = bad
 
 
 class FeatureStore:
@@ -72,8 +80,8 @@ class FeatureStore:
     READ features of clips, those of their thumbnails for a network that peeks, and small pictures.
 
     It is a :class:`~forecast_detector.engine.reading.Reader` of its own frames. Inputs of the
-    frames of a clip are of one size: where images of several shapes would give others, none of
-    its frames is trimmed.
+    frames of a clip that is read are of one size: where images of several shapes would give
+    others, none of its frames is trimmed.
 
     What of these does not fit into ``limit_bytes`` of memory lies in temporary files (see
     :mod:`tempfile`), which are gone with the process. At 256 channels of 10x10 a frame takes
@@ -128,7 +136,9 @@ class FeatureStore:
             start = len(self._geometries) + len(waiting)
             try:
                 good, error = self._read(clip, waiting, done, self._reader)
-            except _Mixed:
+            except _Mixed as mixed:
+                # They are read, and counted, once more.
+                done(-max(0, len(self._geometries) - start) - mixed.bad)
                 self._drop(start, waiting)
                 good, error = self._read(clip, waiting, done, self._reader.whole)
             finally:
@@ -162,7 +172,7 @@ class FeatureStore:
         sizes = set()
         batch = READ_BATCH.get(self.detector.device.type, 16)
         good: list[int] = []
-        bad: Exception | None = None
+        bad: list[tuple[int, Exception]] = []
         for index in range(len(clip)):
             try:
                 frame = clip.frame(index)
@@ -170,26 +180,29 @@ class FeatureStore:
             except (ValueError, OSError) as error:
                 if self._on_bad_frame is None:
                     return good, error
-                bad = error
-                self._on_bad_frame(clip, index, error)
+                bad.append((index, error))
                 done(1)
                 continue
             sizes.add(size := loaded.geometry.input_size)
             if len(sizes) > 1:
-                raise _Mixed
+                raise _Mixed(len(bad))
             good.append(index)
             if waiting and waiting[0][1].geometry.input_size != size:
                 done(self._take(waiting))
             waiting.append((frame.header(), loaded))
             if len(waiting) == batch:
                 done(self._take(waiting))
-        return good, None if good else bad
+        for index, why in bad:
+            assert self._on_bad_frame is not None
+            self._on_bad_frame(clip, index, why)
+        return good, bad[-1][1] if bad and not good else None
 
     def _take(self, waiting: list[tuple[Frame, Any]]) -> int:
         """Compute on frames and put them behind those that are there; empties the list."""
         count, start, reader = len(waiting), len(self._geometries), self._reader
         if count:
             size = waiting[0][1].geometry.input_size
+            self.detector.meet(size)
             loaded = [one for _, one in waiting]
             features = reader.read(loaded)
             if self._half:
@@ -293,8 +306,10 @@ class FeatureStore:
         return self._take_rows(self._previews, frames)
 
     def _take_rows(self, kept: Maps, frames: Sequence[int]) -> Maps:
-        device, most = self.detector.device, self._reader.input_size
-        at, size = torch.tensor(frames), self._geometries[frames[0]].input_size
+        device, most, at = self.detector.device, self._reader.input_size, torch.tensor(frames)
+        size, *others = {self._geometries[frame].input_size for frame in frames}
+        if others:
+            raise ValueError(f'inputs of {size} and {others[0]} do not fit in a batch')
 
         def take(room: Tensor) -> Tensor:
             height, width = (

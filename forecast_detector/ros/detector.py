@@ -55,6 +55,7 @@ class DetectorNode(ManagedNode):
         """Let the step in progress end and stop."""
         if self._pipeline:
             self._pipeline.stop()
+            self._pipeline.detector.close()
 
     def set_parameters(self, parameter_list: list[Parameter]) -> list[SetParametersResult]:
         """Set parameters one by one; they take effect at the next frame."""
@@ -174,6 +175,7 @@ class DetectorNode(ManagedNode):
     def _clean_up(self) -> None:
         if self._pipeline:
             self._pipeline.destroy()
+            self._pipeline.detector.close()
             self._pipeline = None
         if self._label_info:
             self.destroy_publisher(self._label_info)

@@ -33,7 +33,8 @@ def warm_up(detector: StreamingDetector) -> None:
     The first steps are slow; a camera's first images should not pay for that. What is wrong with
     weights or device shows here, too.
     """
-    black = np.zeros((64, 64, 3), np.uint8)
+    # Of a usual shape: the inputs of others may not be prepared for yet.
+    black = np.zeros((480, 640, 3), np.uint8)
     for stamp_ns in range(2):
         detector.step({'warm-up': Frame.from_array(black, stamp_ns)})
     detector.forget('warm-up')

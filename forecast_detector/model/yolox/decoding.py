@@ -41,7 +41,7 @@ class GridDecoding:
         return torch.cat([centre - half, centre + half], dim=1)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _grid(
     sizes: tuple[tuple[int, int], ...], device: torch.device
 ) -> tuple[Tensor, Tensor]:
