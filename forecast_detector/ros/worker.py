@@ -52,18 +52,24 @@ class Worker(Background):
         self._mailbox.close()
 
     def _run(self) -> None:
-        while taken := self._mailbox.take():
-            fresh = self._fresh(taken)
+        # No name here holds a frame, or what it failed of, while the next one is waited for.
+        while self._answer(self._mailbox.take()):
+            pass
+
+    def _answer(self, taken: Mapping[str, Waiting]) -> bool:
+        """Step what was taken, and deliver; returns False where that is nothing, at the end."""
+        fresh = self._fresh(taken)
+        try:
+            outcomes = self._step(fresh)
+        except Exception as error:  # one failed step must not end the stream
+            self._fail(fresh, error)
+            return True
+        for camera, outcome in outcomes.items():
             try:
-                outcomes = self._step(fresh)
-            except Exception as error:  # one failed step must not end the stream
-                self._fail(fresh, error)
-                continue
-            for camera, outcome in outcomes.items():
-                try:
-                    self._deliver(camera, fresh[camera], outcome)
-                except Exception as error:  # nor cost the other cameras their answers
-                    self._fail({camera: fresh[camera]}, error)
+                self._deliver(camera, fresh[camera], outcome)
+            except Exception as error:  # nor cost the other cameras their answers
+                self._fail({camera: fresh[camera]}, error)
+        return bool(taken)
 
     def _fresh(self, taken: Mapping[str, Waiting]) -> dict[str, Waiting]:
         fresh = {}

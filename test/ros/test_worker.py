@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from threading import Event
 from types import SimpleNamespace
 from typing import Any
+import weakref
 
 import pytest
 
@@ -13,6 +15,13 @@ pytest.importorskip('forecast_detector.msg', reason='messages not built: run `ma
 
 from forecast_detector.ros import throttle  # noqa: E402
 from forecast_detector.ros.worker import Worker  # noqa: E402
+
+
+class Waiting:
+    """A frame that can be watched."""
+
+    def __init__(self, frame: int) -> None:
+        self.frame = frame
 
 
 class Mailbox:
@@ -32,13 +41,15 @@ class Mailbox:
         if self.rounds < 0:
             self.done.set()
             return {}
-        return {camera: SimpleNamespace(frame=self.rounds) for camera in ('a', 'b')}
+        return {camera: Waiting(frame=self.rounds) for camera in ('a', 'b')}
 
 
-def run(step: Any, deliver: Any, rounds: int) -> list[tuple]:
+def run(
+    step: Any, deliver: Any, rounds: int, make_mailbox: type[Mailbox] = Mailbox
+) -> list[tuple]:
     """Let a worker finish these rounds; list its failures: cameras, and what was said."""
     failures: list[tuple] = []
-    mailbox: Any = Mailbox(rounds)
+    mailbox: Any = make_mailbox(rounds)
     worker = Worker(
         SimpleNamespace(step=step),  # type: ignore[arg-type]
         mailbox,
@@ -62,6 +73,26 @@ def test_what_fails_for_one_camera_is_delivered_for_the_other() -> None:
     failures = run(lambda frames: frames, deliver, 2)
     assert delivered == [('b', 1), ('b', 0)]
     assert failures == [('a', 'not published')] * 2
+
+
+def test_no_frame_is_held_while_the_next_one_is_waited_for() -> None:
+    """Nor by the error of one that failed, whose traceback knows the decoder's arrays."""
+    alive: list[weakref.ref[Any]] = []
+
+    class Watched(Mailbox):
+        def take(self) -> dict[str, Any]:
+            gc.collect()
+            assert [ref() for ref in alive] == [None] * len(alive)
+            frames = super().take()
+            alive.extend(weakref.ref(one) for one in frames.values())
+            return frames
+
+    def step(frames: dict[str, int]) -> dict[str, int]:
+        if frames['a'] == 1:
+            raise ValueError('damaged')
+        return frames
+
+    assert len(run(step, lambda *answer: None, 3, Watched)) == 1 and len(alive) == 6
 
 
 def test_a_failed_step_is_named_for_all_and_the_next_one_is_taken() -> None:
