@@ -169,7 +169,7 @@ def test_right_types_are_taken() -> None:
     ('cpu_threads', 5000, 'cpu_threads: 5000 is not a whole number in [0, 1024]'),
     ('policy', 'sometimes', "policy: 'sometimes' is not one of scheduler, read, alternate, flow, "
      'scheduled_flow'),
-    ('resize', 'crop', "resize: 'crop' is not one of '', letterbox, stretch, corner"),
+    ('resize', 'crop', "resize: 'crop' is not one of '', letterbox, stretch, corner, trim"),
 ])
 def test_a_value_out_of_range_is_named_with_what_is_expected(
     name: str, value: object, expected: str
