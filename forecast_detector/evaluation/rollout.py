@@ -97,8 +97,7 @@ def groups(
     width = WIDTH.get(store.detector.device.type, 32)
     of_size: dict[tuple[int, int], list[int]] = {}
     for at in sorted(range(len(streams)), key=lambda at: -streams[at][1]):
-        size = store.geometry(store.first[streams[at][0]]).input_size
-        of_size.setdefault(size, []).append(at)
+        of_size.setdefault(store.input_size(streams[at][0]), []).append(at)
     for order in of_size.values():
         for start in range(0, len(order), width):
             yield order[start:start + width]

@@ -345,6 +345,10 @@ class FeatureStore:
         picture = first_tensor(self._thumbnails)[frame, 0, :height, :width].numpy()
         return np.repeat(picture[:, :, None], 3, axis=2)
 
+    def input_size(self, clip: int) -> tuple[int, int]:
+        """Give (height, width) of a clip's input; clips of one size fit in a batch."""
+        return self._geometries[self.first[clip]].input_size
+
     def geometry(self, frame: int) -> Geometry:
         """Say how a frame lies in the network's input."""
         return self._geometries[frame]

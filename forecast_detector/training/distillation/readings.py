@@ -48,8 +48,8 @@ class Readings:
     def _by_size(self) -> list[np.ndarray]:
         """Group clips by the size of their inputs: only these fit in a batch."""
         of_size: dict[tuple[int, int], list[int]] = {}
-        for clip, first in enumerate(self._store.first):
-            of_size.setdefault(self._store.geometry(first).input_size, []).append(clip)
+        for clip in range(len(self._lengths)):
+            of_size.setdefault(self._store.input_size(clip), []).append(clip)
         return [np.array(clips) for clips in of_size.values()]
 
     @torch.inference_mode()
