@@ -9,7 +9,8 @@ Fuzz, soak and overload the node through ROS; what is found is printed as JSON.
 whether one image is answered as before; a bare subscriber gets the same messages, and its memory
 is compared. ``soak`` has as many images answered as a camera of 30 Hz sends in an hour, one after
 the other, while another camera comes and goes, and compares memory. ``load`` has four cameras at
-30 Hz each in a process of their own, and calls services from another all the while.
+30 Hz each in a process of their own, and calls services from another all the while; with
+``--no-calls`` nobody calls, and ``--p`` and ``--threads`` are the node's.
 """
 
 from __future__ import annotations
@@ -160,13 +161,17 @@ def main() -> int:
     parser.add_argument(
         '--seconds', type=float, help='of a load: 180; a soak may be given a limit')
     parser.add_argument('--rate', type=float, default=30.0, help='Hz of a camera of a load')
+    parser.add_argument('--no-calls', action='store_true', help='of a load')
+    parser.add_argument('--p', type=float, default=0.5, help='of a load')
+    parser.add_argument('--threads', type=int, default=1, help='cpu_threads in a load')
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--weights', default='synthetic')
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, Graph(Path(folder)) as graph:
         if options.what == 'load':
-            seconds, rate_hz = options.seconds or 180.0, options.rate
-            print(json.dumps(load(graph, options.weights, seconds, rate_hz=rate_hz)))
+            node = {'weights': options.weights, 'p': options.p, 'cpu_threads': options.threads}
+            print(json.dumps(load(
+                graph, node, options.seconds or 180.0, options.rate, not options.no_calls)))
             return 0
         if options.what == 'soak':
             count, seconds = options.count or 108_000, options.seconds or float('inf')

@@ -63,14 +63,15 @@ def start(context: LaunchContext) -> list:
     cameras = split_cameras(value['cameras'])
     tail = '/compressed' if value['transport'] == 'compressed' else ''
     topics = [f'/{name}/image_raw{tail}' for name in cameras]
-    actions = [
+    # First, as it sets the environment of all that comes after it.
+    actions = [IncludeLaunchDescription(
+        f'{HERE}/detector.launch.py', launch_arguments=[('image_topics', ','.join(topics))])]
+    actions += [
         Node(
             package=value['driver'], executable=DRIVERS[value['driver']], name='driver',
             namespace=name, output='screen', parameters=[{'video_device': device}],
         ) for name, device in cameras.items()
     ]
-    actions.append(IncludeLaunchDescription(
-        f'{HERE}/detector.launch.py', launch_arguments=[('image_topics', ','.join(topics))]))
     if value['view'] == 'true':
         actions.append(IncludeLaunchDescription(
             f'{HERE}/view.launch.py', launch_arguments=[('camera', f'/{next(iter(cameras))}')]))

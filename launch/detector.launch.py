@@ -2,19 +2,23 @@
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+import os
 from pathlib import Path
 import re
 import signal
 import sys
 
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
 
-PARAMETERS_FILE = Path(__file__).resolve().parent.parent / 'config' / 'detector.yaml'
+CONFIG = Path(__file__).resolve().parent.parent / 'config'
+PARAMETERS_FILE, FASTDDS_FILE = CONFIG / 'detector.yaml', CONFIG / 'fastdds.xml'
+# Where Fast DDS reads its profiles from: the second name is that of Humble, Iron and Jazzy.
+PROFILES = 'FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'
 FROM_FILE = '(empty: as params_file says)'
 SWITCH = ['', 'true', 'false']
 
@@ -57,6 +61,11 @@ ARGUMENTS = [
         default_value='info',
         choices=['debug', 'info', 'warn', 'error', 'fatal'],
         description='Least severe log messages of the node that are shown.',
+    ),
+    DeclareLaunchArgument(
+        'fastdds_profiles', default_value=str(FASTDDS_FILE),
+        description='Profiles of Fast DDS for all that is started here: buffers that hold images. '
+        'Not used where the environment names others; empty sets none.',
     ),
     DeclareLaunchArgument(
         'respawn', default_value='false', choices=['true', 'false'],
@@ -186,6 +195,15 @@ def obituary(name: str, status: int, respawn: bool) -> str:
     return f'{name} {cause}; {then}'
 
 
+def set_profiles(context: LaunchContext) -> list[SetEnvironmentVariable]:
+    """Let the processes that start from here on have buffers for images, in Fast DDS."""
+    path = LaunchConfiguration('fastdds_profiles').perform(context)
+    if not path or any(name in os.environ for name in PROFILES):
+        return []
+    name = PROFILES[os.environ.get('ROS_DISTRO', '') in ('humble', 'iron', 'jazzy')]
+    return [SetEnvironmentVariable(name, path)]
+
+
 def start(context: LaunchContext) -> list[Node]:
     """Start the node; only arguments that were given override the parameter file."""
     warn(unknown_arguments(sys.argv))
@@ -215,4 +233,5 @@ def start(context: LaunchContext) -> list[Node]:
 
 def generate_launch_description() -> LaunchDescription:
     """Declare the arguments, then start the node."""
-    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start)])
+    return LaunchDescription([
+        *ARGUMENTS, OpaqueFunction(function=set_profiles), OpaqueFunction(function=start)])

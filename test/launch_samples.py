@@ -41,6 +41,7 @@ def run_launch_file(monkeypatch: pytest.MonkeyPatch, name: str) -> Names:
         'launch.actions': {
             'DeclareLaunchArgument': argument, 'OpaqueFunction': lambda function: function,
             'ExecuteProcess': kept, 'IncludeLaunchDescription': kept,
+            'SetEnvironmentVariable': kept,
         },
         'launch.events': {},
         'launch.events.process': {'ProcessExited': SimpleNamespace},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 import runpy
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 from launch_samples import FOLDER, Names, run_launch_file, started
 import pytest
@@ -137,6 +138,28 @@ def test_arguments_say_what_the_parameters_say(names: Names) -> None:
         assert argument.choices == ['', *parameters[name].choices]
     for name in shared:
         assert said[name].startswith(parameters[name].help)
+
+
+@pytest.mark.parametrize(('distro', 'variable'), [
+    ('humble', 'FASTRTPS_DEFAULT_PROFILES_FILE'), ('jazzy', 'FASTRTPS_DEFAULT_PROFILES_FILE'),
+    ('kilted', 'FASTDDS_DEFAULT_PROFILES_FILE'), ('lyrical', 'FASTDDS_DEFAULT_PROFILES_FILE'),
+])
+def test_buffers_hold_images_unless_the_user_says_otherwise(
+    names: Names, monkeypatch: pytest.MonkeyPatch, distro: str, variable: str
+) -> None:
+    for name in names['PROFILES']:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv('ROS_DISTRO', distro)
+    given = {one.name: one.default_value for one in names['ARGUMENTS']}
+    action, = names['set_profiles'](given)
+    name, path = action.values
+    assert name == variable
+    profile = ElementTree.parse(path).getroot()
+    sizes = [int(one.text or 0) for one in profile.iter() if one.tag.endswith('segment_size')]
+    assert len(sizes) == 1 and sizes[0] > 4 * 1920 * 1080 * 3
+    assert names['set_profiles']({**given, 'fastdds_profiles': ''}) == []
+    monkeypatch.setenv(names['PROFILES'][0], '/mine.xml')
+    assert names['set_profiles'](given) == []
 
 
 def test_launch_takes_the_file_and_shows_every_argument() -> None:

@@ -70,7 +70,7 @@ def included(action: Any) -> tuple[str, dict[str, str]]:
 
 
 def test_each_camera_has_a_driver_and_all_have_one_detector(launched: Any) -> None:
-    front, rear, detector, view = launched(
+    detector, front, rear, view = launched(
         'cameras', cameras='front:/dev/video0, rear:/dev/video2', driver='v4l2_camera',
         transport='compressed', view='true')
     assert [(one.package, one.executable, one.namespace) for one in (front, rear)] == [
@@ -79,7 +79,7 @@ def test_each_camera_has_a_driver_and_all_have_one_detector(launched: Any) -> No
     assert included(detector) == ('detector.launch.py', {
         'image_topics': '/front/image_raw/compressed,/rear/image_raw/compressed'})
     assert included(view) == ('view.launch.py', {'camera': '/front'})
-    driver, detector = launched('cameras')
+    detector, driver = launched('cameras')
     assert (driver.package, driver.namespace) == ('usb_cam', 'camera')
     assert included(detector)[1] == {'image_topics': '/camera/image_raw'}
 

@@ -104,6 +104,7 @@ class Camera:
             self._on_image,
             self._on_incompatible_qos,
             self._on_offer,
+            self.health.saw_arrival,
             self._images.group,
         )
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Lock
 import time
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from ..types import Action, Decision, Reason
 from . import resets
 from .ages import Ages
 from .image_types import Offer, RAW
+from .losses import Losses
 from .mailbox import Counters
 
 WINDOW = 100
@@ -59,6 +62,7 @@ class CameraHealth:
         self.last_error = ''
         self.offer = Offer(RAW)
         self.ages = Ages()
+        self.losses = Losses()
         self._answers: deque[Answer] = deque(maxlen=WINDOW)
         self._lock = Lock()
         self._last_seen_s = self._last_answer_s = time.monotonic()
@@ -74,6 +78,7 @@ class CameraHealth:
         self.offer = offer
         self.incompatible_qos = ''
         self.ages.clear()
+        self.losses.clear()
         self._last_seen_s = self._last_answer_s = time.monotonic()
         self._received_at_answer = self.counters.received
         with self._lock:
@@ -89,6 +94,14 @@ class CameraHealth:
         self.counters.count('received')
         self.incompatible_qos = ''
         self._last_seen_s = time.monotonic()
+
+    def saw_arrival(self, info: Mapping[str, Any]) -> None:
+        """
+        Count the images that were lost before one that has come.
+
+        :param info: what the middleware says of that.
+        """
+        self.counters.count('lost', self.losses.saw(info))
 
     def saw_error(self, error: Exception) -> None:
         """Note that an image could not be used."""
@@ -141,6 +154,8 @@ class CameraHealth:
             )
         if types:
             return Finding(f'types {self.offer.others}', types)
+        if lost := self.losses.trouble():
+            return Finding('losses', f'{self.topic}: {lost}')
         if unanswered := self._unanswered(timeout_s):
             return Finding('no answers', f'{self.topic}: {unanswered}')
         return Finding('', f'{self.topic} is running')
@@ -173,7 +188,7 @@ class CameraHealth:
         counters = self.counters
         figures = {
             name: str(getattr(counters, name))
-            for name in ('received', 'processed', 'dropped', 'stale', 'bad', 'decoded')
+            for name in ('received', 'processed', 'dropped', 'stale', 'bad', 'decoded', 'lost')
         }
         with self._lock:
             answers = list(self._answers)

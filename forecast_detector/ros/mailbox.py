@@ -23,6 +23,7 @@ class Counters:
     :ivar dropped: replaced by a newer image before their turn came, or left at a deactivation.
     :ivar stale: older than ``max_age_s`` when their turn came.
     :ivar bad: could not be used.
+    :ivar lost: published, but never received; where the middleware numbers images.
     :ivar decoded: whose pixels were decoded; without a peek a FORECAST does not ask for them.
     """
 
@@ -32,6 +33,7 @@ class Counters:
     stale: int = 0
     bad: int = 0
     decoded: int = 0
+    lost: int = 0
     _lock: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     def count(self, what: str, number: int = 1) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 import time
 from typing import Any
@@ -52,12 +52,14 @@ class ImageSubscription:
         on_image: Callable[[Image | CompressedImage], None],
         on_incompatible_qos: Callable[[Any], None],
         on_offer: Callable[[Offer], None],
+        on_arrival: Callable[[Mapping[str, Any]], None],
         group: CallbackGroup | None = None,
     ) -> None:
         """
         Subscribe.
 
         :param on_offer: called when the publishers' types change.
+        :param on_arrival: called with what the middleware says of each image, known ones, too.
         :param group: of all callbacks; one at a time, and never while it is made or destroyed.
         """
         self._node = node
@@ -65,6 +67,7 @@ class ImageSubscription:
         self._on_image = on_image
         self._on_incompatible_qos = on_incompatible_qos
         self._on_offer = on_offer
+        self._on_arrival = on_arrival
         self._group = group
         self._offer = Offer(COMPRESSED if topics.compressed else RAW)
         self._lossless = lossless
@@ -143,12 +146,15 @@ class ImageSubscription:
                 f'{self._topics.image}: cannot subscribe to {offer.taken}: {error}{more}'
             )
 
-    def _receive(self, number: int, message: Image | CompressedImage) -> None:
+    def _receive(
+        self, number: int, message: Image | CompressedImage, info: Mapping[str, Any]
+    ) -> None:
         """
         Take an image.
 
         :param number: of the subscription that brings it, in the order of their creation.
         """
+        self._on_arrival(info)
         stamp_ns = to_ns(message.header.stamp)
         if number == self._created:
             if self._replaced is not None:

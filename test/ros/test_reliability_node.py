@@ -60,7 +60,8 @@ def test_a_soak_counts_images_and_memory_while_a_camera_comes_and_goes(
 def test_overload_leaves_calls_answered_and_nothing_queued(
     reliability: Any, lone_graph: Graph, tiny_weights: Path
 ) -> None:
-    found = reliability.load(lone_graph, str(tiny_weights), 4.0, '160x120', rate_hz=250.0)
+    found = reliability.load(
+        lone_graph, {'weights': str(tiny_weights), 'p': 0.5}, 4.0, rate_hz=250.0, size='160x120')
     assert found['state'] == 'active'
     assert all(one['count'] for one in found['call_ms_by_service'].values())
     assert found['answered'] > 0

@@ -80,9 +80,11 @@ class Bench:
         self.stamps: list[int] = []
         topics, = camera_topics(['image'], {'image': topic}.__getitem__)
         self.offers: list[Offer] = []
+        self.infos: list[Any] = []
         node: Any = self.node
         self.subject = ImageSubscription(
-            node, topics, lossless, self._take, lambda event: None, self.offers.append
+            node, topics, lossless, self._take, lambda event: None, self.offers.append,
+            self.infos.append,
         )
         self.old, self.new = self.node.subscriptions[0], self.node.subscriptions[-1]
 
@@ -93,7 +95,7 @@ class Bench:
 def bring(entity: Any, *seconds: int) -> None:
     """Let a subscription bring images with these stamps."""
     for second in seconds:
-        entity.callback(make_image(second * 10**9))
+        entity.callback(make_image(second * 10**9), {'publication_sequence_number': second})
 
 
 def test_all_reliable_publishers_get_a_reliable_subscription_beside_the_first() -> None:
@@ -127,6 +129,8 @@ def test_what_the_former_brought_ahead_is_not_taken_again() -> None:
     bring(bench.old, 1, 2)
     bring(bench.new, 1, 2, 3)
     assert bench.stamps == [1, 2, 3]
+    numbers = [info['publication_sequence_number'] for info in bench.infos]
+    assert numbers == [1, 2, 1, 2, 3]  # of whatever came, for those that did not
 
 
 def test_what_the_former_lost_does_not_come_late() -> None:
