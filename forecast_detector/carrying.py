@@ -95,8 +95,24 @@ def within(detections: Detections, size: tuple[int, int]) -> Detections:
     return Detections(boxes[kept], detections.scores[kept], detections.labels[kept])
 
 
-def _carried(detections: Detections, flow: Flow, scale: FloatArray) -> Detections:
-    """Move and scale boxes; those that show nothing in the picture any more are dropped."""
+def carried_back(detections: Detections, flow: Flow, scale: float) -> Detections:
+    """
+    Carry boxes to a frame whose motion is known from there.
+
+    :param flow: (h, w, 2), where what is seen in that frame was before, right and down, in its
+        own pixels; ``scale``: pixels of the boxes in one of these.
+    """
+    return _carried(detections, -flow, np.full(2, scale, np.float32), back=True)
+
+
+def _carried(
+    detections: Detections, flow: Flow, scale: FloatArray, back: bool = False
+) -> Detections:
+    """
+    Move and scale boxes; those that show nothing in the picture any more are dropped.
+
+    :param back: whether the flow is that of places where boxes go, and not where they are.
+    """
     border = np.array(flow.shape[1::-1], np.float32)
     boxes = detections.boxes.reshape(-1, 2, 2) / scale
     seen = np.clip(boxes, 0, border)
@@ -105,6 +121,8 @@ def _carried(detections: Detections, flow: Flow, scale: FloatArray) -> Detection
         return Detections()
     boxes, seen = boxes[kept], seen[kept]
     shift, growth = _motion(flow, seen)
+    if back:
+        shift, growth = _motion(flow, seen + shift[:, None])
     # The shift is that of the middle of the part that is seen.
     fixed = seen.mean(axis=1, keepdims=True)
     moved = fixed + shift[:, None] + (boxes - fixed) * (1 + growth[:, None, None])

@@ -272,6 +272,11 @@ class StreamConfig:
         True, 'Whether p bounds the confidence in all forecasts since the last READ together (the '
         "product of the scheduler's outputs), or that in the next one alone, as in the paper.",
     )
+    blend: bool = parameter(
+        True, 'Whether a FORECAST is blended with the boxes of the last READ, carried along: '
+        'fewer objects fade away. For YOLOX, whose forecast is dense motion; no other family '
+        'does it.',
+    )
     policy: Policy = parameter(
         Policy.SCHEDULER, 'Which frames are READ, and what answers the others. scheduler (the '
         'network decides), alternate (every read_every-th frame): the forecast. scheduled_flow '

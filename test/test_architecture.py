@@ -26,6 +26,7 @@ ALLOWED = {
     'device': {'legible'},
     'flow': {'resizing'},
     'carrying': {'flow', 'types'},
+    'blending': {'boxes', 'carrying', 'flow', 'types'},
     'tracking': {'boxes', 'types'},
     'node': {'config', 'limits', 'parameter'},
     'memory': set(),
@@ -44,8 +45,8 @@ ALLOWED = {
     'importing': {'config', 'model', 'types'},
     'backends': {'config', 'layout', 'model', 'postprocess'},
     'engine': {
-        'backends', 'boxes', 'carrying', 'checkpoint', 'config', 'device', 'legible', 'model',
-        'postprocess', 'preprocess', 'tracking', 'types',
+        'backends', 'blending', 'boxes', 'carrying', 'checkpoint', 'config', 'device', 'layout',
+        'legible', 'model', 'postprocess', 'preprocess', 'tracking', 'types',
     },
     # Frames from elsewhere.
     'images': {'legible', 'limits', 'types'},
@@ -64,8 +65,8 @@ ALLOWED = {
         'checkpoint', 'config', 'engine', 'postprocess', 'records', 'types',
     },
     'training': {
-        'boxes', 'checkpoint', 'config', 'data', 'engine', 'evaluation', 'model', 'postprocess',
-        'settings', 'shipped', 'types', 'writing',
+        'blending', 'boxes', 'checkpoint', 'config', 'data', 'engine', 'evaluation', 'layout',
+        'model', 'postprocess', 'settings', 'shipped', 'types', 'writing',
     },
     'adaptation': {
         'checkpoint', 'config', 'data', 'engine', 'evaluation', 'model', 'records', 'scoring',

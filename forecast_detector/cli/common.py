@@ -82,12 +82,14 @@ class StreamOptions(Command):
     max_consecutive_forecasts: int = stream_option('max_consecutive_forecasts', metavar='N')
     no_accumulate: bool = switch_off('accumulate')
     no_commit: bool = switch_off('commit_on_forecast')
+    no_blend: bool = switch_off('blend')
 
     def changes(self) -> dict[str, Any]:
         """Give the settings of a stream that are asked for."""
         return {
             'max_consecutive_forecasts': self.max_consecutive_forecasts,
             'accumulate': not self.no_accumulate, 'commit_on_forecast': not self.no_commit,
+            'blend': not self.no_blend,
         }
 
 

@@ -45,11 +45,11 @@ if TYPE_CHECKING:
 # What asks for something that scoring a file again cannot give.
 RUN_OPTIONS = (
     'policy', 'p', 'read_every', 'max_consecutive_forecasts', 'no_accumulate',
-    'no_commit', 'nms_iou', 'sap', 'latency', 'anticipate',
+    'no_commit', 'no_blend', 'nms_iou', 'sap', 'latency', 'anticipate',
     'reference', 'dump', 'trace', 'workers', 'ray', 'input_size', 'resize', 'device',
     'backend',
 )
-OPTIONS = {'accumulate': 'no_accumulate', 'commit_on_forecast': 'no_commit'}
+OPTIONS = {'accumulate': 'no_accumulate', 'commit_on_forecast': 'no_commit', 'blend': 'no_blend'}
 
 
 def _latency(text: str) -> Latencies:

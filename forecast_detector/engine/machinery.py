@@ -155,10 +155,10 @@ class Machinery:
         if shown:
             features = seen(self.network, rows_of.rows(memory, range(len(shown))))
             # Weaker boxes never suppress stronger ones: one threshold does for all, first.
-            least = min(turn.config.score_threshold for turn in shown)
+            least = min(turn.least_score for turn in shown)
             found = self.detect(features, config.replace(score_threshold=least))
             for turn, one in zip(shown, found, strict=True):
-                turn.detect(one.above(turn.config.score_threshold))
+                turn.detect(one, self.forecaster)
 
     def detect(self, features: Maps, config: StreamConfig) -> list[Detections]:
         """

@@ -68,6 +68,15 @@ class Network(Protocol):
         :param corrected: of :meth:`correct`.
         """
 
+    def motion(self, corrected: Maps) -> Tensor | None:
+        """
+        Say how the picture moved since the frame before.
+
+        :param corrected: of :meth:`correct`.
+        :returns: where what is seen now was before, (B, 2, h, w), right and down, in pixels of
+            the thumbnail; None where the network does not move things one by one.
+        """
+
     def extrapolate(self, forecast: Maps, preview: Maps, previous: Maps) -> Maps:
         """Correct Fc of a frame that has not come yet, by the last two thumbnails."""
 

@@ -52,6 +52,9 @@ class Forecaster(Protocol):
     def settle(self, features: Maps) -> Maps:
         """Give F of a frame that is a FORECAST."""
 
+    def motion(self, features: Maps) -> Tensor | None:
+        """Say how the picture moved, see :meth:`~.network.Network.motion`; None: not known."""
+
     def confidence(self, expected: Expected) -> Tensor:
         """Give the confidence that it serves, (B,), in [0, 1]; NaN where there is none."""
 
@@ -81,6 +84,10 @@ class LearnedForecast:
         """Give F of a frame that is a FORECAST."""
         return self.network.settle(features)
 
+    def motion(self, features: Maps) -> Tensor | None:
+        """Say how the picture moved since the frame before."""
+        return self.network.motion(features) if self.reduction else None
+
     def confidence(self, expected: Expected) -> Tensor:
         """Give the scheduler's softmax of FORECAST, (B,); 0 for a network without forecasts."""
         if not self.network.forecasts:
@@ -107,6 +114,9 @@ class CopiedForecast:
     def settle(self, features: Maps) -> Maps:
         """Give F of the last frame."""
         return features
+
+    def motion(self, features: Maps) -> None:
+        """Give None: a copy does not move."""
 
     def confidence(self, expected: Expected) -> Tensor:
         """Give NaN: there is no confidence in a copy."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from ..blending import Kept
 from ..boxes import Geometry
 from ..carrying import CarriedBoxes
 from ..tracking import Tracker
@@ -24,6 +25,7 @@ class Past:
     :ivar since_read: of the rules.
     :ivar geometry: how the image that was decoded last lies in the network's input.
     :ivar policy: of the last frame; ``carried``: its boxes, where that carries them.
+    :ivar kept: the boxes of the last READ, where forecasts are blended with them.
     :ivar surprise: what of the last frame the forecast does not explain, if that is known.
     """
 
@@ -32,6 +34,7 @@ class Past:
     geometry: Geometry
     policy: Policy
     carried: CarriedBoxes | None = None
+    kept: Kept | None = None
     surprise: Tensor | None = None
 
 

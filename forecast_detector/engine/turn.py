@@ -8,9 +8,11 @@ from typing import Any
 
 from torch import Tensor
 
+from ..blending import Kept, WEAKEST
 from ..boxes import Geometry
 from ..carrying import CarriedBoxes, within
 from ..config import StreamConfig
+from ..layout import array
 from ..postprocess import to_image
 from ..types import (
     Action,
@@ -23,6 +25,7 @@ from ..types import (
 )
 from .memory import Maps, Memory
 from .reading import Reader
+from .recurrence import Forecaster
 from .rules import (
     break_in_stream,
     Choice,
@@ -47,7 +50,8 @@ class Turn:
         ``surprise``: what of the picture that does not explain.
     :ivar after: what the network remembers of the frame, a batch of one; None where it rests.
     :ivar found: the answer, in pixels of the image, once there is one.
-    :ivar carried: the boxes that go on to the next frame, where they are carried.
+    :ivar carried: the boxes that go on to the next frame, where they are carried; ``kept``:
+        those that the next forecast is blended with.
     :ivar resets: how many had been asked for when the turn began.
     """
 
@@ -64,6 +68,7 @@ class Turn:
     after: Memory | None = None
     found: Detections = field(default_factory=Detections)
     carried: CarriedBoxes | None = None
+    kept: Kept | None = None
     resets: int = 0
 
     def open(self) -> None:
@@ -157,13 +162,26 @@ class Turn:
             return geometry
         return self.past.geometry
 
-    def detect(self, found: Detections) -> None:
+    @property
+    def least_score(self) -> float:
+        """Weakest detections that are asked for."""
+        least = self.config.score_threshold
+        return min(least, WEAKEST) if self.config.blend else least
+
+    def detect(self, found: Detections, forecaster: Forecaster) -> None:
         """
-        Take what the head gives for the answer.
+        Take what the head gives for the answer, a forecast's blended with what is kept.
 
         :param found: in pixels of the network's input.
         """
-        self.found = to_image(found, self.geometry)
+        if self.config.blend and self.reads:
+            self.kept = Kept.of(found)
+        elif self.config.blend and self.past is not None and self.past.kept is not None:
+            motion = forecaster.motion(self.expected)
+            if motion is not None:
+                self.kept = self.past.kept.moved(array(motion)[0], forecaster.reduction)
+                found = self.kept.blended(found)
+        self.found = to_image(found.above(self.config.score_threshold), self.geometry)
 
     def carry(self, reader: Reader) -> None:
         """Where boxes are carried, take in those of a READ or carry the last ones on."""
@@ -196,7 +214,7 @@ class Turn:
         geometry = self.geometry
         self.stream.past = self.past = Past(
             memory, self.choice.follow(run, self.frame, geometry.image_size), geometry,
-            self.config.policy, self.carried, self.surprise,
+            self.config.policy, self.carried, self.kept, self.surprise,
         )
 
     def result(self, elapsed_ms: float) -> StepResult:

@@ -169,6 +169,9 @@ class ForecastNetwork(nn.Module):
         """Give F of a frame that is a FORECAST: the scheduler was asked about F itself."""
         return corrected
 
+    def motion(self, corrected: Tensor) -> None:
+        """Give None: F moves as one."""
+
     def extrapolate(self, forecast: Tensor, preview: Tensor, previous: Tensor) -> Tensor:
         """Move the forecast of a frame that has not come yet, as the picture last moved."""
         assert self.peek is not None

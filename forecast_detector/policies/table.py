@@ -129,7 +129,7 @@ def decisions(
     if not entry.takes_p:
         asked.update(max_consecutive_forecasts=None, accumulate=None)
     if not entry.forecasts:
-        asked.update(commit_on_forecast=None)
+        asked.update(commit_on_forecast=None, blend=None)
     return {
         'policy': policy, 'p': p if entry.takes_p else None,
         'read_every': read_every if entry.takes_read_every else None, **asked,

@@ -141,6 +141,10 @@ class YoloxNetwork(nn.Module):
             moved = self.correction(moved, corrected.seen, corrected.staleness)
         return Features(moved, corrected.staleness)
 
+    def motion(self, corrected: Moving) -> Tensor:
+        """Give where what is seen now was before, (B, 2, h, w), pixels of the thumbnail."""
+        return corrected.flow
+
     def _moved(self, maps: tuple[Tensor, ...], flow: Tensor) -> tuple[Tensor, ...]:
         grids = lay_grids(flow, self.cells)
         return tuple(move(one, grid) for one, grid in zip(maps, grids))

@@ -11,8 +11,10 @@ from torch import nn, Tensor
 import torch.nn.functional as F
 from tqdm import tqdm
 
+from ...blending import Kept
 from ...boxes import iou
 from ...engine.recurrence import advance, LearnedForecast
+from ...layout import array
 from ...model.yolox.network import YoloxNetwork
 from ...model.yolox.temporal import MapScheduler
 from ...types import Detections
@@ -134,18 +136,21 @@ def make_lessons(
 def follow_runs(
     network: YoloxNetwork, readings: Readings, runs: np.ndarray, recipe: JudgeRecipe
 ) -> Lessons:
-    """Forecast some runs side by side."""
+    """Forecast some runs side by side, blended as streams do it."""
     forecaster = LearnedForecast(network)
     memory = advance(network, readings.features(runs[0]), preview=readings.previews(runs[0]))
+    kept = [Kept.of(readings.detections[frame]) for frame in runs[0]]
     seen, errors = [], []
     for frames in runs[1:]:
         preview, before = readings.previews(frames), memory.preview
         expected = forecaster.expect(memory, preview)
         moving, features = expected.features, forecaster.settle(expected.features)
         seen.append((moving.objects, moving.staleness, expected.surprise))
+        motion = array(network.motion(moving))
+        kept = [one.moved(flow, network.reduction) for one, flow in zip(kept, motion)]
         errors.append([
-            count_errors(found, readings.detections[frame], recipe)
-            for found, frame in zip(readings.detect(features), frames)
+            count_errors(own.blended(found), readings.detections[frame], recipe)
+            for own, found, frame in zip(kept, readings.detect(features), frames)
         ])
         memory = advance(network, features, None, preview, before)
     objects, staleness, surprise = (torch.stack(part, dim=1).cpu() for part in zip(*seen))
