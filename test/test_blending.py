@@ -1,4 +1,4 @@
-"""Forecasts blended with the boxes of the last READ, carried along by the motion of the picture."""
+"""Forecasts blended with the boxes of the last READ, carried along with the picture."""
 
 from clip_samples import SquareClip
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 from stream_samples import EVERYTHING, step_one
 from yolox_samples import make_yolox
 
-from forecast_detector.blending import Kept, KEEPING, WEAKEST
+from forecast_detector.blending import KEEPING, Kept, WEAKEST
 from forecast_detector.carrying import carried_back
 from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.engine import StreamingDetector

@@ -32,6 +32,7 @@ def test_policies_alone_are_no_difference(tmp_path):
     ({'weights': 'out/mine.safetensors', 'sha256': 'abcdef0123456'},
      {'weights': ['foda', 'mine (abcdef01)']}),
     ({'input_size': [256, 256]}, {'network input': ['320 × 320', '256 × 256']}),
+    ({'resize': 'trim'}, {'network input': ['320 × 320', '320 × 320, trimmed to the image']}),
     ({'device': 'cuda:0'}, {'time measured on': ['two cores, cpu', 'two cores, cuda:0']}),
     ({'workers': 4},
      {'time measured on': ['two cores, cpu', 'two cores, cpu, workers that shared it']}),

@@ -154,7 +154,8 @@ class ReplayCommand(JsonOptions, DetectorOptions, PolicyOptions, ReferenceOption
         shutil.rmtree(self.folder / 'heard')
         return self._finish(config, recording, collector, labels, weights_origin(
             self.weights, checkpoint.sha256, size or checkpoint.config.input_size,
-            str(select_device(self.device)[0]), device_note), None)
+            self.resize or checkpoint.config.resize, str(select_device(self.device)[0]),
+            device_note), None)
 
     def _open(self, labels: tuple[str, ...]) -> Recording:
         from ..replay.recording import open_recording

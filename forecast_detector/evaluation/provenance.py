@@ -20,16 +20,18 @@ if TYPE_CHECKING:
 def origin(weights: str, sha256: str, detector: StreamingDetector) -> Provenance:
     """Say what detected, and on which machine."""
     return weights_origin(
-        weights, sha256, detector.input_size, str(detector.device), detector.device_note)
+        weights, sha256, detector.input_size, detector.resize, str(detector.device),
+        detector.device_note)
 
 
 def weights_origin(
-    weights: str, sha256: str, input_size: Sequence[int], device: str, device_note: str
+    weights: str, sha256: str, input_size: Sequence[int], resize: str, device: str,
+    device_note: str,
 ) -> Provenance:
     """Say so of a detector that another process has."""
     return {
         'weights': weights, 'sha256': sha256, 'input_size': list(input_size),
-        'device': device, 'device_note': device_note, 'machine': machine(),
+        'resize': resize, 'device': device, 'device_note': device_note, 'machine': machine(),
     }
 
 

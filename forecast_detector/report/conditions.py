@@ -82,7 +82,10 @@ def _weights(origin: Provenance) -> str:
 
 def _input(origin: Provenance) -> str:
     size = origin.get('input_size')
-    return ' × '.join(map(str, size)) if isinstance(size, list) else ''
+    if not isinstance(size, list):
+        return ''
+    trimmed = ', trimmed to the image' if origin.get('resize') == 'trim' else ''
+    return ' × '.join(map(str, size)) + trimmed
 
 
 def _timing(origin: Provenance) -> str:
