@@ -2,8 +2,9 @@
 A subscriber that does nothing with its images: what the middleware and rclpy take by themselves.
 
     scripts/ros_env .venv/bin/python benchmarks/bare.py /c0/image_raw /c1/image_raw/compressed
+    sleep 30 | scripts/ros_env .venv/bin/python benchmarks/bare.py --best-effort /c0/image_raw
 
-It ends with its standard input, and prints how many it got.
+It is reliable where nothing else is said. It ends with its standard input, and prints how many it got.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from threading import Event, Thread
 
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
 # As the detector's, once it follows its publishers.
@@ -29,9 +31,12 @@ def main() -> int:
     def hear(_: object) -> None:
         got[0] += 1
 
-    for topic in sys.argv[1:]:
+    best_effort = '--best-effort' in sys.argv
+    qos = QoSProfile(depth=DEPTH, reliability=(
+        ReliabilityPolicy.BEST_EFFORT if best_effort else ReliabilityPolicy.RELIABLE))
+    for topic in sys.argv[1 + best_effort:]:
         kind = CompressedImage if topic.endswith('/compressed') else Image
-        node.create_subscription(kind, topic, hear, DEPTH)
+        node.create_subscription(kind, topic, hear, qos)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # a line of the middleware for each such message
     Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
     executor = SingleThreadedExecutor()
