@@ -65,7 +65,7 @@ ALLOWED = {
     },
     'training': {
         'boxes', 'checkpoint', 'config', 'data', 'engine', 'evaluation', 'model', 'postprocess',
-        'settings', 'shipped', 'types', 'writing',
+        'preprocess', 'settings', 'shipped', 'types', 'writing',
     },
     'adaptation': {
         'checkpoint', 'config', 'data', 'engine', 'evaluation', 'model', 'records', 'scoring',
