@@ -21,6 +21,8 @@ from .readings import Readings
 from .recipe import DistillConfig, EndToEndRecipe
 
 READ = 'read_'
+# The stem sees values of up to that: a step that suits other layers would upset it.
+WHITE = 255
 
 
 def train_end_to_end(
@@ -53,11 +55,14 @@ def trained_parts(
     network: YoloxNetwork, recipe: EndToEndRecipe
 ) -> list[tuple[list[nn.Module], float]]:
     """Give what learns, with its peak learning rate: correction; backbone, neck and head."""
-    neck = network.backbone
-    stages = list(neck.backbone.children())[recipe.frozen_stages:]
-    layers = [part for name, part in neck.named_children() if name != 'backbone']
     correction: list[nn.Module] = [network.correction] if network.correction is not None else []
-    return [(correction, recipe.lr), ([*stages, *layers, network.head], recipe.reader_lr)]
+    stages = list(network.backbone.backbone.children())
+    neck = [part for name, part in network.backbone.named_children() if name != 'backbone']
+    reader = [*stages[max(1, recipe.frozen_stages):], *neck, network.head]
+    stem = stages[:1] if recipe.frozen_stages == 0 else []
+    return [
+        (correction, recipe.lr), (reader, recipe.reader_lr), (stem, recipe.reader_lr / WHITE),
+    ]
 
 
 def end_to_end_losses(

@@ -66,7 +66,8 @@ class EndToEndRecipe(ForecastRecipe):
 
     :ivar steps: optimiser steps; 0 leaves the phase out, and the reader as it is.
     :ivar lr: peak learning rate of the correction; ``reader_lr``: of backbone, neck and head.
-    :ivar frozen_stages: of the backbone's five, from the stem on, that stay as they are.
+    :ivar frozen_stages: of the backbone's five, from the stem on, that stay as they are. With 0
+        the stem learns, too, at a 255th of ``reader_lr``: its inputs reach up to that.
     :ivar read: weight of what READs give, whose errors are weighed among each other as those
         of forecasts are.
     """
@@ -76,7 +77,7 @@ class EndToEndRecipe(ForecastRecipe):
     frames: int = 4
     lr: float = 3e-4
     reader_lr: float = 2e-5
-    frozen_stages: int = 0
+    frozen_stages: int = 1
     ema: float = 0.99
     read: float = 4.0
 
