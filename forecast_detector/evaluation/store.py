@@ -366,11 +366,17 @@ def room_in_file(shape: tuple[int, ...], kind: np.dtype[Any]) -> NDArray[Any]:
     """
     Make room in a temporary file, which is gone with the process.
 
-    :raises OSError: if the disk has none.
+    :raises OSError: if the disk has none; names the folder.
     """
+    room = kind.itemsize * math.prod(shape)
     with tempfile.TemporaryFile() as file:
-        # Reserved now: a full disk is an error here, and not a crash at a write later.
-        os.posix_fallocate(file.fileno(), 0, kind.itemsize * math.prod(shape))
+        try:
+            # Reserved now: a full disk is an error here, and not a crash at a write later.
+            os.posix_fallocate(file.fileno(), 0, room)
+        except OSError as error:
+            raise OSError(
+                f'{tempfile.gettempdir()}: no room for a temporary file of {room / 1e6:.0f} MB '
+                f'({error.strerror}); make some, or name another folder by TMPDIR') from error
         mapped: NDArray[Any] = np.memmap(file, kind, 'r+', shape=shape)
     return mapped
 
