@@ -5,7 +5,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import torch
-from yolox_samples import take_norms_from
+from yolox_samples import raise_variances, take_norms_from
 
 from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.data.base import Clip, ClipDataset, Truth
@@ -22,17 +22,22 @@ SMALL = YoloxConfig(('bolt', 'nut'), width=0.125, input_size=(64, 64))
 LEARNER = replace(SMALL, correction=4, scheduler=4)
 
 
-def make_reader(config=SMALL):
+def make_reader(config=SMALL, steady=False):
     """
     Make a network that finds something in every picture, and more in some than in others.
 
     Outputs have the spread of trained ones, however much comes through the layers before.
+
+    :param steady: whether small changes of weights make small changes of outputs, as in trained
+        networks.
     """
     torch.manual_seed(0)
     network = YoloxNetwork(config)
     with torch.no_grad():
         images = torch.from_numpy(np.stack([scene(k, seed=k) for k in range(6)]))
         take_norms_from(network, images.permute(0, 3, 1, 2).float())
+        if steady:
+            raise_variances(network, 1.0)
         network.eval()
         head, images = network.head, images.permute(0, 3, 1, 2).float()
         for level, one in enumerate(network.backbone(images)):

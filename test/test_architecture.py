@@ -66,7 +66,7 @@ ALLOWED = {
     },
     'training': {
         'blending', 'boxes', 'checkpoint', 'config', 'data', 'engine', 'evaluation', 'layout',
-        'model', 'postprocess', 'settings', 'shipped', 'types', 'writing',
+        'model', 'postprocess', 'preprocess', 'settings', 'shipped', 'types', 'writing',
     },
     'adaptation': {
         'checkpoint', 'config', 'data', 'engine', 'evaluation', 'model', 'records', 'scoring',

@@ -25,10 +25,7 @@ def make_yolox(**changes):
                 module.weight.uniform_(0.8, 1.6)
                 module.bias.normal_(0, 0.3)
         take_norms_from(network, pictures(4))
-        for module in network.modules():
-            # A channel that hardly varied would make much of what is left to rounding.
-            if isinstance(module, torch.nn.BatchNorm2d):
-                module.running_var.clamp_(min=2 * module.running_var.mean().item())
+        raise_variances(network)
         for name, value in network.head.named_parameters():
             if '_preds' in name:
                 value.normal_(0, 0.1)
@@ -42,6 +39,17 @@ def take_norms_from(network, images):
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = None
     network.detect(network.read(images))
+
+
+def raise_variances(network, least=2.0):
+    """
+    Let no norm make much of a channel that hardly varied: that would be rounding's.
+
+    :param least: share of the layer's mean variance that each is raised to.
+    """
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_var.clamp_(min=least * module.running_var.mean().item())
 
 
 def published(network):

@@ -90,6 +90,10 @@ def with_start(config: DistillConfig, checkpoint: Checkpoint) -> DistillConfig:
         raise ValueError(
             f'recipe {config.name}: sets peek of the model; adapting leaves READs as '
             'they are, so only correction, scheduler and trust may be set')
+    if config.trains_reader:
+        raise ValueError(
+            f'recipe {config.name}: end_to_end trains the reader; adapting leaves READs as they '
+            'are, so its steps must be 0')
     return replace(config, model=model)
 
 

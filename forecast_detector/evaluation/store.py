@@ -286,11 +286,7 @@ class FeatureStore:
         if self.memory_bytes + room <= self._limit:
             self.memory_bytes += room
             return torch.empty(shape, dtype=like.dtype).permute(0, 3, 1, 2)
-        with tempfile.TemporaryFile() as file:
-            # Reserved now: a full disk is an error here, and not a crash at a write later.
-            os.posix_fallocate(file.fileno(), 0, room)
-            kind = like[:0].cpu().numpy().dtype
-            mapped: np.ndarray = np.memmap(file, kind, 'r+', shape=shape)
+        mapped = room_in_file(shape, like[:0].cpu().numpy().dtype)
         return torch.from_numpy(mapped).permute(0, 3, 1, 2)
 
     def features(self, frames: Sequence[int]) -> Maps:
@@ -364,6 +360,25 @@ class FeatureStore:
         """
         found = self.detector.detect(seen(self.detector.network, memory), config)
         return [to_image(one, self.geometry(frame)) for one, frame in zip(found, frames)]
+
+
+def room_in_file(shape: tuple[int, ...], kind: np.dtype[Any]) -> NDArray[Any]:
+    """
+    Make room in a temporary file, which is gone with the process.
+
+    :raises OSError: if the disk has none; names the folder.
+    """
+    room = kind.itemsize * math.prod(shape)
+    with tempfile.TemporaryFile() as file:
+        try:
+            # Reserved now: a full disk is an error here, and not a crash at a write later.
+            os.posix_fallocate(file.fileno(), 0, room)
+        except OSError as error:
+            raise OSError(
+                f'{tempfile.gettempdir()}: no room for a temporary file of {room / 1e6:.0f} MB '
+                f'({error.strerror}); make some, or name another folder by TMPDIR') from error
+        mapped: NDArray[Any] = np.memmap(file, kind, 'r+', shape=shape)
+    return mapped
 
 
 def _squared(picture: Grey) -> Grey:

@@ -28,8 +28,15 @@ NAMED_CLIPS = 12
 
 
 def fingerprint(config: Any) -> str:
-    """Hash everything of a recipe that shapes its run; provenance does not."""
+    """
+    Hash everything of a recipe that shapes its run; provenance does not.
+
+    Neither do phases named in its ``unused``: states that are older than a phase stay valid.
+    """
     values = {key: value for key, value in asdict(config).items() if key != 'info'}
+    for unused in getattr(config, 'unused', ()):
+        del values[unused]
+        values['phases'] = [name for name in values['phases'] if name != unused]
     return hash_facts(values)
 
 

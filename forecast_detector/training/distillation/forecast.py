@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from ...engine.recurrence import advance, LearnedForecast
 from ...model.yolox.decoding import GridDecoding
 from ...model.yolox.network import YoloxNetwork
 from ..logs import Log
-from .losses import distillation_losses, map_loss
+from .losses import lesson, means
 from .part import phase_of
 from .readings import Readings
 from .recipe import DistillConfig, ForecastRecipe
@@ -31,7 +32,7 @@ def train_forecast(
     if network.correction is None:
         raise ValueError('model.correction: phase forecast trains it, and it is 0; set channels')
     recipe = config.forecast
-    phase = phase_of(network, network.correction, recipe, config, state)
+    phase = phase_of(network, [([network.correction], recipe.lr)], recipe, config, state)
     decoding = network.decoding(config.model.input_size)
     for step in phase.steps('forecast', recipe.steps, recipe.batch_size):
         rng = np.random.default_rng([config.seed, step])
@@ -57,19 +58,32 @@ def rollout_losses(
     :param runs: numbers of frames, (length + 1, B).
     :returns: mean losses over the run.
     """
-    forecaster = LearnedForecast(network)
-    preview = readings.previews(runs[0])
-    memory = advance(network, readings.features(runs[0]), preview=preview)
     found: list[dict[str, Tensor]] = []
-    for frames in runs[1:]:
-        preview, before = readings.previews(frames), memory.preview
-        features: Maps = forecaster.settle(forecaster.expect(memory, preview).features)
+    forecasts = follow(network, readings, readings.features(runs[0]), runs, detach)
+    for frames, features in zip(runs[1:], forecasts):
         with torch.no_grad():
             wanted = readings.features(frames)
             teacher = network.detect(wanted)
-        found.append({
-            'feature': map_loss(features.maps, wanted.maps, teacher),
-            **distillation_losses(decoding, network.detect(features), teacher),
-        })
-        memory = advance(network, detach(features), None, preview, before)
-    return {name: torch.stack([one[name] for one in found]).mean() for name in found[0]}
+        found.append(lesson(decoding, features, network.detect(features), wanted, teacher))
+    return means(found)
+
+
+def follow(
+    network: YoloxNetwork, readings: Readings, features: Maps, runs: np.ndarray,
+    handed_on: Callable[[Maps], Maps],
+) -> Iterator[Maps]:
+    """
+    Forecast frame after frame, as streams do.
+
+    :param features: F of the first frames, read.
+    :param runs: numbers of frames, (length + 1, B).
+    :param handed_on: what the next forecast starts from, made of one.
+    :returns: F of each frame after the first.
+    """
+    forecaster = LearnedForecast(network)
+    memory = advance(network, features, preview=readings.previews(runs[0]))
+    for frames in runs[1:]:
+        preview, before = readings.previews(frames), memory.preview
+        features = forecaster.settle(forecaster.expect(memory, preview).features)
+        yield features
+        memory = advance(network, handed_on(features), None, preview, before)

@@ -59,7 +59,7 @@ def train_scheduler(
     if not isinstance(network.scheduler, MapScheduler):
         raise ValueError('model.scheduler: phase scheduler trains it, and it is 0; set channels')
     recipe = config.scheduler
-    phase = phase_of(network, network.scheduler, recipe, config, state)
+    phase = phase_of(network, [([network.scheduler], recipe.lr)], recipe, config, state)
     if phase.first < recipe.steps or recipe.shrinkage:
         lessons = make_lessons(network, readings, recipe, config.seed)
     for step in phase.steps('scheduler', recipe.steps, recipe.batch_size * recipe.frames):

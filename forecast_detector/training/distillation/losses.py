@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 import torch.nn.functional as F
 
+from ...engine.memory import Maps
 from ...model.yolox.decoding import GridDecoding
 from ...model.yolox.head import Raw
 
@@ -15,6 +16,27 @@ from ...model.yolox.head import Raw
 LEAST_SCORE = 0.05
 # Cells without objects count this much in the maps' error.
 BACKGROUND = 0.1
+
+
+def lesson(
+    decoding: GridDecoding, features: Maps, raw: Sequence[Raw], wanted: Maps,
+    teacher: Sequence[Raw],
+) -> dict[str, Tensor]:
+    """
+    Compare F, and what the head makes of it, with what reading gave.
+
+    :param raw: of ``features``; ``teacher``: of ``wanted``.
+    :returns: ``feature`` (Eq. 2), and those of :func:`distillation_losses`.
+    """
+    return {
+        'feature': map_loss(features.maps, wanted.maps, teacher),
+        **distillation_losses(decoding, raw, teacher),
+    }
+
+
+def means(found: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Average losses of the same names."""
+    return {name: torch.stack([one[name] for one in found]).mean() for name in found[0]}
 
 
 def distillation_losses(

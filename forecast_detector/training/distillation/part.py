@@ -1,7 +1,8 @@
-"""A phase that trains one part of a network; all else stays."""
+"""A phase that trains some parts of a network; all else stays."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -14,18 +15,21 @@ from .recipe import DistillConfig, ForecastRecipe, JudgeRecipe
 
 
 def phase_of(
-    network: YoloxNetwork, part: nn.Module, recipe: ForecastRecipe | JudgeRecipe,
-    config: DistillConfig, state: Path,
+    network: YoloxNetwork, parts: Sequence[tuple[Sequence[nn.Module], float]],
+    recipe: ForecastRecipe | JudgeRecipe, config: DistillConfig, state: Path,
 ) -> Phase:
     """
-    Prepare for training a part of a network; norms keep their statistics.
+    Prepare for training parts of a network; norms keep their statistics.
 
+    :param parts: modules, each group with its peak learning rate.
     :param recipe: of the phase, ``config`` the whole one.
     :param state: file to resume from.
     """
     network.eval().requires_grad_(False)
-    part.requires_grad_(True)
-    optimizer = adamw([([part], recipe.lr)], recipe.weight_decay)
+    for modules, _ in parts:
+        for module in modules:
+            module.requires_grad_(True)
+    optimizer = adamw(parts, recipe.weight_decay)
     schedule = one_cycle(optimizer, max(1, recipe.steps))
     return Phase(network, optimizer, schedule, recipe.ema, config, state)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ...engine.memory import Maps, tree_map
 from ...evaluation.store import FeatureStore
+from ...model.yolox.head import Raw
 from ...types import Detections
 
 # Weakest detections that are kept of a reading.
@@ -21,12 +22,13 @@ class Readings:
     """
     F, previews and detections of every frame of some clips.
 
+    :ivar store: what was read.
     :ivar detections: of each frame, boxes in pixels of the network's input.
     """
 
     def __init__(self, store: FeatureStore) -> None:
         """Detect on what was read."""
-        self._store = store
+        self.store = store
         self._lengths = np.array([len(clip) for clip in store.clips])
         self.detections: list[Detections] = []
         for first, length in zip(store.first, self._lengths):
@@ -40,7 +42,7 @@ class Readings:
         """Weigh clips: longer ones and those with more objects are drawn more often, by roots."""
         objects = np.array([
             np.mean([len(self.detections[first + k]) for k in range(length)])
-            for first, length in zip(self._store.first, self._lengths)
+            for first, length in zip(self.store.first, self._lengths)
         ])
         weights = np.sqrt(self._lengths * (0.25 + objects))
         return np.asarray(weights / weights.sum())
@@ -49,27 +51,32 @@ class Readings:
         """Group clips by the size of their inputs: only these fit in a batch."""
         of_size: dict[tuple[int, int], list[int]] = {}
         for clip in range(len(self._lengths)):
-            of_size.setdefault(self._store.input_size(clip), []).append(clip)
+            of_size.setdefault(self.store.input_size(clip), []).append(clip)
         return [np.array(clips) for clips in of_size.values()]
 
     @torch.inference_mode()
     def detect(self, features: Maps) -> list[Detections]:
         """Detect on features, in pixels of the network's input."""
-        detector = self._store.detector
+        detector = self.store.detector
         config = detector.config.replace(score_threshold=LEAST_SCORE)
         return detector.detect(features, config)
 
+    @torch.no_grad()
+    def outputs(self, features: Maps) -> tuple[Raw, ...]:
+        """Give what the head of the network that read makes of F."""
+        return tuple(self.store.detector.network.detect(features))
+
     def features(self, frames: Sequence[int]) -> Maps:
         """Give F of frames, one row each."""
-        return tree_map(Tensor.float, self._store.features(frames))
+        return tree_map(Tensor.float, self.store.features(frames))
 
     def previews(self, frames: Sequence[int]) -> Maps:
         """Give the thumbnails of frames."""
-        return self._store.previews(frames)
+        return self.store.previews(frames)
 
     def name(self, frame: int) -> str:
         """Name the clip of a frame."""
-        return self._store.clips[int(np.searchsorted(self._store.first, frame, 'right')) - 1].name
+        return self.store.clips[int(np.searchsorted(self.store.first, frame, 'right')) - 1].name
 
     def draw(
         self, rng: np.random.Generator, count: int, length: int, thinning: int, cut: float = 0.0
@@ -100,4 +107,4 @@ class Readings:
         stride = int(rng.integers(1, most + 1))
         start = int(rng.integers(0, max(1, frames - stride * length)))
         run = np.minimum(start + stride * np.arange(length + 1), frames - 1)
-        return np.asarray(self._store.first[clip] + run)
+        return np.asarray(self.store.first[clip] + run)

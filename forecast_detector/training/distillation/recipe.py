@@ -15,7 +15,9 @@ from ...settings import check_types
 from ..ranges import check_ranges
 from ..recipe_file import check_name, check_phases, section, settings, tuples, with_base
 
-PHASES = ('forecast', 'scheduler')
+PHASES = ('forecast', 'end_to_end', 'scheduler')
+# Of the backbone.
+STAGES = 5
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,40 @@ class ForecastRecipe:
              'feature': 0, 'objects': 0, 'classes': 0, 'boxes': 0, 'scores': 0},
             ('ema',),
         )
+
+
+@dataclass(frozen=True)
+class EndToEndRecipe(ForecastRecipe):
+    """
+    Phase ``end_to_end``: the correction and the reader, which reads the first frame of rollouts.
+
+    What the reader was before teaches both what forecasts and what READs have to give. Settings
+    of :class:`ForecastRecipe` have the same meaning here.
+
+    :ivar steps: optimiser steps; 0 leaves the phase out, and the reader as it is.
+    :ivar lr: peak learning rate of the correction; ``reader_lr``: of backbone, neck and head.
+    :ivar frozen_stages: of the backbone's five, from the stem on, that stay as they are. With 0
+        the stem learns, too, at a 255th of ``reader_lr``: its inputs reach up to that.
+    :ivar read: weight of what READs give, whose errors are weighed among each other as those
+        of forecasts are.
+    """
+
+    steps: int = 0
+    batch_size: int = 4
+    frames: int = 4
+    lr: float = 3e-4
+    reader_lr: float = 2e-5
+    frozen_stages: int = 1
+    ema: float = 0.99
+    read: float = 4.0
+
+    def __post_init__(self) -> None:
+        """:raises ValueError: for a value outside its range."""
+        super().__post_init__()
+        check_ranges(self, {'reader_lr': 0, 'frozen_stages': 0, 'read': 0})
+        if self.frozen_stages > STAGES:
+            raise ValueError(
+                f'frozen_stages: {self.frozen_stages} is above {STAGES}; the backbone has no more')
 
 
 @dataclass(frozen=True)
@@ -116,6 +152,7 @@ class DistillConfig:
     phases: tuple[str, ...] = PHASES
     frames_a_clip: int = 360
     forecast: ForecastRecipe = field(default_factory=ForecastRecipe)
+    end_to_end: EndToEndRecipe = field(default_factory=EndToEndRecipe)
     scheduler: JudgeRecipe = field(default_factory=JudgeRecipe)
     info: Mapping[str, str] = field(default_factory=dict)
 
@@ -126,8 +163,20 @@ class DistillConfig:
         check_phases(self.phases, PHASES)
         check_info(self.info)
 
+    @property
+    def trains_reader(self) -> bool:
+        """Whether READs change."""
+        return 'end_to_end' in self.phases and self.end_to_end.steps > 0
 
-SECTIONS: Mapping[str, type] = {'forecast': ForecastRecipe, 'scheduler': JudgeRecipe}
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Phases that shape nothing; runs began before there were these."""
+        return () if self.trains_reader else ('end_to_end',)
+
+
+SECTIONS: Mapping[str, type] = {
+    'forecast': ForecastRecipe, 'end_to_end': EndToEndRecipe, 'scheduler': JudgeRecipe,
+}
 # What a recipe may say of the model: the rest is that of the weights.
 ADDED = ('peek', 'correction', 'scheduler', 'trust')
 

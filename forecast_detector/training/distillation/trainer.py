@@ -19,13 +19,14 @@ from ...model.yolox.config import YoloxConfig
 from ...model.yolox.network import YoloxNetwork
 from ..logs import Log, open_logs
 from ..run_facts import claim, data_facts, provenance, weights_digest
+from .end_to_end import train_end_to_end
 from .forecast import train_forecast
 from .judging import train_scheduler
 from .readings import Readings
 from .recipe import DistillConfig, load_distill_config
 
 PHASES: dict[str, Callable[[YoloxNetwork, Readings, DistillConfig, Path, Log], None]] = {
-    'forecast': train_forecast, 'scheduler': train_scheduler,
+    'forecast': train_forecast, 'end_to_end': train_end_to_end, 'scheduler': train_scheduler,
 }
 
 
@@ -107,6 +108,11 @@ def distill(
     config = plan(network, readings, config)
     for name in config.phases:
         PHASES[name](network, readings, config, out / f'{name}.pt', log)
+        if name == 'end_to_end' and config.trains_reader and name != config.phases[-1]:
+            # What comes after learns from what the reader gives now.
+            clips = readings.store.clips
+            del readings  # gigabytes
+            readings = read_all(network, start, clips, config, device, on_bad, on_bad_frame)
     path = out / f'{config.name}.safetensors'
     # What the weights were before stays true of what is not trained.
     info = {**start.info, **config.info, **provenance(config, source)}
