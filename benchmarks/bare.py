@@ -4,7 +4,8 @@ A subscriber that does nothing with its images: what the middleware and rclpy ta
     scripts/ros_env .venv/bin/python benchmarks/bare.py /c0/image_raw /c1/image_raw/compressed
     sleep 30 | scripts/ros_env .venv/bin/python benchmarks/bare.py --best-effort /c0/image_raw
 
-It is reliable where nothing else is said. It ends with its standard input, and prints how many it got.
+It is reliable where nothing else is said. It ends with its standard input, and prints how many it
+got.
 """
 
 from __future__ import annotations
