@@ -13,6 +13,7 @@ ROOT = Path(forecast_detector.__file__).parent
 ALLOWED = {
     # What everything speaks.
     'types': set(),
+    'trees': set(),
     'ends': set(),
     'layout': set(),
     'resizing': set(),
@@ -45,7 +46,7 @@ ALLOWED = {
     'backends': {'config', 'layout', 'model', 'postprocess'},
     'engine': {
         'backends', 'boxes', 'carrying', 'checkpoint', 'config', 'device', 'legible', 'model',
-        'postprocess', 'preprocess', 'tracking', 'types',
+        'postprocess', 'preprocess', 'tracking', 'trees', 'types',
     },
     # Frames from elsewhere.
     'images': {'legible', 'limits', 'types'},
