@@ -46,6 +46,8 @@ class PretendGPU(TorchFunctionMode):
             return GPU if self.holds(args[0]) else CPU
         if owner is torch.Tensor.is_cuda:
             return self.holds(args[0])
+        if name == 'pin_memory':
+            return args[0].clone()
         # The second argument of a copy is what was copied before.
         tensors = list(_tensors(args[:1] if name == '__deepcopy__' else (args, kwargs)))
         moved = name in ('to', 'cpu')

@@ -43,7 +43,7 @@ ALLOWED = {
     'weights_file': {'limits', 'types'},
     'checkpoint': {'model', 'shipped', 'types', 'weights_file', 'writing'},
     'importing': {'config', 'model', 'types'},
-    'backends': {'config', 'layout', 'model', 'postprocess'},
+    'backends': {'config', 'layout', 'model', 'postprocess', 'trees'},
     'engine': {
         'backends', 'boxes', 'carrying', 'checkpoint', 'config', 'device', 'legible', 'model',
         'postprocess', 'preprocess', 'tracking', 'trees', 'types',

@@ -34,7 +34,7 @@ class Machinery:
     :ivar input_size: (height, width) of the network's input, at most; ``resize``: how images are
         laid into it.
     :ivar device: where the network runs; ``device_note``: a sentence that says why.
-    :ivar backend: what runs it, ``torch`` or ``openvino``; the note says why, too.
+    :ivar backend: what runs it, by name; the note says why, too.
     :ivar network: norms folded, ready to run; ``decoding``: of its head's outputs.
     :ivar reader: turns frames into features; ``forecaster``: gives F of frames that are not read.
     """
@@ -60,7 +60,7 @@ class Machinery:
         self.backend, self.device_note = connected.name, f'{device_note}; {connected.note}'
         self.decoding = self.network.decoding(self.input_size)
         self.reader: Reader = FrameReader(
-            self.network, self.device, self.input_size, shape.resize
+            self.network, connected.takes, self.input_size, shape.resize
         )
         self.forecaster: Forecaster = LearnedForecast(self.network)
         self._preparation = Preparation(self.network, sizes)

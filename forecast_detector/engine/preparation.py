@@ -45,6 +45,7 @@ class Preparation:
         """
         self._prepare: Callable[..., None] | None = getattr(network, 'prepare', None)
         self._sizes, self._first = set(sizes), len(set(sizes))
+        self._may_beside: bool = getattr(network, 'prepares_beside', True)
         self._beside: ThreadPoolExecutor | None = None
         self.waited_s = 0.0
 
@@ -72,12 +73,16 @@ class Preparation:
             _logger.warning(
                 'inputs of more than %d sizes have come: those of %dx%d and of further ones are '
                 'not compiled, and run in PyTorch', MOST, *size)
-        elif self._beside is not None:
-            self._beside.submit(self._try, size)
-        else:
+        elif self._beside is None:
             started = time.perf_counter()
             self._try(size)
             self.waited_s += time.perf_counter() - started
+        elif self._may_beside:
+            self._beside.submit(self._try, size)
+        else:
+            _logger.warning(
+                'inputs of %dx%d came after everything was captured, and run in PyTorch; '
+                'with resize corner or letterbox all have one size', *size)
 
     def close(self) -> None:
         """Prepare nothing more beside; what is being prepared ends by itself."""

@@ -71,6 +71,7 @@ class FrameReader:
         """
         Prepare for an input size.
 
+        :param device: where the network takes images.
         :param input_size: (height, width) of the network's input.
         """
         self.network, self.device = network, device
