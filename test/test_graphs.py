@@ -88,3 +88,20 @@ def test_what_a_graph_cannot_hold_is_refused(graphs, function):
         graphs.capture('wrong', function, inputs(1)[:1])
     assert not len(graphs)
     assert torch.equal(graphs.run('wrong', function, inputs(1)[:1]), function(inputs(1)[0]))
+
+
+def test_a_graph_captured_in_inference_mode_runs_outside_of_it(graphs):
+    with torch.inference_mode():
+        graphs.capture('double', double, inputs(1))
+    found = graphs.run('double', double, inputs(2))
+    assert_same(found, double(*inputs(2)))
+    assert not found[0][0].requires_grad
+
+
+def test_no_gradients_are_kept(graphs):
+    weight = torch.ones(3, requires_grad=True)
+    for width in (3, 1):  # captured, and not
+        given = inputs(1, width=width)[:1]
+        if width == 3:
+            graphs.capture('times', lambda x: x * weight, given)
+        assert not graphs.run('times', lambda x: x * weight, given).requires_grad

@@ -79,7 +79,6 @@ class Graphs:
         """Count them."""
         return sum(len(graphs) for graphs in self._graphs.values())
 
-    @torch.no_grad()
     def capture(self, part: str, function: Function, inputs: Any) -> Any:
         """
         Capture a part for inputs like these, rows included, if it is not yet; and run it.
@@ -90,7 +89,9 @@ class Graphs:
         """
         inputs = tree_map(self._upload, inputs)
         kind, rows = _kind(part, inputs), count(inputs)
-        with self._lock, torch.cuda.device(self.device):
+        # Buffers that are made in inference mode could be written to in no other.
+        with (self._lock, torch.cuda.device(self.device), torch.inference_mode(False),
+                torch.no_grad()):
             graphs = self._graphs.setdefault(kind, {})
             if rows not in graphs:
                 graphs[rows] = Graph(function, inputs, self._stream, self._pool)
