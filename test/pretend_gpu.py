@@ -53,6 +53,7 @@ class PretendGPU(TorchFunctionMode):
         moved = name in ('to', 'cpu')
         args, asked = _onto_cpu(args, moved)
         kwargs, also = _onto_cpu(dict(kwargs or {}), True)
+        kwargs.pop('pin_memory', None)
         target = asked or also or (CPU if name == 'cpu' else None)
         there = {self.holds(t) for t in tensors if t.ndim}
         if name == 'numpy' and True in there:

@@ -46,7 +46,7 @@ ALLOWED = {
     'backends': {'config', 'layout', 'model', 'postprocess', 'trees'},
     'engine': {
         'backends', 'boxes', 'carrying', 'checkpoint', 'config', 'device', 'legible', 'model',
-        'postprocess', 'preprocess', 'tracking', 'trees', 'types',
+        'postprocess', 'preprocess', 'resizing', 'tracking', 'trees', 'types',
     },
     # Frames from elsewhere.
     'images': {'legible', 'limits', 'types'},

@@ -25,9 +25,11 @@ from forecast_detector.backends.graphs import Graphs
 from forecast_detector.checkpoint import load_checkpoint
 from forecast_detector.config import StreamConfig
 from forecast_detector.engine import machinery, StreamingDetector
+from forecast_detector.engine.gpu_reading import GpuReader
 from forecast_detector.model.fuse import fuse_norms
+from forecast_detector.preprocess import lay_image
 from forecast_detector.trees import leaves
-from forecast_detector.types import Action, Policy
+from forecast_detector.types import Action, Frame, Policy
 
 CPU, SIZE = torch.device('cpu'), (64, 96)
 REAL = pytest.param('real', marks=pytest.mark.skipif(
@@ -172,6 +174,32 @@ def test_nothing_is_captured_beside_frames(gpu, tmp_path, caplog):
     assert 'inputs of 96x64 came after everything was captured' in caplog.text
 
 
+@pytest.mark.parametrize('resize', ['letterbox', 'corner', 'trim', 'stretch'])
+@pytest.mark.parametrize('size', [(480, 640), (97, 131), (40, 30), SIZE])
+def test_images_are_laid_as_on_the_cpu_but_for_rounding(gpu, size, resize):
+    """Whatever memory they come in: such as read-only, and with columns back to front."""
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    image.flags.writeable = False
+    frame = Frame(0, lambda: image[:, ::-1])
+
+    class Given:
+        fill = 99
+
+        def read(self, images):
+            self.images = images
+
+    network = Given()
+    reader = GpuReader(network, GPU if gpu else torch.device('cuda'), SIZE, resize)
+    loaded = reader.load(frame)
+    reader.read([loaded, loaded])
+    assert network.images.device.type == 'cuda' and network.images.dtype is torch.uint8
+    assert network.images.shape == (2, 3, *loaded.geometry.input_size)
+    wanted = lay_image(loaded.image, loaded.geometry, network.fill).astype(int)
+    for one in network.images.cpu().permute(0, 2, 3, 1).numpy():
+        assert np.abs(one - wanted).max() <= 2
+        assert np.abs(one - wanted).mean() < 0.3
+
+
 @pytest.mark.parametrize(('name', 'asks', 'most'), [
     ('yolox', True, 2), ('yolox', False, 1), ('peek', True, 2), ('peek', False, 1),
 ])
@@ -235,7 +263,7 @@ def test_a_capture_that_fails_leaves_pytorch_and_says_so(monkeypatch):
     with PretendGPU():
         network = fuse_norms(make_yolox()).to(GPU)
         found = connect(network, 'auto', GPU, [SIZE])
-        assert found.network is network and found.takes == GPU
+        assert found.network is network and not found.graphed
         assert found.note == (
             'steps run in PyTorch: CUDA graphs failed (RuntimeError: CUDA error: out of memory)')
         with pytest.raises(ValueError, match="backend: 'cuda_graphs' was asked: CUDA graphs fail"):

@@ -32,13 +32,13 @@ class Connected(NamedTuple):
 
     :ivar network: behind the engine's seam.
     :ivar name: of the backend; ``note``: a sentence that says why.
-    :ivar takes: the device that images are given to it on.
+    :ivar graphed: whether it runs in graphs, on a GPU: thumbnails are left on the CPU then.
     """
 
     network: Any
     name: str
     note: str
-    takes: torch.device
+    graphed: bool = False
 
 
 def connect(
@@ -59,20 +59,20 @@ def connect(
     if asked not in get_args(Backend):
         raise ValueError(f'backend: {asked!r} is none of {", ".join(get_args(Backend))}')
     if asked == 'torch':
-        return Connected(network, 'torch', 'steps run in PyTorch, as asked', device)
+        return Connected(network, 'torch', 'steps run in PyTorch, as asked')
     usual = 'openvino' if device.type == 'cpu' else 'cuda_graphs'
     chosen = usual if asked == 'auto' else asked
     hindrance = _hindrance(network, device, chosen)
     if hindrance is None:
         try:
             if chosen == 'openvino':
-                return _with_openvino(network, device, sizes)
+                return _with_openvino(network, sizes)
             return _with_graphs(network, device, sizes, chosen)
         except Exception as error:  # a runtime that fails must not stop a robot that has another
             reason = f'{type(error).__name__}: {error}'.partition('\n')[0]
             hindrance = f'{TITLES[chosen]} failed ({reason})'
     if asked == 'auto':
-        return Connected(network, 'torch', f'steps run in PyTorch: {hindrance}', device)
+        return Connected(network, 'torch', f'steps run in PyTorch: {hindrance}')
     raise ValueError(
         f"backend: {asked!r} was asked: {hindrance}; use 'auto' or 'torch' to run without it"
     )
@@ -99,12 +99,10 @@ def _with_graphs(
     graphed = kind(network, Graphs(device), name.endswith('half'))
     for size in sizes:
         graphed.prepare(size)
-    return Connected(graphed, name, f'steps run in {TITLES[name]}', torch.device('cpu'))
+    return Connected(graphed, name, f'steps run in {TITLES[name]}', graphed=True)
 
 
-def _with_openvino(
-    network: nn.Module, device: torch.device, sizes: Sequence[tuple[int, int]]
-) -> Connected:
+def _with_openvino(network: nn.Module, sizes: Sequence[tuple[int, int]]) -> Connected:
     import openvino
 
     from . import ssdlite, yolox, yolox_parts
@@ -126,4 +124,4 @@ def _with_openvino(
     version = openvino.__version__.split('-')[0]
     note = f'steps run in OpenVINO {version}, {threads} threads'
     note = f'{note}; {library.note}' if library.note else note
-    return Connected(compiled, 'openvino', note, device)
+    return Connected(compiled, 'openvino', note)

@@ -15,6 +15,7 @@ from ..model.fuse import fuse_norms
 from ..postprocess import to_detections
 from ..types import Detections
 from . import memory as rows_of
+from .gpu_reading import GpuReader
 from .memory import Maps, Memory
 from .network import Network
 from .preparation import Preparation, usual_sizes
@@ -59,9 +60,8 @@ class Machinery:
         self.network: Network = connected.network
         self.backend, self.device_note = connected.name, f'{device_note}; {connected.note}'
         self.decoding = self.network.decoding(self.input_size)
-        self.reader: Reader = FrameReader(
-            self.network, connected.takes, self.input_size, shape.resize
-        )
+        reads = GpuReader if connected.graphed else FrameReader
+        self.reader: Reader = reads(self.network, self.device, self.input_size, shape.resize)
         self.forecaster: Forecaster = LearnedForecast(self.network)
         self._preparation = Preparation(self.network, sizes)
 

@@ -71,7 +71,6 @@ class FrameReader:
         """
         Prepare for an input size.
 
-        :param device: where the network takes images.
         :param input_size: (height, width) of the network's input.
         """
         self.network, self.device = network, device
@@ -82,7 +81,7 @@ class FrameReader:
         """One that does not trim the input."""
         if self.resize != 'trim':
             return self
-        return FrameReader(self.network, self.device, self.input_size, 'corner')
+        return type(self)(self.network, self.device, self.input_size, 'corner')
 
     def load(self, frame: Frame) -> LoadedImage:
         """
