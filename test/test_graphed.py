@@ -222,23 +222,24 @@ def test_a_step_waits_for_the_decision_and_for_the_answer(gpu, tmp_path, name, a
     on_gpu(save(name, tmp_path), steps)
 
 
+@pytest.mark.parametrize('device', ['pretended', REAL])
 @torch.no_grad()
-def test_half_precision_is_close_and_its_results_are_single(monkeypatch):
-    fake_graphs.install(monkeypatch)
-    for kind, network in (
-            (GraphedYolox, fuse_norms(make_yolox(correction=8))),
-            (GraphedSSDLite, fuse_norms(make_ssdlite(peek=4)))):
-        graphed = kind(network, Graphs(CPU), half=True)
+def test_half_precision_is_close_and_its_results_are_single(device, monkeypatch):
+    device = torch.device('cuda' if device == 'real' else 'cpu')
+    if device == CPU:
+        fake_graphs.install(monkeypatch)
+    for kind, made in (
+            (GraphedYolox, make_yolox(correction=8)), (GraphedSSDLite, make_ssdlite(peek=4))):
+        network, images = fuse_norms(made).to(device), pictures(1).byte()
+        graphed = kind(network, Graphs(device), half=True)
         graphed.prepare(SIZE)
-        images = pictures(1).byte()
-        for one, other in zip(leaves(graphed.read(images)), leaves(network.read(images))):
+        found, wanted = graphed.read(images), network.read(images.to(device))
+        for one, other in zip(leaves(found), leaves(wanted), strict=True):
             assert one.dtype is torch.float32
             # Random layers, one after the other, amplify rounding.
             assert (one - other).norm() <= 0.15 * other.norm()
         # It is no single precision that only calls itself half.
-        assert not all(
-            torch.equal(one, other) for one, other in zip(
-                leaves(graphed.read(images)), leaves(network.read(images))))
+        assert not torch.equal(leaves(found)[0], leaves(wanted)[0])
 
 
 def test_every_kind_of_step_was_captured(monkeypatch):
@@ -268,6 +269,28 @@ def test_a_capture_that_fails_leaves_pytorch_and_says_so(monkeypatch):
             'steps run in PyTorch: CUDA graphs failed (RuntimeError: CUDA error: out of memory)')
         with pytest.raises(ValueError, match="backend: 'cuda_graphs' was asked: CUDA graphs fail"):
             connect(network, 'cuda_graphs', GPU, [SIZE])
+
+
+def test_a_batch_that_is_not_captured_is_named_and_runs_in_parts(monkeypatch, tmp_path, caplog):
+    def steps(detector):
+        whole = torch.cuda.graph
+        with monkeypatch.context() as patch:
+            patch.setattr(torch.cuda, 'graph', fails)
+            detector.prepare(2)
+        assert torch.cuda.graph is whole
+        return answers(detector, CONFIGS[0], streams=2, length=4)
+
+    def fails(*_, **__):
+        raise RuntimeError('CUDA error: out of memory\nCUDA kernel errors might be')
+
+    weights = save('yolox', tmp_path)
+    expected = on_cpu(weights, lambda detector: answers(detector, CONFIGS[0], streams=2, length=4))
+    fake_graphs.install(monkeypatch)
+    monkeypatch.setattr(machinery, 'select_device', lambda name: (GPU, 'pretended'))
+    with caplog.at_level(logging.WARNING), PretendGPU():
+        assert_alike(expected, on_gpu(weights, steps))
+    assert 'inputs of 64x96 are not compiled for 2 a step' in caplog.text
+    assert caplog.text.rstrip().endswith('RuntimeError: CUDA error: out of memory')
 
 
 def test_auto_takes_graphs_on_a_gpu(monkeypatch):

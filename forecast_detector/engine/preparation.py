@@ -59,7 +59,7 @@ class Preparation:
         """
         if self._prepare is not None:
             for size in self._sizes:
-                self._prepare(size, [2 ** k for k in range(count.bit_length())])
+                self._try(size, [2 ** k for k in range(count.bit_length())])
         if beside and self._beside is None:
             self._beside = ThreadPoolExecutor(1, 'preparation')
 
@@ -90,11 +90,14 @@ class Preparation:
             self._beside.shutdown(wait=False, cancel_futures=True)
             self._beside = None
 
-    def _try(self, size: Size) -> None:
+    def _try(self, size: Size, batches: Sequence[int] = (1,)) -> None:
         assert self._prepare is not None
         try:
-            self._prepare(size, [1])
-        except Exception as error:  # of the runtime; steps of this size go on in PyTorch
+            self._prepare(size, batches)
+        except Exception as error:  # of the runtime; steps go on with what there is
+            several = max(batches) > 1
             _logger.warning(
-                'inputs of %dx%d are not compiled, and run in PyTorch: %s: %s', *size,
-                type(error).__name__, error)
+                'inputs of %dx%d are not compiled%s, and run in %s: %s', *size,
+                f' for {max(batches)} a step' if several else '',
+                'smaller batches or in PyTorch' if several else 'PyTorch',
+                f'{type(error).__name__}: {error}'.partition('\n')[0])
