@@ -36,8 +36,9 @@ class NodeConfig:
         'cuda, cuda:0 and so on.', fixed='configure',
     )
     backend: str = parameter(
-        'auto', 'What runs the network: openvino (compiled, on CPUs), torch (PyTorch), or auto: '
-        'openvino where it is installed and the device is a CPU, otherwise torch.',
+        'auto', 'What runs the network: openvino (compiled, on CPUs), cuda_graphs (captured, on '
+        'GPUs; cuda_graphs_half in half precision), torch (PyTorch), or auto: openvino on a CPU '
+        'where it is installed, cuda_graphs on a GPU, otherwise torch.',
         choices=get_args(Backend), fixed='configure',
     )
     cpu_threads: int = parameter(

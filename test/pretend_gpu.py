@@ -46,11 +46,14 @@ class PretendGPU(TorchFunctionMode):
             return GPU if self.holds(args[0]) else CPU
         if owner is torch.Tensor.is_cuda:
             return self.holds(args[0])
+        if name == 'pin_memory':
+            return args[0].clone()
         # The second argument of a copy is what was copied before.
         tensors = list(_tensors(args[:1] if name == '__deepcopy__' else (args, kwargs)))
         moved = name in ('to', 'cpu')
         args, asked = _onto_cpu(args, moved)
         kwargs, also = _onto_cpu(dict(kwargs or {}), True)
+        kwargs.pop('pin_memory', None)
         target = asked or also or (CPU if name == 'cpu' else None)
         there = {self.holds(t) for t in tensors if t.ndim}
         if name == 'numpy' and True in there:

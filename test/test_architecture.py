@@ -13,6 +13,7 @@ ROOT = Path(forecast_detector.__file__).parent
 ALLOWED = {
     # What everything speaks.
     'types': set(),
+    'trees': set(),
     'ends': set(),
     'layout': set(),
     'resizing': set(),
@@ -43,10 +44,10 @@ ALLOWED = {
     'weights_file': {'limits', 'types'},
     'checkpoint': {'model', 'shipped', 'types', 'weights_file', 'writing'},
     'importing': {'config', 'model', 'types'},
-    'backends': {'config', 'layout', 'model', 'postprocess'},
+    'backends': {'config', 'layout', 'model', 'postprocess', 'trees'},
     'engine': {
         'backends', 'blending', 'boxes', 'carrying', 'checkpoint', 'config', 'device', 'layout',
-        'legible', 'model', 'postprocess', 'preprocess', 'tracking', 'types',
+        'legible', 'model', 'postprocess', 'preprocess', 'resizing', 'tracking', 'trees', 'types',
     },
     # Frames from elsewhere.
     'images': {'legible', 'limits', 'types'},

@@ -1,31 +1,16 @@
 """Compiled networks: the answers of PyTorch, within rounding, and never a silent fallback."""
 
-from conftest import make_tiny_network
+from backend_samples import answers, assert_alike, assert_found, CLOSE, CONFIGS, NETWORKS, save
 import numpy as np
 import pytest
-import torch
-from yolox_samples import make_yolox, MovingNoise
+from yolox_samples import MovingNoise
 
-from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
+from forecast_detector.checkpoint import load_checkpoint
 from forecast_detector.config import StreamConfig
 from forecast_detector.engine import StreamingDetector
 from forecast_detector.types import Action, Policy
 
 pytest.importorskip('openvino')
-
-# Of what is added up in another order; confidences, shares of scores, and pixels.
-CLOSE = 1e-4
-# Suppression chooses between boxes, and rounding may choose otherwise: so there is none.
-THRESHOLD = 0.15
-LOOSE = {'score_threshold': THRESHOLD, 'nms_iou': 1.0, 'max_detections': 1000}
-NETWORKS = {
-    'yolox': lambda: make_yolox(correction=8, scheduler=8),
-    'yolox_s': lambda: make_yolox(depthwise=False, correction=8),
-    'imported': lambda: make_yolox(),
-    'peek': lambda: make_tiny_network(peek=4),
-    'blind': lambda: make_tiny_network(),
-    'two_strides': lambda: make_tiny_network(peek=4, fine_channels=8, extra_channels=(16, 16, 16)),
-}
 
 
 @pytest.fixture(scope='module', autouse=True)
@@ -38,59 +23,11 @@ def _folder(tmp_path_factory):
 @pytest.fixture(scope='module', params=NETWORKS)
 def pair(request, tmp_path_factory):
     """The same weights, run by PyTorch and compiled."""
-    network = NETWORKS[request.param]()
-    with torch.no_grad():
-        for name, value in network.named_parameters():
-            if 'project' in name:  # corrections start at zero
-                value.normal_(0, 0.1)
-    path = tmp_path_factory.mktemp('weights') / 'w.safetensors'
-    save_checkpoint(path, network, half=False)
-    checkpoint = load_checkpoint(path)
+    checkpoint = load_checkpoint(save(request.param, tmp_path_factory.mktemp('weights')))
     return tuple(
         StreamingDetector(checkpoint, device='cpu', backend=name)
         for name in ('torch', 'openvino')
     )
-
-
-def answers(detector, config, streams=1, length=9):
-    """Step streams of smooth moving noise, each with a cut."""
-    detector = detector.variant()
-    detector.config = config
-    clips = {f'{k}': MovingNoise(shift=(3 - k, k), cut=6 + k, length=length)
-             for k in range(streams)}
-    return [
-        detector.step({name: clip.frame(index) for name, clip in clips.items()})
-        for index in range(length)
-    ]
-
-
-def assert_found(one, other):
-    """See that the other has each detection; order and the threshold's edge are rounding's."""
-    sure = one.scores > THRESHOLD + CLOSE
-    for box, score, label in zip(one.boxes[sure], one.scores[sure], one.labels[sure]):
-        same = (
-            (other.labels == label) & (np.abs(other.scores - score) < CLOSE)
-            & (np.abs(other.boxes - box).max(axis=1, initial=0) < 100 * CLOSE)
-        )
-        assert same.any()
-
-
-def assert_alike(one, other):
-    for first, second in zip(one, other, strict=True):
-        for name in first:
-            a, b = first[name], second[name]
-            assert a.decision.action == b.decision.action
-            assert a.decision.confidence == pytest.approx(
-                b.decision.confidence, abs=CLOSE, nan_ok=True)
-            assert_found(a.detections, b.detections)
-            assert_found(b.detections, a.detections)
-
-
-CONFIGS = (
-    StreamConfig(policy=Policy.ALTERNATE, read_every=3, **LOOSE),
-    StreamConfig(p=0.8, **LOOSE),
-    StreamConfig(policy=Policy.FLOW, read_every=3, **LOOSE),
-)
 
 
 def test_answers_are_those_of_pytorch(pair):

@@ -50,17 +50,18 @@ def test_a_cpu_gets_openvino_and_says_so(network):
 
 def test_where_it_is_missing_pytorch_runs_and_says_why(network, monkeypatch):
     monkeypatch.setattr(choice, 'find_spec', lambda name: None)
-    name, note = connect(network, 'auto', CPU, [SIZE])[1:]
+    name, note = connect(network, 'auto', CPU, [SIZE])[1:3]
     assert name == 'torch' and 'pip install openvino' in note
     with pytest.raises(ValueError, match='not installed'):
         connect(network, 'openvino', CPU, [SIZE])
 
 
-def test_a_gpu_and_a_foreign_network_keep_pytorch(network):
-    for given, device in ((network, torch.device('cuda', 0)), (torch.nn.Identity(), CPU)):
-        assert connect(given, 'auto', device, SIZE).network is given
+def test_openvino_is_for_cpus_and_known_networks(network):
+    foreign = torch.nn.Identity()
+    assert connect(foreign, 'auto', CPU, [SIZE]).network is foreign
+    for given, device in ((network, torch.device('cuda', 0)), (foreign, CPU)):
         with pytest.raises(ValueError, match="backend: 'openvino' was asked: .*use 'auto'"):
-            connect(given, 'openvino', device, SIZE)
+            connect(given, 'openvino', device, [SIZE])
 
 
 def test_a_runtime_that_fails_is_named_and_left(network, monkeypatch):
@@ -77,7 +78,7 @@ def test_the_environment_says_what_auto_means(network, monkeypatch):
     monkeypatch.setenv(choice.VARIABLE, 'torch')
     assert connect(network, 'auto', CPU, [SIZE]).name == 'torch'
     monkeypatch.setenv(choice.VARIABLE, 'abacus')
-    with pytest.raises(ValueError, match="backend: 'abacus' is none of auto, torch, openvino"):
+    with pytest.raises(ValueError, match="backend: 'abacus' is none of auto, torch, openvino,"):
         connect(network, 'auto', CPU, [SIZE])
 
 

@@ -2,7 +2,9 @@
 
 import json
 
+from backend_samples import make_ssdlite
 from conftest import make_tiny_network
+import fake_graphs
 import numpy as np
 from pretend_gpu import GPU, PretendGPU
 import pytest
@@ -115,6 +117,30 @@ def test_a_command_measures_on_a_gpu_as_on_the_cpu(command, world, tmp_path, mon
     with PretendGPU():
         run('gpu')
     assert values[1].pop('provenance')['device'] == 'cuda:0'
+    assert_alike(*values)
+
+
+def test_an_evaluation_in_graphs_is_that_of_pytorch(world, tmp_path, monkeypatch):
+    weights, values = tmp_path / 'w.safetensors', []
+    save_checkpoint(weights, make_ssdlite(labels=world.labels, peek=4))
+    write_coco_vid(world, tmp_path / 'data', 'val')
+
+    def run(backend):
+        json_file = tmp_path / f'{backend}.json'
+        assert main([
+            'evaluate', '--policy', 'scheduler', '--p', '0.5', '--sap', '--latency', '60,12',
+            '--anticipate', '--weights', str(weights), '--dataset', 'coco_vid', '--root',
+            str(tmp_path / 'data'), '--json', str(json_file), '--backend', backend,
+        ]) == 0
+        values.append(json.loads(json_file.read_text()))
+
+    run('torch')
+    monkeypatch.setattr(machinery, 'select_device', lambda name: (GPU, 'pretended'))
+    captured = fake_graphs.install(monkeypatch)
+    with PretendGPU():
+        run('cuda_graphs')
+    # Each is replayed once as it is captured.
+    assert sum(graph.replays for graph in captured) > 2 * len(captured) > 0
     assert_alike(*values)
 
 

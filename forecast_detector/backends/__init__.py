@@ -1,8 +1,9 @@
 """
 What runs a network: PyTorch itself, or compiled functions behind the same seam.
 
-``choice`` decides; ``parts`` are the functions of each family, exported by ``export``, kept by
-``cache``, run by ``library``; ``yolox`` and ``ssdlite`` are networks made of them.
+``choice`` decides. For OpenVINO ``parts`` are the functions of each family, exported by
+``export``, kept by ``cache``, run by ``library``; ``yolox`` and ``ssdlite`` are networks made of
+them. For GPUs ``graphs`` captures functions, and ``graphed`` are networks made of these.
 """
 
 import sys

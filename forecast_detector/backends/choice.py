@@ -19,17 +19,26 @@ VARIABLE = 'FORECAST_DETECTOR_BACKEND'
 MISSING = 'openvino is not installed; `pip install openvino` makes steps on a CPU faster'
 
 
+# The backends that are more than PyTorch itself, as messages name them.
+TITLES = {
+    'openvino': 'OpenVINO', 'cuda_graphs': 'CUDA graphs',
+    'cuda_graphs_half': 'CUDA graphs in half precision',
+}
+
+
 class Connected(NamedTuple):
     """
     A network, ready to run.
 
     :ivar network: behind the engine's seam.
-    :ivar name: of the backend, ``torch`` or ``openvino``; ``note``: a sentence that says why.
+    :ivar name: of the backend; ``note``: a sentence that says why.
+    :ivar graphed: whether it runs in graphs, on a GPU: thumbnails are left on the CPU then.
     """
 
     network: Any
     name: str
     note: str
+    graphed: bool = False
 
 
 def connect(
@@ -38,9 +47,10 @@ def connect(
     """
     Put a network behind a backend. This takes seconds where it was not exported before.
 
-    It takes as many threads as PyTorch does.
+    OpenVINO takes as many threads as PyTorch does.
 
-    :param name: ``auto`` takes OpenVINO on a CPU where it is installed, PyTorch otherwise.
+    :param name: ``auto`` takes OpenVINO on a CPU where it is installed, CUDA graphs on a GPU,
+        and PyTorch otherwise.
     :param network: norms folded, on its device.
     :param sizes: (height, width) of inputs to prepare for, pixels; at least one.
     :raises ValueError: for another name, or where the asked backend cannot run here.
@@ -50,26 +60,46 @@ def connect(
         raise ValueError(f'backend: {asked!r} is none of {", ".join(get_args(Backend))}')
     if asked == 'torch':
         return Connected(network, 'torch', 'steps run in PyTorch, as asked')
-    hindrance = _hindrance(network, device)
+    usual = 'openvino' if device.type == 'cpu' else 'cuda_graphs'
+    chosen = usual if asked == 'auto' else asked
+    hindrance = _hindrance(network, device, chosen)
     if hindrance is None:
         try:
-            return _with_openvino(network, sizes)
+            if chosen == 'openvino':
+                return _with_openvino(network, sizes)
+            return _with_graphs(network, device, sizes, chosen)
         except Exception as error:  # a runtime that fails must not stop a robot that has another
-            hindrance = f'OpenVINO failed ({type(error).__name__}: {error})'
+            reason = f'{type(error).__name__}: {error}'.partition('\n')[0]
+            hindrance = f'{TITLES[chosen]} failed ({reason})'
     if asked == 'auto':
         return Connected(network, 'torch', f'steps run in PyTorch: {hindrance}')
     raise ValueError(
-        f"backend: 'openvino' was asked: {hindrance}; use 'auto' or 'torch' to run without it"
+        f"backend: {asked!r} was asked: {hindrance}; use 'auto' or 'torch' to run without it"
     )
 
 
-def _hindrance(network: nn.Module, device: torch.device) -> str | None:
-    """Say why OpenVINO is not for this; None if it is."""
-    if device.type != 'cpu':
+def _hindrance(network: nn.Module, device: torch.device, backend: str) -> str | None:
+    """Say why a backend is not for this; None if it is."""
+    if backend == 'openvino' and device.type != 'cpu':
         return f'the network is on {device}, where OpenVINO is not used'
+    if backend != 'openvino' and device.type != 'cuda':
+        return f'the network is on {device}, and CUDA graphs are of a GPU (device: cuda)'
     if not isinstance(network, (YoloxNetwork, ForecastNetwork)):
         return f'no compiled parts are known of a {type(network).__name__}'
-    return None if find_spec('openvino') else MISSING
+    return MISSING if backend == 'openvino' and not find_spec('openvino') else None
+
+
+def _with_graphs(
+    network: nn.Module, device: torch.device, sizes: Sequence[tuple[int, int]], name: str
+) -> Connected:
+    from .graphed import GraphedSSDLite, GraphedYolox
+    from .graphs import Graphs
+
+    kind: Any = GraphedYolox if isinstance(network, YoloxNetwork) else GraphedSSDLite
+    graphed = kind(network, Graphs(device), name.endswith('half'))
+    for size in sizes:
+        graphed.prepare(size)
+    return Connected(graphed, name, f'steps run in {TITLES[name]}', graphed=True)
 
 
 def _with_openvino(network: nn.Module, sizes: Sequence[tuple[int, int]]) -> Connected:
@@ -93,4 +123,5 @@ def _with_openvino(network: nn.Module, sizes: Sequence[tuple[int, int]]) -> Conn
         compiled.prepare(size)
     version = openvino.__version__.split('-')[0]
     note = f'steps run in OpenVINO {version}, {threads} threads'
-    return Connected(compiled, 'openvino', f'{note}; {library.note}' if library.note else note)
+    note = f'{note}; {library.note}' if library.note else note
+    return Connected(compiled, 'openvino', note)

@@ -14,7 +14,7 @@ import openvino
 
 from . import cache
 from .export import export
-from .part import Part
+from .part import batches, Part
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -136,11 +136,10 @@ class Library:
         inputs, rows = [np.ascontiguousarray(one) for one in inputs], len(inputs[0])
         if rows in compiled:
             return compiled[rows](inputs)
-        parts, start = [], 0
-        while start < rows:
-            batch = max(size for size in compiled if size <= rows - start)
-            parts.append(compiled[batch]([one[start:start + batch] for one in inputs]))
-            start += batch
+        parts = [
+            compiled[at.stop - at.start]([one[at] for one in inputs])
+            for at in batches(rows, compiled)
+        ]
         return [np.concatenate(outputs) for outputs in zip(*parts)]
 
     def _model(self, part: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from torch import nn, Tensor
@@ -28,3 +28,16 @@ def last(x: Tensor) -> Tensor:
 def first(x: Tensor) -> Tensor:
     """Put channels first: (B, H, W, C) to (B, C, H, W)."""
     return x.permute(0, 3, 1, 2)
+
+
+def batches(rows: int, prepared: Collection[int]) -> Iterator[slice]:
+    """
+    Take rows together as far as that was prepared.
+
+    :param prepared: numbers of rows; 1 among them.
+    """
+    start = 0
+    while start < rows:
+        size = max(size for size in prepared if size <= rows - start)
+        yield slice(start, start + size)
+        start += size

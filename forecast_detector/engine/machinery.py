@@ -15,6 +15,7 @@ from ..model.fuse import fuse_norms
 from ..postprocess import to_detections
 from ..types import Detections
 from . import memory as rows_of
+from .gpu_reading import GpuReader
 from .memory import Maps, Memory
 from .network import Network
 from .preparation import Preparation, usual_sizes
@@ -34,7 +35,7 @@ class Machinery:
     :ivar input_size: (height, width) of the network's input, at most; ``resize``: how images are
         laid into it.
     :ivar device: where the network runs; ``device_note``: a sentence that says why.
-    :ivar backend: what runs it, ``torch`` or ``openvino``; the note says why, too.
+    :ivar backend: what runs it, by name; the note says why, too.
     :ivar network: norms folded, ready to run; ``decoding``: of its head's outputs.
     :ivar reader: turns frames into features; ``forecaster``: gives F of frames that are not read.
     """
@@ -59,9 +60,8 @@ class Machinery:
         self.network: Network = connected.network
         self.backend, self.device_note = connected.name, f'{device_note}; {connected.note}'
         self.decoding = self.network.decoding(self.input_size)
-        self.reader: Reader = FrameReader(
-            self.network, self.device, self.input_size, shape.resize
-        )
+        reads = GpuReader if connected.graphed else FrameReader
+        self.reader: Reader = reads(self.network, self.device, self.input_size, shape.resize)
         self.forecaster: Forecaster = LearnedForecast(self.network)
         self._preparation = Preparation(self.network, sizes)
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
+from ..trees import cat, count, first_tensor, tree_map
+
 # Features of a frame: one map (B, C, h, w), or a tuple of maps at several strides.
 Maps = Any
 T = TypeVar('T')
+
+__all__ = [
+    'cat', 'count', 'detach', 'first_tensor', 'Maps', 'Memory', 'rows', 'seen_maps', 'split',
+    'tree_map', 'where',
+]
 
 
 class Memory(NamedTuple):
@@ -33,47 +40,17 @@ class Memory(NamedTuple):
     previous: Maps = None
 
 
-def tree_map(change: Callable[..., Tensor], *trees: T) -> T:
-    """
-    Change tensors that lie in (named) tuples of one shape, side by side.
-
-    :raises ValueError: if one has a part that another lacks. Nothing is left out in silence.
-    """
-    first: Any = trees[0]
-    if any(type(tree) is not type(first) for tree in trees):
-        kinds = sorted({type(tree).__name__ for tree in trees})
-        raise ValueError(f'streams differ in what they remember: {", ".join(kinds)}')
-    if first is None:
-        return trees[0]
-    if isinstance(first, Tensor):
-        return change(*trees)  # type: ignore[return-value]
-    parts = [tree_map(change, *part) for part in zip(*trees, strict=True)]  # type: ignore[call-overload]
-    return type(first)(*parts) if hasattr(first, '_fields') else type(first)(parts)
-
-
 def seen_maps(features: Maps) -> Maps:
     """Leave out of F what says how old it is: only the rest can be compared with a reading."""
     return getattr(features, 'maps', features)
-
-
-def first_tensor(tree: Any) -> Tensor:
-    """Return a tensor of a tree: all have the same rows and lie on the same device."""
-    while not isinstance(tree, Tensor):
-        tree = tree[0]
-    return tree
-
-
-def count(tree: Any) -> int:
-    """Count the rows, which are streams."""
-    return len(first_tensor(tree))
 
 
 def rows(tree: T, index: Sequence[int]) -> T:
     """Keep some rows, in the order given."""
     if list(index) == list(range(count(tree))):
         return tree
-    at = torch.tensor(list(index), device=first_tensor(tree).device)
-    return tree_map(lambda tensor: tensor[at], tree)
+    at = torch.tensor(list(index))
+    return tree_map(lambda tensor: tensor[at.to(tensor.device)], tree)
 
 
 def split(tree: T) -> list[T]:
@@ -89,18 +66,13 @@ def split(tree: T) -> list[T]:
     ]
 
 
-def cat(trees: Sequence[T]) -> T:
-    """Join batches, row after row."""
-    return trees[0] if len(trees) == 1 else tree_map(lambda *parts: torch.cat(parts), *trees)
-
-
 def where(mask: Tensor | Sequence[bool], yes: T, no: T) -> T:
     """Take each row of the one or of the other, as the mask (B,) says."""
     if yes is None and no is None:
         return yes
-    mask = torch.as_tensor(mask, dtype=torch.bool, device=first_tensor(yes).device)
+    mask = torch.as_tensor(mask, dtype=torch.bool)
     return tree_map(
-        lambda a, b: torch.where(mask.view(-1, *[1] * (a.dim() - 1)), a, b), yes, no
+        lambda a, b: torch.where(mask.to(a.device).view(-1, *[1] * (a.dim() - 1)), a, b), yes, no
     )
 
 

@@ -45,6 +45,7 @@ class Preparation:
         """
         self._prepare: Callable[..., None] | None = getattr(network, 'prepare', None)
         self._sizes, self._first = set(sizes), len(set(sizes))
+        self._may_beside: bool = getattr(network, 'prepares_beside', True)
         self._beside: ThreadPoolExecutor | None = None
         self.waited_s = 0.0
 
@@ -58,7 +59,7 @@ class Preparation:
         """
         if self._prepare is not None:
             for size in self._sizes:
-                self._prepare(size, [2 ** k for k in range(count.bit_length())])
+                self._try(size, [2 ** k for k in range(count.bit_length())])
         if beside and self._beside is None:
             self._beside = ThreadPoolExecutor(1, 'preparation')
 
@@ -72,12 +73,16 @@ class Preparation:
             _logger.warning(
                 'inputs of more than %d sizes have come: those of %dx%d and of further ones are '
                 'not compiled, and run in PyTorch', MOST, *size)
-        elif self._beside is not None:
-            self._beside.submit(self._try, size)
-        else:
+        elif self._beside is None:
             started = time.perf_counter()
             self._try(size)
             self.waited_s += time.perf_counter() - started
+        elif self._may_beside:
+            self._beside.submit(self._try, size)
+        else:
+            _logger.warning(
+                'inputs of %dx%d came after everything was captured, and run in PyTorch; '
+                'with resize corner or letterbox all have one size', *size)
 
     def close(self) -> None:
         """Prepare nothing more beside; what is being prepared ends by itself."""
@@ -85,11 +90,14 @@ class Preparation:
             self._beside.shutdown(wait=False, cancel_futures=True)
             self._beside = None
 
-    def _try(self, size: Size) -> None:
+    def _try(self, size: Size, batches: Sequence[int] = (1,)) -> None:
         assert self._prepare is not None
         try:
-            self._prepare(size, [1])
-        except Exception as error:  # of the runtime; steps of this size go on in PyTorch
+            self._prepare(size, batches)
+        except Exception as error:  # of the runtime; steps go on with what there is
+            several = max(batches) > 1
             _logger.warning(
-                'inputs of %dx%d are not compiled, and run in PyTorch: %s: %s', *size,
-                type(error).__name__, error)
+                'inputs of %dx%d are not compiled%s, and run in %s: %s', *size,
+                f' for {max(batches)} a step' if several else '',
+                'smaller batches or in PyTorch' if several else 'PyTorch',
+                f'{type(error).__name__}: {error}'.partition('\n')[0])

@@ -81,7 +81,7 @@ class FrameReader:
         """One that does not trim the input."""
         if self.resize != 'trim':
             return self
-        return FrameReader(self.network, self.device, self.input_size, 'corner')
+        return type(self)(self.network, self.device, self.input_size, 'corner')
 
     def load(self, frame: Frame) -> LoadedImage:
         """

@@ -127,12 +127,29 @@ class YoloxNetwork(nn.Module):
             motion leaves unexplained, its mean and its peak in a cell, and how far things moved.
         """
         motion = Motion.between(preview, previous, self.reduction)
-        device = preview.picture.device
-        flow, expected, reach = (tensor(one).to(device) for one in motion)
-        known = move(look_back(forecast), lay_grids(flow, self.cells)[-1])
+        device = forecast.staleness.device
+        flow, now, *moved = (
+            one.to(device) for one in (tensor(motion.flow), preview.picture,
+                                       tensor(motion.expected), tensor(motion.reach)))
+        seen, staleness, objects, surprise = self.follow(look_back(forecast), flow, now, *moved)
+        return Moving(forecast.maps, flow, seen, staleness, objects), surprise
+
+    def follow(
+        self, known: Tensor, flow: Tensor, now: Tensor, expected: Tensor, reach: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """
+        Do what :meth:`correct` does, once motion is known.
+
+        :param known: :func:`look_back` on the frame before.
+        :param flow: where what is seen now was before, (B, 2, h, w), pixels of the thumbnail.
+        :param now: picture, (B, 3, H/4, W/4), 0..255; ``expected`` and ``reach``: see
+            :class:`~.preview.Motion`.
+        :returns: what the correction sees, the staleness, the objects and the surprise.
+        """
+        known = move(known, lay_grids(flow, self.cells)[-1])
         seen, staleness, surprise = self.judge(known[:, :STALENESS], *(
-            one.to(self._dtype) for one in (preview.picture / 255, expected / 255, reach)))
-        return Moving(forecast.maps, flow, seen, staleness, known[:, STALENESS:]), surprise
+            one.to(self._dtype) for one in (now / 255, expected / 255, reach)))
+        return seen, staleness, known[:, STALENESS:], surprise
 
     def settle(self, corrected: Moving) -> Features:
         """Move F, and correct it by what the thumbnail shows."""
