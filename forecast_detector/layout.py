@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,11 @@ def array(x: Tensor) -> Array:
     if x.dtype not in (torch.uint8, torch.float32):
         x = x.float()
     return np.ascontiguousarray(x.permute(0, 2, 3, 1).cpu().numpy())
+
+
+def stacked(parts: Sequence[Array]) -> Array:
+    """Join arrays along a new first axis; a single one is not copied."""
+    return parts[0][None] if len(parts) == 1 else np.stack(parts)
 
 
 def tensor(x: Array) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -27,13 +29,25 @@ def sampler(flow: Floats) -> csr_matrix:
     across = np.minimum(width - 1 - left, 1)
     down = np.minimum(height - 1 - top, 1) * width
     at = top * width + left + np.arange(batch, dtype=np.int32)[:, None, None] * (height * width)
-    index = np.stack([at, at + across, at + down, at + across + down], axis=-1)
-    share = np.stack([
-        (1 - right) * (1 - low), right * (1 - low), (1 - right) * low, right * low
-    ], axis=-1)
-    cells = batch * height * width
-    starts = np.arange(0, 4 * cells + 1, 4, dtype=np.int32)
-    return csr_matrix((share.ravel(), index.ravel().astype(np.int32), starts), (cells, cells))
+    index = np.empty((*at.shape, 4), np.int32)
+    index[..., 0], index[..., 1] = at, at + across
+    index[..., 2:] = index[..., :2] + down[..., None]
+    share = np.empty((*at.shape, 4), np.float32)
+    share[..., 0], share[..., 1] = 1 - right, right
+    share[..., 2:] = share[..., :2] * low[..., None]
+    share[..., :2] -= share[..., 2:]
+    made = copy(_four_a_row(at.size))
+    # Set directly: the checks of a new matrix take as long as all else here.
+    made.indices, made.data = index.ravel(), share.ravel()
+    return made
+
+
+@lru_cache(maxsize=64)
+def _four_a_row(rows: int) -> csr_matrix:
+    """Make a square matrix with four places in each row, that are given their columns later."""
+    starts = np.arange(0, 4 * rows + 1, 4, dtype=np.int32)
+    return csr_matrix(
+        (np.zeros(4 * rows, np.float32), np.zeros(4 * rows, np.int32), starts), (rows, rows))
 
 
 def moved(maps: NDArray[Any], by: csr_matrix) -> Floats:

@@ -156,17 +156,21 @@ class Machinery:
             features = seen(self.network, rows_of.rows(memory, range(len(shown))))
             # Weaker boxes never suppress stronger ones: one threshold does for all, first.
             least = min(turn.least_score for turn in shown)
-            found = self.detect(features, config.replace(score_threshold=least))
+            found = self.detect(features, config, least)
             for turn, one in zip(shown, found, strict=True):
                 turn.detect(one, self.forecaster)
 
-    def detect(self, features: Maps, config: StreamConfig) -> list[Detections]:
+    def detect(
+        self, features: Maps, config: StreamConfig, score_threshold: float | None = None
+    ) -> list[Detections]:
         """
         Run the head on Fm, or on whatever else is shaped like F.
 
+        :param score_threshold: instead of the configuration's.
         :returns: detections in pixels of the network's input, one entry a row.
         """
         return to_detections(
             self.decoding, self.network.detect(features),
-            config.score_threshold, config.nms_iou, config.max_detections,
+            config.score_threshold if score_threshold is None else score_threshold,
+            config.nms_iou, config.max_detections,
         )

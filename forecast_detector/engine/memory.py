@@ -60,6 +60,8 @@ def split(tree: T) -> list[T]:
     # keeps its whole last batch. At worst N streams stop one after the other and keep N / 2 times
     # as much as they need: 8 of coco 70 MB instead of 16, but 100 of them 10 GB. Whoever has that
     # many forgets those that have ended (StreamingDetector.forget).
+    if count(tree) == 1:
+        return [tree]
     return [
         tree_map(lambda tensor, row=row: tensor[row:row + 1], tree)  # type: ignore[misc]
         for row in range(count(tree))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...flow import dense_flow, Flow, grey_thumbnail, prepare
-from ...layout import array, tensor
+from ...layout import array, stacked, tensor
 from ...resizing import resized
 from .backbone import STRIDES
 
@@ -38,8 +38,8 @@ class Preview(NamedTuple):
         """
         images = array(thumbnails)
         height, width = (side * reduction // PICTURE for side in images.shape[1:3])
-        pictures = np.stack([resized(one, (width, height)) for one in images])
-        grey = np.stack([prepare(grey_thumbnail(one, one.shape[:2])) for one in images])
+        pictures = stacked([resized(one, (width, height)) for one in images])
+        grey = stacked([prepare(grey_thumbnail(one, one.shape[:2])) for one in images])
         return cls(*(tensor(one).to(thumbnails.device) for one in (pictures, grey[..., None])))
 
 
@@ -63,7 +63,7 @@ class Motion(NamedTuple):
         """Find it between thumbnails, ``reduction`` times smaller than the input."""
         flow = backward_flow(now, before)
         pictures = array(before.picture)
-        expected = np.stack([_moved(*one) for one in zip(
+        expected = stacked([_moved(*one) for one in zip(
             pictures, coarser(flow, [PICTURE // reduction])[0])])
         lengths = np.sqrt(np.square(flow[..., 0]) + np.square(flow[..., 1]))
         reach = averaged(lengths, STRIDES[-1] // reduction) / np.float32(max(flow.shape[1:3]))
@@ -73,7 +73,7 @@ class Motion(NamedTuple):
 def backward_flow(now: Preview, before: Preview) -> Flow:
     """Find where what is seen now was before: (B, h, w, 2), pixels of the thumbnail."""
     pairs = zip(now.grey[:, 0].cpu().numpy(), before.grey[:, 0].cpu().numpy())
-    return np.stack([dense_flow(*pair) for pair in pairs])
+    return stacked([dense_flow(*pair) for pair in pairs])
 
 
 def coarser(flow: Flow, cells: list[int]) -> list[Flow]:
@@ -93,7 +93,7 @@ def coarser(flow: Flow, cells: list[int]) -> list[Flow]:
 def averaged(values: Flow, cell: int) -> Flow:
     """Average (B, h, w) or (B, h, w, C) over square cells, a number of pixels a side."""
     size = (values.shape[2] // cell, values.shape[1] // cell)
-    return np.stack([cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in values])
+    return stacked([cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in values])
 
 
 def _moved(picture: NDArray[np.uint8], flow: Flow) -> NDArray[np.uint8]:
