@@ -200,6 +200,9 @@ class TwoMaps(torch.nn.Module):
     def settle(self, corrected):
         return corrected
 
+    def motion(self, corrected):
+        return None
+
     def extrapolate(self, forecast, preview, previous):
         return self.correct(forecast, preview, previous)[0]
 

@@ -163,7 +163,8 @@ class GraphedYolox(Graphed):
         objects = tuple(one[:, -1:] for one in forecast.maps)
         *judged, surprise = self._call('judge', self._judge, (
             Features(objects, forecast.staleness), flow, preview.picture, expected, reach))
-        return Moving(forecast.maps, *judged), surprise
+        # The flow stays on the CPU, too, where boxes are carried by it.
+        return Moving(forecast.maps, flow, *judged), surprise
 
     def _judge(
         self, before: Features, flow: Tensor, now: Tensor, expected: Tensor, reach: Tensor
@@ -177,7 +178,7 @@ class GraphedYolox(Graphed):
             look_back(before), flow, now, expected, reach)
         moving = Moving(before.maps, flow, seen, staleness, objects)
         logits = self.network.schedule(moving, before, surprise)
-        return flow, seen, staleness, objects, logits, surprise
+        return seen, staleness, objects, logits, surprise
 
     def settle(self, corrected: Moving) -> Features:
         """Move F, and correct it by what the thumbnail shows."""
