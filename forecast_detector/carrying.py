@@ -120,9 +120,10 @@ def _carried(
     if not kept.any():
         return Detections()
     boxes, seen = boxes[kept], seen[kept]
-    shift, growth = _motion(flow, seen)
+    found = _at_places(flow, seen)
     if back:
-        shift, growth = _motion(flow, seen + shift[:, None])
+        found = _at_places(flow, seen + _shift(found)[:, None])
+    shift, growth = _shift(found), _growth(found, seen)
     # The shift is that of the middle of the part that is seen.
     fixed = seen.mean(axis=1, keepdims=True)
     moved = fixed + shift[:, None] + (boxes - fixed) * (1 + growth[:, None, None])
@@ -132,25 +133,37 @@ def _carried(
     )
 
 
-def _motion(flow: Flow, boxes: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """
-    Find how boxes moved, and by which share they grew.
+def _shift(found: FloatArray) -> FloatArray:
+    """Find how boxes moved, (N, 2), by the motion at their places, :func:`_at_places`."""
+    return _median(found[:, MIDDLE, MIDDLE].reshape(len(found), -1, 2), axis=1)
 
-    :param boxes: (N, 2, 2), top left and bottom right corner, within the picture; N at least 1.
-    :returns: shifts, (N, 2), and growths, (N,).
+
+def _growth(found: FloatArray, boxes: FloatArray) -> FloatArray:
     """
-    found = _at_places(flow, boxes)
-    shift = np.median(found[:, MIDDLE, MIDDLE].reshape(len(boxes), -1, 2), axis=1)
+    Find by which share boxes grew, (N,).
+
+    :param found: the motion at their places.
+    :param boxes: (N, 2, 2), top left and bottom right corner.
+    """
     # Where a box grows, its columns move apart, and its rows: slopes of their medians.
-    apart = np.stack([np.median(found[..., 0], axis=1), np.median(found[..., 1], axis=2)], axis=2)
+    apart = np.stack([_median(found[..., 0], axis=1), _median(found[..., 1], axis=2)], axis=2)
     slope = (apart * OFFSETS[None, :, None]).sum(axis=1) / (OFFSETS ** 2).sum()
     side = boxes[:, 1] - boxes[:, 0]
     growth = (slope / np.maximum(side, 1)).mean(axis=1)
-    return shift, np.clip(growth, -MOST_GROWTH, MOST_GROWTH)
+    return np.clip(growth, -MOST_GROWTH, MOST_GROWTH)
+
+
+def _median(values: FloatArray, axis: int) -> FloatArray:
+    """Give the median of an odd number of values, which takes NumPy's several times as long."""
+    return np.sort(values, axis=axis).take(values.shape[axis] // 2, axis=axis)
 
 
 def _at_places(flow: Flow, boxes: FloatArray) -> FloatArray:
-    """Take the flow at places of each box, (N, rows, columns, 2)."""
+    """
+    Take the flow at places of each box, (N, rows, columns, 2).
+
+    :param boxes: (N, 2, 2), top left and bottom right corner; N at least 1.
+    """
     side = boxes[:, 1] - boxes[:, 0]
     # Pixel k has its middle at k + 0.5.
     places = boxes.mean(axis=1)[:, None] + side[:, None] * OFFSETS[None, :, None] - 0.5

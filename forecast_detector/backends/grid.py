@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 import torch
 from torch import nn, Tensor
+import torch.nn.functional as F
 
 from ..layout import array
 from ..model.yolox.backbone import STRIDES
@@ -25,10 +26,19 @@ LARGEST = 10.0
 
 
 class Layer(NamedTuple):
-    """The last layer for classes of a stride: (C, classes) and (classes,)."""
+    """The last layer for classes of a stride: (classes, C) and (classes,)."""
 
-    weight: Floats
-    bias: Floats
+    weight: Tensor
+    bias: Tensor
+
+    def of(self, cells: Floats) -> Floats:
+        """
+        Give the logits of cells, (N, C) to (N, classes).
+
+        In PyTorch: from a few dozen cells on NumPy's BLAS takes threads, which then spin for
+        as long as a whole READ takes, on cores that this needs.
+        """
+        return np.asarray(F.linear(torch.from_numpy(cells), self.weight, self.bias).numpy())
 
 
 @dataclass(frozen=True)
@@ -47,8 +57,7 @@ class SparseDecoding:
         layers = []
         for layer in network.head.cls_preds:
             assert isinstance(layer, nn.Conv2d) and layer.bias is not None
-            weight = layer.weight.detach()[:, :, 0, 0].numpy().T
-            layers.append(Layer(np.ascontiguousarray(weight), layer.bias.detach().numpy()))
+            layers.append(Layer(layer.weight.detach()[:, :, 0, 0], layer.bias.detach()))
         return cls(layers)
 
     def found(self, raw: Sequence[Tensor], score_threshold: float) -> Found:
@@ -88,7 +97,7 @@ def _candidates(
     if not len(image):
         return None
     chosen = cells[image, row, column]
-    classes = chosen[:, :-FOUND] @ layer.weight + layer.bias
+    classes = layer.of(chosen[:, :-FOUND])
     label = classes.argmax(axis=1)
     at = np.stack([column, row], axis=1).astype(np.float32)
     sides = np.full((len(at), 1), stride, np.float32)
