@@ -155,7 +155,7 @@ def _growth(found: FloatArray, boxes: FloatArray) -> FloatArray:
 
 def _median(values: FloatArray, axis: int) -> FloatArray:
     """Give the median of an odd number of values, which takes NumPy's several times as long."""
-    return np.sort(values, axis=axis).take(values.shape[axis] // 2, axis=axis)
+    return np.asarray(np.sort(values, axis=axis).take(values.shape[axis] // 2, axis=axis))
 
 
 def _at_places(flow: Flow, boxes: FloatArray) -> FloatArray:
