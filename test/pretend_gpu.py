@@ -13,6 +13,8 @@ import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.overrides import TorchFunctionMode
 
+from forecast_detector.model.yolox.decoding import kept_cells
+
 GPU = torch.device('cuda', 0)
 CPU = torch.device('cpu')
 # These take tensors from anywhere, or give no new ones.
@@ -29,6 +31,7 @@ class PretendGPU(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self._there: dict[int, StorageWeakRef] = {}
+        kept_cells.cache_clear()  # what another one left there is not known here
 
     def holds(self, tensor: torch.Tensor) -> bool:
         """Say whether a tensor lies on the pretended GPU."""

@@ -30,14 +30,14 @@ def lay_cells(sizes: Sizes, device: torch.device) -> tuple[Tensor, Tensor]:
     return torch.cat(cells), torch.cat(strides)
 
 
-_kept_cells = lru_cache(maxsize=64)(lay_cells)
+kept_cells = lru_cache(maxsize=64)(lay_cells)
 
 
 class GridDecoding:
     """One box a cell, without anchors, for inputs of any size."""
 
     def __init__(
-        self, lay: Callable[[Sizes, torch.device], tuple[Tensor, Tensor]] = _kept_cells
+        self, lay: Callable[[Sizes, torch.device], tuple[Tensor, Tensor]] = kept_cells
     ) -> None:
         """
         Prepare.
