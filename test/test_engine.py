@@ -166,7 +166,7 @@ class TwoMaps(torch.nn.Module):
     asked for.
     """
 
-    reduction, forecasts, fill = 8, True, 127
+    reduction, forecasts, moves, fill = 8, True, False, 127
 
     def __init__(self):
         super().__init__()
@@ -199,9 +199,6 @@ class TwoMaps(torch.nn.Module):
 
     def settle(self, corrected):
         return corrected
-
-    def motion(self, corrected):
-        return None
 
     def extrapolate(self, forecast, preview, previous):
         return self.correct(forecast, preview, previous)[0]

@@ -155,7 +155,7 @@ class Machinery:
         if shown:
             features = seen(self.network, rows_of.rows(memory, range(len(shown))))
             # Weaker boxes never suppress stronger ones: one threshold does for all, first.
-            least = min(turn.least_score for turn in shown)
+            least = min(turn.least_score(self.forecaster) for turn in shown)
             found = self.detect(features, config, least)
             for turn, one in zip(shown, found, strict=True):
                 turn.detect(one, self.forecaster)

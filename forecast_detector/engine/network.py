@@ -22,7 +22,8 @@ class Network(Protocol):
         corrected by; 0 where a FORECAST does not touch its image.
     :ivar fill: grey value of the input where the image does not reach.
     :ivar grey_range: of the thumbnail, in the unit of the surprise.
-    :ivar forecasts: whether there is a forecast at all.
+    :ivar forecasts: whether there is a forecast at all; ``moves``: whether that is dense motion,
+        which :meth:`motion` gives.
     """
 
     @property
@@ -40,6 +41,10 @@ class Network(Protocol):
     @property
     def forecasts(self) -> bool:
         """Whether there is a forecast."""
+
+    @property
+    def moves(self) -> bool:
+        """Whether the forecast is dense motion."""
 
     def read(self, images: Tensor) -> Maps:
         """Make F of images, (B, 3, H, W), RGB, 0..255."""
@@ -68,13 +73,13 @@ class Network(Protocol):
         :param corrected: of :meth:`correct`.
         """
 
-    def motion(self, corrected: Maps) -> Tensor | None:
+    def motion(self, corrected: Maps) -> Tensor:
         """
         Say how the picture moved since the frame before.
 
         :param corrected: of :meth:`correct`.
         :returns: where what is seen now was before, (B, 2, h, w), right and down, in pixels of
-            the thumbnail; None where the network does not move things one by one.
+            the thumbnail.
         """
 
     def extrapolate(self, forecast: Maps, preview: Maps, previous: Maps) -> Maps:

@@ -42,9 +42,11 @@ class Forecaster(Protocol):
     A way to get F of a frame that is not read.
 
     :ivar reduction: as :attr:`~.network.Network.reduction`; 0 needs no thumbnail.
+    :ivar moves: as :attr:`~.network.Network.moves`.
     """
 
     reduction: int
+    moves: bool
 
     def expect(self, memory: Memory, preview: Maps = None) -> Expected:
         """Say what is known of the next frame before it is read."""
@@ -52,8 +54,8 @@ class Forecaster(Protocol):
     def settle(self, features: Maps) -> Maps:
         """Give F of a frame that is a FORECAST."""
 
-    def motion(self, features: Maps) -> Tensor | None:
-        """Say how the picture moved, see :meth:`~.network.Network.motion`; None: not known."""
+    def motion(self, features: Maps) -> Tensor:
+        """Say how the picture moved, where it moves: :meth:`~.network.Network.motion`."""
 
     def confidence(self, expected: Expected) -> Tensor:
         """Give the confidence that it serves, (B,), in [0, 1]; NaN where there is none."""
@@ -67,7 +69,7 @@ class LearnedForecast:
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self.reduction = network.reduction
+        self.reduction, self.moves = network.reduction, network.moves
 
     def expect(self, memory: Memory, preview: Maps = None) -> Expected:
         """
@@ -84,9 +86,9 @@ class LearnedForecast:
         """Give F of a frame that is a FORECAST."""
         return self.network.settle(features)
 
-    def motion(self, features: Maps) -> Tensor | None:
+    def motion(self, features: Maps) -> Tensor:
         """Say how the picture moved since the frame before."""
-        return self.network.motion(features) if self.reduction else None
+        return self.network.motion(features)
 
     def confidence(self, expected: Expected) -> Tensor:
         """Give the scheduler's softmax of FORECAST, (B,); 0 for a network without forecasts."""
@@ -105,7 +107,7 @@ class LearnedForecast:
 class CopiedForecast:
     """A baseline: F of the last READ serves as it is. Nobody judges it."""
 
-    reduction = 0
+    reduction, moves = 0, False
 
     def expect(self, memory: Memory, preview: Maps = None) -> Expected:
         """Give F of the last frame."""
@@ -115,8 +117,9 @@ class CopiedForecast:
         """Give F of the last frame."""
         return features
 
-    def motion(self, features: Maps) -> None:
-        """Give None: a copy does not move."""
+    def motion(self, features: Maps) -> Tensor:
+        """Refuse: a copy does not move."""
+        raise NotImplementedError
 
     def confidence(self, expected: Expected) -> Tensor:
         """Give NaN: there is no confidence in a copy."""

@@ -162,11 +162,14 @@ class Turn:
             return geometry
         return self.past.geometry
 
-    @property
-    def least_score(self) -> float:
-        """Weakest detections that are asked for."""
+    def blends(self, forecaster: Forecaster) -> bool:
+        """Say whether forecasts of the stream are blended with the boxes of READs."""
+        return self.config.blend and forecaster.moves and not self.config.policy.carries
+
+    def least_score(self, forecaster: Forecaster) -> float:
+        """Give the score of the weakest detections that are asked for."""
         least = self.config.score_threshold
-        return min(least, WEAKEST) if self.config.blend else least
+        return min(least, WEAKEST) if self.blends(forecaster) else least
 
     def detect(self, found: Detections, forecaster: Forecaster) -> None:
         """
@@ -174,12 +177,12 @@ class Turn:
 
         :param found: in pixels of the network's input.
         """
-        if self.config.blend and self.reads:
-            self.kept = Kept.of(found)
-        elif self.config.blend and self.past is not None and self.past.kept is not None:
-            motion = forecaster.motion(self.expected)
-            if motion is not None:
-                self.kept = self.past.kept.moved(array(motion)[0], forecaster.reduction)
+        if self.blends(forecaster):
+            if self.reads:
+                self.kept = Kept.of(found)
+            elif self.past is not None and self.past.kept is not None:
+                flow = array(forecaster.motion(self.expected))[0]
+                self.kept = self.past.kept.moved(flow, forecaster.reduction)
                 found = self.kept.blended(found)
         self.found = to_image(found.above(self.config.score_threshold), self.geometry)
 

@@ -124,6 +124,9 @@ class ForecastNetwork(nn.Module):
         """Range of grey values, in the unit of the surprise."""
         return 255 / GREY_SCALE
 
+    # Its forecast is learned, and not dense motion.
+    moves = False
+
     @property
     def forecasts(self) -> bool:
         """Whether there is a forecast; the paper's recurrent baseline makes none."""
@@ -169,8 +172,9 @@ class ForecastNetwork(nn.Module):
         """Give F of a frame that is a FORECAST: the scheduler was asked about F itself."""
         return corrected
 
-    def motion(self, corrected: Tensor) -> None:
-        """Give None: F moves as one."""
+    def motion(self, corrected: Tensor) -> Tensor:
+        """Refuse: F moves as one."""
+        raise NotImplementedError
 
     def extrapolate(self, forecast: Tensor, preview: Tensor, previous: Tensor) -> Tensor:
         """Move the forecast of a frame that has not come yet, as the picture last moved."""

@@ -70,7 +70,7 @@ class YoloxNetwork(nn.Module):
     """
 
     fill = FILL
-    forecasts = True
+    forecasts = moves = True
     grey_range = 1.0
 
     def __init__(self, config: YoloxConfig) -> None:
