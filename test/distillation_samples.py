@@ -1,6 +1,7 @@
 """What tests of training without labels share: tiny YOLOX networks, and videos that move."""
 
 from dataclasses import replace
+import signal
 
 import cv2
 import numpy as np
@@ -51,6 +52,21 @@ def make_reader(config=SMALL, steady=False):
                 outputs[level].weight.normal_(0, spread / size)
                 outputs[level].bias.fill_(bias)
     return network
+
+
+def stopping_at(when):
+    """Give a wrapper of functions: the call of that number, from 0, asks the run to stop."""
+    count = [0]
+
+    def interrupted(kept):
+        def call(*arguments, **more):
+            if count[0] == when:
+                signal.raise_signal(signal.SIGTERM)
+            count[0] += 1
+            return kept(*arguments, **more)
+        return call
+
+    return interrupted
 
 
 def scene(k, size=64, seed=0):

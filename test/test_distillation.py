@@ -2,10 +2,18 @@
 
 from dataclasses import replace
 import json
-import signal
 
 from conftest import make_tiny_network
-from distillation_samples import CPU, LEARNER, make_reader, save_start, SMALL, tiny_recipe, world
+from distillation_samples import (
+    CPU,
+    LEARNER,
+    make_reader,
+    save_start,
+    SMALL,
+    stopping_at,
+    tiny_recipe,
+    world,
+)
 import numpy as np
 import pytest
 import torch
@@ -248,16 +256,7 @@ def test_each_phase_trains_its_own_part(start, tmp_path, phases, part):
 def test_a_stopped_run_ends_as_one_that_was_not(
     start, whole, tmp_path, monkeypatch, phase, when
 ):
-    count = [0]
-
-    def interrupted(kept):
-        def call(*arguments, **more):
-            if count[0] == when:
-                signal.raise_signal(signal.SIGTERM)
-            count[0] += 1
-            return kept(*arguments, **more)
-        return call
-
+    interrupted = stopping_at(when)
     with monkeypatch.context() as patch, interrupt.graceful():
         if phase == 'lessons':
             patch.setattr(judging, 'follow_runs', interrupted(judging.follow_runs))

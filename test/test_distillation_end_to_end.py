@@ -3,7 +3,6 @@
 from copy import deepcopy
 from dataclasses import asdict, replace
 import errno
-import signal
 import tempfile
 
 from distillation_samples import (
@@ -13,6 +12,7 @@ from distillation_samples import (
     Moving,
     save_start,
     SMALL,
+    stopping_at,
     tiny_recipe,
     world,
 )
@@ -298,16 +298,7 @@ def test_the_scheduler_learns_from_what_the_reader_gives_now(start, tmp_path, mo
 def test_a_stopped_run_ends_as_one_that_was_not(
     start, whole, tmp_path, monkeypatch, where, when
 ):
-    count = [0]
-
-    def interrupted(kept):
-        def call(*arguments, **more):
-            if count[0] == when:
-                signal.raise_signal(signal.SIGTERM)
-            count[0] += 1
-            return kept(*arguments, **more)
-        return call
-
+    interrupted = stopping_at(when)
     module, name = {
         'end_to_end': (end_to_end, 'end_to_end_losses'), 'inputs': (inputs, 'load_image'),
         'read again': (trainer, 'read_all'), 'scheduler': (judging, 'run_loss'),
