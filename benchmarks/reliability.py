@@ -5,7 +5,8 @@ Fuzz and soak the engine, without ROS; what is found is printed as JSON.
     .venv/bin/python benchmarks/reliability.py soak --count 1000000
 
 ``fuzz`` sends malformed and hostile messages to a stream, and looks whether another one is
-answered as before, to the last bit. ``soak`` steps one stream and looks how memory grows.
+answered as before, to the last bit. ``soak`` steps streams, all in one batch, and looks how memory
+and the time of a step grow.
 """
 
 from __future__ import annotations
@@ -91,21 +92,33 @@ def fuzz(detector: StreamingDetector, count: int, seed: int) -> dict[str, Any]:
     }
 
 
-def soak(detector: StreamingDetector, count: int, seconds: float) -> dict[str, Any]:
-    """Step a stream, as long as there is time; memory is compared from a fifth on."""
-    begin_s, number = time.monotonic(), 0
+def soak(detector: StreamingDetector, count: int, seconds: float, streams: int) -> dict[str, Any]:
+    """Step streams, as long as there is time; memory and time are compared from a fifth on."""
+    detector.prepare(streams)
+    begin_s, steps = time.monotonic(), 0
     sizes_mb: list[float] = []
-    while number < count and time.monotonic() - begin_s < seconds:
-        detector.step({'soak': Frame.from_array(image(number), number * 10 ** 8)})
-        if number % SAMPLE_EVERY == 0:
+    times_ms: list[float] = []
+    while steps * streams < count and time.monotonic() - begin_s < seconds:
+        frames = {
+            f'soak {stream}': Frame.from_array(image(steps + 5 * stream), steps * 10 ** 8)
+            for stream in range(streams)
+        }
+        start_s = time.process_time()
+        detector.step(frames)
+        times_ms.append((time.process_time() - start_s) * 1e3)
+        if steps % SAMPLE_EVERY == 0:
             sizes_mb.append(resident_mb())
-        number += 1
+        steps += 1
     took_s, after_mb = time.monotonic() - begin_s, [*sizes_mb, resident_mb()]
     warm_mb = after_mb[int(WARM * len(after_mb)) + 1]
+    part = max(1, int(WARM * len(times_ms)))
     return {
-        'frames': number, 'warm_mb': round(warm_mb, 1), 'end_mb': round(after_mb[-1], 1),
-        'most_mb': round(max(after_mb), 1), 'drift': round(after_mb[-1] / warm_mb - 1, 5),
-        'frames_per_s': round(number / took_s, 1),
+        'frames': steps * streams, 'streams': streams, 'warm_mb': round(warm_mb, 1),
+        'end_mb': round(after_mb[-1], 1), 'most_mb': round(max(after_mb), 1),
+        'drift': round(after_mb[-1] / warm_mb - 1, 5),
+        'frames_per_s': round(steps * streams / took_s, 1),
+        'step_cpu_ms_first_fifth': round(float(np.median(times_ms[:part])), 3),
+        'step_cpu_ms_last_fifth': round(float(np.median(times_ms[-part:])), 3),
     }
 
 
@@ -116,12 +129,14 @@ def main() -> int:
     parser.add_argument('--count', type=int, default=100_000)
     parser.add_argument('--seconds', type=float, default=float('inf'), help='soak no longer')
     parser.add_argument('--seed', type=int, default=1)
+    parser.add_argument('--streams', type=int, default=1, help='of a soak, stepped as one batch')
     parser.add_argument('--weights', default='synthetic')
     options = parser.parse_args()
     keep_freed_memory()
     detector = make_detector(options.weights)
     if options.what == 'soak':
-        print(json.dumps(soak(detector, options.count, options.seconds)))
+        print(json.dumps(soak(
+            detector, options.count, options.seconds, options.streams)))
         return 0
     found = fuzz(detector, options.count, options.seed)
     print(json.dumps(found))

@@ -48,11 +48,11 @@ def test_the_same_seed_makes_the_same_messages(reliability):
 
 
 def test_a_soak_counts_frames_and_memory(reliability, detector):
-    found = reliability.soak(detector, 200, float('inf'))
+    found = reliability.soak(detector, 200, float('inf'), 2)
     assert found['frames'] == 200 and found['warm_mb'] > 0
     assert abs(found['drift']) < 0.2  # few frames: libraries still grow
     json.dumps(found)
 
 
 def test_a_soak_ends_when_its_time_is_over(reliability, detector):
-    assert 0 < reliability.soak(detector, 10 ** 9, 0.2)['frames'] < 10 ** 6
+    assert 0 < reliability.soak(detector, 10 ** 9, 0.2, 1)['frames'] < 10 ** 6
