@@ -109,7 +109,9 @@ def paste(features: Features, crop: Features, part: Part) -> Features:
     height, width = features.staleness.shape[-2:]
     inside, pasted = part.inside((height, width)), tree_map(Tensor.clone, features)
     within = inside._replace(top=inside.top - part.top, left=inside.left - part.left)
-    for own, new in zip([*pasted.maps, pasted.staleness], [*crop.maps, crop.staleness]):
+    for own, new in zip(
+        [*pasted.maps, *pasted[1:]], [*crop.maps, *crop[1:]], strict=True
+    ):
         inside.of(own, (height, width)).copy_(within.of(new, (part.height, part.width)))
     return pasted
 

@@ -8,12 +8,12 @@ than either.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from .boxes import iou
-from .carrying import carried_back
+from .carrying import carried_back, carried_on
 from .flow import Flow
 from .types import Detections
 
@@ -32,24 +32,33 @@ class Kept:
 
     :ivar detections: as they are at the last frame, in pixels of the network's input; their
         scores are what is left of them.
+    :ivar flow: (h, w, 2), where what is seen in that frame was before, right and down, pixels of
+        the thumbnail; None where that is not known.
     """
 
-    detections: Detections
+    detections: Detections = field(default_factory=Detections)
+    flow: Flow | None = None
 
     @classmethod
-    def of(cls, found: Detections) -> Kept:
-        """Take those of a READ."""
-        return cls(found.above(WEAKEST))
+    def of(cls, found: Detections, flow: Flow | None = None) -> Kept:
+        """Take those of a READ that are worth blending."""
+        return cls(found.above(WEAKEST), flow)
 
-    def moved(self, flow: Flow, reduction: int) -> Kept:
+    def moved(self, flow: Flow, reduction: int, keeping: float = KEEPING) -> Kept:
         """
         Carry them to the next frame.
 
-        :param flow: (h, w, 2), where what is seen there was before, right and down, pixels of
-            the thumbnail; ``reduction``: how many times smaller that is than the input.
+        :param flow: of that frame; ``reduction``: how many times smaller than the input it is.
+        :param keeping: what their scores are multiplied by.
         """
-        moved = carried_back(self.detections, flow, reduction)
-        return Kept(Detections(moved.boxes, moved.scores * np.float32(KEEPING), moved.labels))
+        return Kept(_fading(carried_back(self.detections, flow, reduction), keeping), flow)
+
+    def ahead(self, reduction: int, keeping: float = KEEPING) -> Kept:
+        """Carry them to a frame that has not come yet, as the picture last moved."""
+        if self.flow is None:
+            return self
+        there = carried_on(self.detections, self.flow, reduction)
+        return Kept(_fading(there, keeping), self.flow)
 
     def blended(self, forecast: Detections) -> Detections:
         """
@@ -67,6 +76,10 @@ class Kept:
             scores[at] = max(scores[at], self.detections.scores[other])
         order = np.argsort(-scores, kind='stable')
         return Detections(boxes[order], scores[order], forecast.labels[order])
+
+
+def _fading(moved: Detections, keeping: float) -> Detections:
+    return Detections(moved.boxes, moved.scores * np.float32(keeping), moved.labels)
 
 
 def _pairs(forecast: Detections, carried: Detections) -> list[tuple[int, int]]:

@@ -20,6 +20,7 @@ PLACES = 9
 MIDDLE = slice(2, -2)
 # Where they lie, as shares of the side from its middle.
 OFFSETS = ((np.arange(PLACES) + 0.5) / PLACES - 0.5).astype(np.float32)
+SLOPE = OFFSETS / np.square(OFFSETS).sum()
 # Most that a box grows or shrinks from one frame to the next, a share of its sides.
 MOST_GROWTH = 0.2
 
@@ -105,6 +106,16 @@ def carried_back(detections: Detections, flow: Flow, scale: float) -> Detections
     return _carried(detections, -flow, np.full(2, scale, np.float32), back=True)
 
 
+def carried_on(detections: Detections, flow: Flow, scale: float) -> Detections:
+    """
+    Carry boxes on to a frame that has not come yet, as the picture last moved.
+
+    :param flow: (h, w, 2), where what is seen in their frame was before, right and down, in its
+        own pixels; ``scale``: pixels of the boxes in one of these.
+    """
+    return _carried(detections, -flow, np.full(2, scale, np.float32))
+
+
 def _carried(
     detections: Detections, flow: Flow, scale: FloatArray, back: bool = False
 ) -> Detections:
@@ -120,10 +131,11 @@ def _carried(
     if not kept.any():
         return Detections()
     boxes, seen = boxes[kept], seen[kept]
-    found = _at_places(flow, seen)
+    there = seen
     if back:
-        found = _at_places(flow, seen + _shift(found)[:, None])
-    shift, growth = _shift(found), _growth(found, seen)
+        there = seen + _shift(_at_places(flow, seen, OFFSETS[MIDDLE]))[:, None]
+    found = _at_places(flow, there, OFFSETS)
+    shift, growth = _shift(found[:, MIDDLE, MIDDLE]), _growth(found, seen)
     # The shift is that of the middle of the part that is seen.
     fixed = seen.mean(axis=1, keepdims=True)
     moved = fixed + shift[:, None] + (boxes - fixed) * (1 + growth[:, None, None])
@@ -134,8 +146,8 @@ def _carried(
 
 
 def _shift(found: FloatArray) -> FloatArray:
-    """Find how boxes moved, (N, 2), by the motion at their places, :func:`_at_places`."""
-    return _median(found[:, MIDDLE, MIDDLE].reshape(len(found), -1, 2), axis=1)
+    """Find how boxes moved, (N, 2), by the motion at places, :func:`_at_places`."""
+    return _median(found.reshape(len(found), -1, 2), axis=1)
 
 
 def _growth(found: FloatArray, boxes: FloatArray) -> FloatArray:
@@ -147,7 +159,7 @@ def _growth(found: FloatArray, boxes: FloatArray) -> FloatArray:
     """
     # Where a box grows, its columns move apart, and its rows: slopes of their medians.
     apart = np.stack([_median(found[..., 0], axis=1), _median(found[..., 1], axis=2)], axis=2)
-    slope = (apart * OFFSETS[None, :, None]).sum(axis=1) / (OFFSETS ** 2).sum()
+    slope = (apart * SLOPE[None, :, None]).sum(axis=1)
     side = boxes[:, 1] - boxes[:, 0]
     growth = (slope / np.maximum(side, 1)).mean(axis=1)
     return np.clip(growth, -MOST_GROWTH, MOST_GROWTH)
@@ -158,18 +170,19 @@ def _median(values: FloatArray, axis: int) -> FloatArray:
     return np.asarray(np.sort(values, axis=axis).take(values.shape[axis] // 2, axis=axis))
 
 
-def _at_places(flow: Flow, boxes: FloatArray) -> FloatArray:
+def _at_places(flow: Flow, boxes: FloatArray, offsets: FloatArray) -> FloatArray:
     """
     Take the flow at places of each box, (N, rows, columns, 2).
 
     :param boxes: (N, 2, 2), top left and bottom right corner; N at least 1.
+    :param offsets: of rows and columns, shares of the side from its middle.
     """
-    side = boxes[:, 1] - boxes[:, 0]
+    count, side = len(offsets), boxes[:, 1] - boxes[:, 0]
     # Pixel k has its middle at k + 0.5.
-    places = boxes.mean(axis=1)[:, None] + side[:, None] * OFFSETS[None, :, None] - 0.5
+    places = boxes.mean(axis=1)[:, None] + side[:, None] * offsets[None, :, None] - 0.5
     columns, rows = np.broadcast_arrays(places[:, None, :, 0], places[:, :, None, 1])
     found = cv2.remap(
-        flow, columns.reshape(-1, PLACES), rows.reshape(-1, PLACES), cv2.INTER_LINEAR,
+        flow, columns.reshape(-1, count), rows.reshape(-1, count), cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    return np.asarray(found, np.float32).reshape(-1, PLACES, PLACES, 2)
+    return np.asarray(found, np.float32).reshape(-1, count, count, 2)

@@ -123,6 +123,29 @@ def test_reads_are_as_without_and_forecasts_of_yolox_are_no_fainter(detector, re
     assert changed == moves
 
 
+@pytest.mark.parametrize('detector', ['yolox'], indirect=True)
+def test_what_is_expected_of_the_next_frame_is_blended_too(detector):
+    expected = {}
+    for blend in (False, True):
+        answers(detector, blend, length=3)
+        expected[blend] = detector.anticipate('camera')
+    plain, blended = expected.values()
+    assert len(plain) == len(blended) > 0 and (blended.scores >= plain.scores).all()
+    assert (blended.boxes != plain.boxes).any()
+    kept = detector._streams.past('camera').kept
+    ahead = kept.ahead(detector.forecaster.reduction)
+    assert ahead.detections.scores.max() <= kept.detections.scores.max() * KEEPING + 1e-6
+
+
+def test_boxes_go_on_as_the_picture_last_moved():
+    kept = Kept.of(found((10, 10, 50, 50, 0.8, 0)))
+    assert kept.ahead(2) is kept
+    gone = np.full((50, 100, 2), (-3, -1), np.float32)
+    ahead = kept.moved(gone, 2, 1.0).ahead(2, 1.0).detections
+    np.testing.assert_allclose(ahead.boxes, [[22, 14, 62, 54]])
+    assert ahead.scores[0] == pytest.approx(0.8)
+
+
 def test_it_can_be_switched_while_a_stream_goes_on(detector):
     clip, blends = SquareClip(9), [True, False, True, True, False, False, True, True, True]
     detector.forget('camera')

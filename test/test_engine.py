@@ -197,6 +197,9 @@ class TwoMaps(torch.nn.Module):
         coarse = forecast[1] + torch.nn.functional.avg_pool2d(difference, 2)
         return (fine, coarse), difference.abs()
 
+    def rest(self, corrected):
+        return corrected
+
     def settle(self, corrected):
         return corrected
 

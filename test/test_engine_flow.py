@@ -7,8 +7,9 @@ from clip_samples import SquareClip
 import numpy as np
 import pytest
 from stream_samples import actions, clip, EVERYTHING, FRAME_NS, noise, step_one
-from yolox_samples import make_yolox
+from yolox_samples import make_yolox, MovingNoise
 
+from forecast_detector.carrying import within
 from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.engine import StreamingDetector
 from forecast_detector.evaluation.rollout import run_settings, Setting
@@ -123,10 +124,11 @@ def test_evaluation_and_sweeps_give_what_the_engine_gives(detector, policy):
         baseline = BoxBaseline(DetectorRunner(detector.variant(), steered), FlowBoxes())
     ways = [
         run_clips(make_runner(policy.value, detector, p, 3), clips),
-        run_clips(baseline, clips),
-        carry(store, policy.value, shown, 3),
         run_settings(store, [Setting(config)])[0],
     ]
+    if policy is Policy.FLOW or not detector.network.moves:
+        # Else the engine takes the motion that the scheduler is asked about.
+        ways += [run_clips(baseline, clips), carry(store, policy.value, shown, 3)]
     assert {action for results in live for action in actions(results)} == set(Action)
     for runs in ways:
         for run, results in zip(runs, live, strict=True):
@@ -152,6 +154,53 @@ def test_with_the_scheduler_the_head_alone_rests(detector, monkeypatch):
         assert replace(result.decision, inference_ms=0) == replace(other.decision, inference_ms=0)
         assert detected[-1] == (result.decision.action is Action.READ)
     assert set(detected) == {True, False}
+
+
+@pytest.fixture
+def yolox(yolox_weights):
+    return StreamingDetector(load_checkpoint(yolox_weights), FLOW, 'cpu')
+
+
+def test_of_yolox_nothing_but_the_scheduler_works_between_its_reads(yolox, monkeypatch):
+    frames, asked = SquareClip(5), []
+    yolox.config = FLOW.replace(policy=Policy.SCHEDULED_FLOW, p=0.0)
+    step_one(yolox, frames.frame(0))
+    read = yolox.memory('camera').features.maps
+    for name in ('read', 'settle', 'correct', 'detect'):
+        part = getattr(yolox.network, name)
+        monkeypatch.setattr(
+            yolox.network, name, lambda *a, n=name, f=part: (asked.append(n), f(*a))[1])
+    for index in (1, 2, 3):
+        assert step_one(yolox, frames.frame(index)).decision.action is Action.FORECAST
+    assert asked == 3 * ['correct']
+    after = yolox.memory('camera').features
+    assert all(one is other for one, other in zip(after.maps, read))
+    assert (after.staleness[:, 1] == 3 / 8).all()
+
+
+def test_the_schedulers_motion_carries_boxes_as_their_own_does(yolox_weights):
+    """At an input of 416 the scheduler's thumbnails are as large as those of boxes."""
+    frames, carrier = MovingNoise(length=5, size=(200, 300), shift=(4, 2)), FlowBoxes()
+    large = StreamingDetector(
+        load_checkpoint(yolox_weights),
+        FLOW.replace(policy=Policy.SCHEDULED_FLOW, p=0.0, max_detections=300),
+        'cpu', (416, 416), 'corner')
+    read = step_one(large, frames.frame(0)).detections
+    carrier.read(read, frames.frame(0))
+
+    def assert_near(found, expected):
+        # Of boxes at the border the scheduler's keep what lies outside.
+        whole = ((found.boxes > 25) & (found.boxes < (290, 190, 290, 190))).all(axis=1)
+        apart = np.abs(found.boxes[whole][:, None] - expected.boxes).max(axis=2)
+        assert whole.sum() > 5 and (apart.min(axis=1) < 1.5).all()
+
+    for index in (1, 2, 3, 4):
+        found = step_one(large, frames.frame(index)).detections
+        assert_near(found, within(carrier.skip(frames.frame(index)), (300, 200)))
+    ahead = large.anticipate('camera')
+    assert_near(ahead, within(carrier.skip(None), (300, 200)))
+    assert np.median(ahead.boxes[:50] - found.boxes[:50], axis=0) == pytest.approx(
+        (4, 2, 4, 2), abs=1)
 
 
 def test_the_look_ahead_carries_boxes_on_and_changes_nothing(detector):

@@ -67,7 +67,9 @@ def test_pasting_changes_only_what_is_inside(parts, readings, part, inside):
     crop = crop._replace(staleness=crop.staleness * 0)
     pasted = parts.paste(old, crop, part)
     top, left, height, width = inside
-    for times, one in zip((4, 2, 1, 1), (*pasted.maps, 1 - pasted.staleness), strict=True):
+    for times, one in zip(
+        (4, 2, 1, 1, 1), (*pasted.maps, 1 - pasted.staleness, pasted.objects), strict=True
+    ):
         expected = torch.zeros_like(one)
         expected[..., times * top:times * (top + height),
                  times * left:times * (left + width)] = 1

@@ -116,7 +116,8 @@ def _with_openvino(network: nn.Module, sizes: Sequence[tuple[int, int]]) -> Conn
     is_yolox = isinstance(network, YoloxNetwork)
     key = fingerprint(network, facts)
     family: Any = yolox_parts if is_yolox else ssdlite
-    library = Library(lambda: family.parts(network, sizes[0]), key, threads)
+    library = Library(
+        lambda: family.parts(network, sizes[0]), key, threads, family.LIGHT)
     kind: Any = yolox.CompiledYolox if is_yolox else ssdlite.CompiledSSDLite
     compiled = kind(network, library)
     for size in sizes:

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..layout import tensor
 from ..model.network import ForecastNetwork, RecurrentState
 from ..model.yolox.decoding import GridDecoding, lay_cells
-from ..model.yolox.network import Features, look_back, Moving, YoloxNetwork
+from ..model.yolox.network import Features, Moving, YoloxNetwork
 from ..model.yolox.preview import Motion, Preview
 from ..postprocess import Decoding
 from ..trees import tree_map
@@ -159,25 +159,22 @@ class GraphedYolox(Graphed):
     ) -> tuple[Moving, Tensor]:
         """Find how the picture moved, and ask the scheduler about that."""
         motion = Motion.between(preview, previous, self.reduction)
-        flow, expected, reach = (tensor(one) for one in motion)
-        objects = tuple(one[:, -1:] for one in forecast.maps)
+        flow, expected, reach = (
+            tensor(one) for one in (motion.flow, motion.expected, motion.reach))
         *judged, surprise = self._call('judge', self._judge, (
-            Features(objects, forecast.staleness), flow, preview.picture, expected, reach))
+            forecast.staleness, forecast.objects, flow, preview.picture, expected, reach))
         # The flow stays on the CPU, too, where boxes are carried by it.
         return Moving(forecast.maps, flow, *judged), surprise
 
     def _judge(
-        self, before: Features, flow: Tensor, now: Tensor, expected: Tensor, reach: Tensor
+        self, staleness: Tensor, objects: Tensor, flow: Tensor, now: Tensor, expected: Tensor,
+        reach: Tensor,
     ) -> tuple[Tensor, ...]:
-        """
-        Ask the scheduler, in single precision.
-
-        :param before: F of the frame before; of its maps only the objects.
-        """
+        """Ask the scheduler, in single precision, by what is known of the frame before."""
         seen, staleness, objects, surprise = self.network.follow(
-            look_back(before), flow, now, expected, reach)
-        moving = Moving(before.maps, flow, seen, staleness, objects)
-        logits = self.network.schedule(moving, before, surprise)
+            torch.cat([staleness, objects], dim=1), flow, now, expected, reach)
+        moving = Moving((), flow, seen, staleness, objects)
+        logits = self.network.schedule(moving, None, surprise)
         return seen, staleness, objects, logits, surprise
 
     def settle(self, corrected: Moving) -> Features:

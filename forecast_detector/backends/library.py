@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 import hashlib
 from pathlib import Path
 from threading import Lock
@@ -59,13 +59,17 @@ class Library:
     :ivar note: what is worth knowing of how they came to be; '' for nothing.
     """
 
-    def __init__(self, parts: Callable[[], Mapping[str, Part]], key: str, threads: int) -> None:
+    def __init__(
+        self, parts: Callable[[], Mapping[str, Part]], key: str, threads: int,
+        light: Collection[str] = (),
+    ) -> None:
         """
         Prepare to compile.
 
         :param parts: makes the parts, should they have to be exported.
         :param key: names the export, see :func:`~.cache.fingerprint`.
         :param threads: at most so many work on a call.
+        :param light: parts of so little work that a second thread would rather spin than work.
         """
         self._parts = parts
         self._made: Mapping[str, Part] = {}
@@ -80,8 +84,9 @@ class Library:
         # bound to a core that another node may need.
         self._settings = {
             'INFERENCE_PRECISION_HINT': 'f32', 'PERFORMANCE_HINT': 'LATENCY',
-            'ENABLE_CPU_PINNING': False, 'NUM_STREAMS': 1, 'INFERENCE_NUM_THREADS': threads,
+            'ENABLE_CPU_PINNING': False, 'NUM_STREAMS': 1,
         }
+        self._threads, self._light = threads, light
 
     def prepare(self, part: str, inputs: Sequence[Sequence[int]], batch: int = 1) -> None:
         """
@@ -97,6 +102,10 @@ class Library:
                 made = Compiled(self._kept(key, batch) or self._compile(key, batch))
                 self._compiled[key] = {**self._compiled.get(key, {}), batch: made}
 
+    def _settings_of(self, key: Key) -> dict[str, Any]:
+        threads = 1 if key.part in self._light else self._threads
+        return {**self._settings, 'INFERENCE_NUM_THREADS': threads}
+
     def _file(self, key: Key, batch: int) -> Path:
         shapes = '_'.join('x'.join(map(str, shape)) for shape in key.shapes)
         name = hashlib.sha256(shapes.encode()).hexdigest()[:12]
@@ -107,7 +116,7 @@ class Library:
         try:
             data = cache.load(self._file(key, batch))
             self._folder.touch()
-            return self._core.import_model(data, 'CPU', self._settings)
+            return self._core.import_model(data, 'CPU', self._settings_of(key))
         except (OSError, ValueError, RuntimeError):
             return None
 
@@ -116,7 +125,7 @@ class Library:
         model.reshape({
             port: [batch, *shape] for port, shape in zip(model.inputs, key.shapes, strict=True)
         })
-        compiled = self._core.compile_model(model, 'CPU', self._settings)
+        compiled = self._core.compile_model(model, 'CPU', self._settings_of(key))
         self._keep([(self._file(key, batch), bytes(compiled.export_model().getvalue()))])
         return compiled
 

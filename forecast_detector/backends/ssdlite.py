@@ -18,6 +18,8 @@ from .part import first, last, Part
 from .phase import shifts
 
 STRIDE = 32
+# Parts of little work: none.
+LIGHT = ()
 
 
 class CompiledSSDLite(Compiled):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..layout import array, tensor
 from ..model.yolox.config import FOUND
-from ..model.yolox.network import Features, look_back, Moving, YoloxNetwork
+from ..model.yolox.network import Features, Moving, YoloxNetwork
 from ..model.yolox.preview import coarser, Motion, Preview
 from ..model.yolox.temporal import STALENESS
 from .compiled import Compiled
@@ -35,20 +35,19 @@ class CompiledYolox(Compiled):
         inputs = [array(images)]
         if inputs[0].dtype != np.uint8 or not self.library.has('read', inputs):
             return self.network.read(images)
-        maps = tuple(tensor(one) for one in self.library.run('read', inputs))
-        coarse = maps[-1]
-        return Features(maps, torch.zeros(len(coarse), STALENESS, *coarse.shape[2:]))
+        *maps, objects = (tensor(one) for one in self.library.run('read', inputs))
+        fresh = torch.zeros(len(objects), STALENESS, *objects.shape[2:])
+        return Features(tuple(maps), fresh, objects)
 
     def correct(
         self, forecast: Features, preview: Preview, previous: Preview
     ) -> tuple[Moving, Tensor]:
         """Find how the picture moved, and ask the scheduler about that."""
         motion = Motion.between(preview, previous, self.reduction)
-        back = array(look_back(forecast))
-        inputs = [back, array(preview.picture), motion.expected, motion.reach]
+        known = np.concatenate([array(forecast.staleness), array(forecast.objects)], axis=-1)
+        inputs = [known, motion.coarse, array(preview.picture), motion.expected, motion.reach]
         if not self.library.has('judge', inputs):
             return self.network.correct(forecast, preview, previous)
-        inputs[0] = moved(back, sampler(coarser(motion.flow, self.cells)[-1]))
         seen, known, surprise, logits = self.library.run('judge', inputs)
         return Moving(
             forecast.maps, tensor(motion.flow), tensor(seen), tensor(known[..., :STALENESS]),
@@ -67,7 +66,8 @@ class CompiledYolox(Compiled):
         changes = self.library.run('change', [*seen, *maps]) if corrects else []
         for one, change in zip(maps, changes):
             one[..., -FOUND:] += change
-        return Features(tuple(tensor(one) for one in maps), corrected.staleness)
+        return Features(
+            tuple(tensor(one) for one in maps), corrected.staleness, corrected.objects)
 
     def schedule(self, features: Moving, converted: Features, surprise: Tensor) -> Tensor:
         """Give the logits of the scheduler, (B, 2)."""

@@ -10,10 +10,15 @@ import torch.nn.functional as F
 
 from ..model.yolox.backbone import STRIDES
 from ..model.yolox.blocks import Focus
+from ..model.yolox.head import peaks
+from ..model.yolox.motion import lay_grid, move
 from ..model.yolox.network import YoloxNetwork
 from ..model.yolox.preview import PICTURE
 from ..model.yolox.temporal import Correction, FixedTrust, OBJECTS, SEEN, STALENESS
 from .part import first, last, Part
+
+# Parts of little work.
+LIGHT = ('judge',)
 
 
 class FoldedStem(nn.Module):
@@ -37,7 +42,7 @@ class FoldedStem(nn.Module):
 
 
 class Read(nn.Module):
-    """From an image to F."""
+    """From an image to F, and where it has objects."""
 
     def __init__(self, network: YoloxNetwork) -> None:
         super().__init__()
@@ -45,31 +50,34 @@ class Read(nn.Module):
         self.stem = FoldedStem(network.backbone.backbone.stem)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Take images, (B, H, W, 3), uint8; returns maps."""
-        maps = self.neck.join(*self.neck.backbone.stages(self.stem(images)))
-        return tuple(last(one) for one in self.head.begin(maps))
+        """Take images, (B, H, W, 3), uint8; returns maps and objects."""
+        maps = self.head.begin(self.neck.join(*self.neck.backbone.stages(self.stem(images))))
+        objects = peaks([one[:, -1:] for one in maps])
+        return tuple(last(one) for one in (*maps, objects))
 
 
 class Judge(nn.Module):
-    """From what moved with the picture, and the picture, to the scheduler's judgement."""
+    """From what was known, and how the picture moved, to the scheduler's judgement."""
 
     def __init__(self, network: YoloxNetwork) -> None:
         super().__init__()
         self.network = network
 
     def forward(
-        self, known: Tensor, now: Tensor, expected: Tensor, reach: Tensor
+        self, known: Tensor, coarse: Tensor, now: Tensor, expected: Tensor, reach: Tensor
     ) -> tuple[Tensor, ...]:
         """
-        Take moved staleness and objects, and pictures, (B, H/4, W/4, 3), uint8.
+        Take staleness and objects of the frame before, and pictures, (B, H/4, W/4, 3), uint8.
 
+        :param coarse: where what is seen now was before, in cells, (B, H/32, W/32, 2).
         :param reach: how far things moved, (B, H/32, W/32, 1).
         :returns: what the correction sees; staleness and objects; surprise; logits.
         """
-        network, objects = self.network, first(known[..., STALENESS:])
+        moved = move(first(known), lay_grid(first(coarse)))
+        network, objects = self.network, moved[:, STALENESS:]
         seen, stale, surprise = network.judge(
-            first(known[..., :STALENESS]), first(now).float() / 255,
-            first(expected).float() / 255, first(reach))
+            moved[:, :STALENESS], first(now).float() / 255, first(expected).float() / 255,
+            first(reach))
         if isinstance(network.scheduler, FixedTrust):
             logits = network.scheduler(surprise)
         else:
@@ -115,7 +123,10 @@ def shapes_of(
     picture = shape(PICTURE, 3)
     shapes = {
         'read': [shape(1, 3)],
-        'judge': [shape(coarse, STALENESS + OBJECTS), picture, picture, shape(coarse, 1)],
+        'judge': [
+            shape(coarse, STALENESS + OBJECTS), shape(coarse, 2), picture, picture,
+            shape(coarse, 1),
+        ],
     }
     if network.correction is not None:
         shapes['change'] = [
@@ -127,7 +138,7 @@ def shapes_of(
 
 def parts(network: YoloxNetwork, input_size: tuple[int, int]) -> Mapping[str, Part]:
     """Take a network apart, for inputs of a size."""
-    bytes_at = {'read': (0,), 'judge': (1, 2)}
+    bytes_at = {'read': (0,), 'judge': (2, 3)}
     modules: dict[str, nn.Module] = {'read': Read(network), 'judge': Judge(network)}
     if network.correction is not None:
         modules['change'] = Change(network.correction)

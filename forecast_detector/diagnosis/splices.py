@@ -15,6 +15,7 @@ from ..evaluation.run import ClipRun, Done, ignore, scored
 from ..evaluation.store import FeatureStore
 from ..evaluation.sweep import carry
 from ..policies.detector import evaluation_config
+from ..policies.registry import LIVE
 from ..policies.step import Step
 from ..policies.table import CARRIERS, SCHEDULED_CARRIERS, SWEPT
 from ..records.diagnosis import Cuts
@@ -80,8 +81,8 @@ def _run(
     plan: list[tuple[str, float | None, int | None, Setting]] = [
         ('read', None, None, Setting(read))
     ]
-    plan += [('scheduler', p, None, Setting(evaluation_config(Policy.SCHEDULER, p)))
-             for p in thresholds]
+    plan += [(policy.value, p, None, Setting(evaluation_config(policy, p)))
+             for p in thresholds for policy in (Policy.SCHEDULER, Policy.SCHEDULED_FLOW)]
     for k in every:
         plan += [('alternate', None, k, alternate(k)), ('copy', None, k, alternate(k, True)),
                  ('shown', None, k, Setting(read, every=k))]
@@ -93,7 +94,7 @@ def _run(
             rows.append((policy, p, period, run[0].steps))
         rows += [
             (name, p, period, carry(spliced, name, run, period or 1)[0].steps)
-            for name in carried if name in SWEPT
+            for name in carried if name in SWEPT and (name not in LIVE or policy == 'shown')
         ]
     return rows
 

@@ -143,8 +143,8 @@ class StreamingDetector(Machinery):
         if past.carried is not None:
             ahead = past.carried.anticipate().detections
             return within(ahead, past.geometry.image_size).above(config.score_threshold)
-        features = self.forecaster.anticipate(past.memory)
-        return to_image(self.detect(features, config)[0], past.geometry)
+        found = self._ahead(past, config).above(config.score_threshold)
+        return to_image(found, past.geometry)
 
     def surprise(self, stream: str) -> FloatMap | None:
         """
@@ -195,7 +195,7 @@ class StreamingDetector(Machinery):
             if detects:
                 self._answer(stepped, memory, suppression)
         for turn in turns:
-            turn.carry(self.reader)
+            turn.carry(self.reader, self.forecaster)
         for turn in turns:
             if detects:
                 turn.follow()

@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 
 from ..backends import connect
+from ..blending import WEAKEST
 from ..checkpoint import Checkpoint
 from ..config import Backend, Resize, StreamConfig
 from ..device import select_device
@@ -21,6 +22,7 @@ from .network import Network
 from .preparation import Preparation, usual_sizes
 from .reading import FrameReader, Reader
 from .recurrence import advance, Expected, Forecaster, LearnedForecast, seen
+from .stream import Past
 from .turn import Turn
 
 
@@ -118,16 +120,18 @@ class Machinery:
         return expected
 
     def _advance(self, turns: Sequence[Turn]) -> Memory:
-        """Step the network on F of every frame; READs come first."""
+        """Step the network on F of every frame; READs come first, carried boxes last."""
         self._preview(turns)
         reads = [turn.loaded for turn in turns if turn.reads]
         unknown = [turn for turn in turns if not turn.reads and turn.expected is None]
         if unknown:
             self._expect(unknown)
-        forecasts = [turn.expected for turn in turns if not turn.reads]
+        forecasts = [turn.expected for turn in turns if not turn.reads and not turn.is_carried]
+        carried = [turn.expected for turn in turns if turn.is_carried]
         features = rows_of.cat([
             *([self.reader.read(reads)] if reads else []),
             *([self.forecaster.settle(rows_of.cat(forecasts))] if forecasts else []),
+            *([self.forecaster.rest(rows_of.cat(carried))] if carried else []),
         ])
         states = [
             turn.memory.state if turn.past
@@ -159,6 +163,17 @@ class Machinery:
             found = self.detect(features, config, least)
             for turn, one in zip(shown, found, strict=True):
                 turn.detect(one, self.forecaster)
+
+    def _ahead(self, past: Past, config: StreamConfig) -> Detections:
+        """Give what is expected of a stream's next frame, in pixels of the network's input."""
+        kept, reduction = past.kept, self.forecaster.reduction
+        if kept is not None and past.policy.carries:
+            return kept.ahead(reduction, 1.0).detections
+        features = self.forecaster.anticipate(past.memory)
+        if kept is None or not config.blend:
+            return self.detect(features, config)[0]
+        found = self.detect(features, config, min(config.score_threshold, WEAKEST))[0]
+        return kept.ahead(reduction).blended(found)
 
     def detect(
         self, features: Maps, config: StreamConfig, score_threshold: float | None = None

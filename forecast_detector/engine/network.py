@@ -73,6 +73,15 @@ class Network(Protocol):
         :param corrected: of :meth:`correct`.
         """
 
+    def rest(self, corrected: Maps) -> Maps:
+        """
+        Give what a FORECAST leaves behind that boxes are carried to, instead of F.
+
+        The scheduler can be asked about the next frame after it; nothing can be detected on it.
+
+        :param corrected: of :meth:`correct`.
+        """
+
     def motion(self, corrected: Maps) -> Tensor:
         """
         Say how the picture moved since the frame before.

@@ -54,6 +54,9 @@ class Forecaster(Protocol):
     def settle(self, features: Maps) -> Maps:
         """Give F of a frame that is a FORECAST."""
 
+    def rest(self, features: Maps) -> Maps:
+        """Give what a FORECAST leaves behind that boxes are carried to."""
+
     def motion(self, features: Maps) -> Tensor:
         """Say how the picture moved, where it moves: :meth:`~.network.Network.motion`."""
 
@@ -86,6 +89,10 @@ class LearnedForecast:
         """Give F of a frame that is a FORECAST."""
         return self.network.settle(features)
 
+    def rest(self, features: Maps) -> Maps:
+        """Give what a FORECAST leaves behind that boxes are carried to."""
+        return self.network.rest(features)
+
     def motion(self, features: Maps) -> Tensor:
         """Say how the picture moved since the frame before."""
         return self.network.motion(features)
@@ -114,6 +121,10 @@ class CopiedForecast:
         return Expected(memory.features, memory.converted)
 
     def settle(self, features: Maps) -> Maps:
+        """Give F of the last frame."""
+        return features
+
+    def rest(self, features: Maps) -> Maps:
         """Give F of the last frame."""
         return features
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from torch import Tensor
 
-from ..blending import Kept, WEAKEST
+from ..blending import KEEPING, Kept, WEAKEST
 from ..boxes import Geometry
 from ..carrying import CarriedBoxes, within
 from ..config import StreamConfig
+from ..flow import Flow
 from ..layout import array
 from ..postprocess import to_image
 from ..types import (
@@ -50,8 +51,8 @@ class Turn:
         ``surprise``: what of the picture that does not explain.
     :ivar after: what the network remembers of the frame, a batch of one; None where it rests.
     :ivar found: the answer, in pixels of the image, once there is one.
-    :ivar carried: the boxes that go on to the next frame, where they are carried; ``kept``:
-        those that the next forecast is blended with.
+    :ivar carried: the boxes that go on to the next frame, where they are carried by motion of
+        their own; ``kept``: where that is the forecaster's, or forecasts are blended with them.
     :ivar resets: how many had been asked for when the turn began.
     """
 
@@ -162,6 +163,10 @@ class Turn:
             return geometry
         return self.past.geometry
 
+    def carries_along(self, forecaster: Forecaster) -> bool:
+        """Say whether boxes are carried by the motion that the scheduler is asked about."""
+        return self.config.policy.carries and self.config.policy.takes_p and forecaster.moves
+
     def blends(self, forecaster: Forecaster) -> bool:
         """Say whether forecasts of the stream are blended with the boxes of READs."""
         return self.config.blend and forecaster.moves and not self.config.policy.carries
@@ -177,18 +182,41 @@ class Turn:
 
         :param found: in pixels of the network's input.
         """
-        if self.blends(forecaster):
-            if self.reads:
-                self.kept = Kept.of(found)
-            elif self.past is not None and self.past.kept is not None:
-                flow = array(forecaster.motion(self.expected))[0]
-                self.kept = self.past.kept.moved(flow, forecaster.reduction)
-                found = self.kept.blended(found)
+        if self.reads:
+            if self.carries_along(forecaster):
+                self.kept = Kept(found, self._motion(forecaster))
+            elif self.blends(forecaster):
+                self.kept = Kept.of(found, self._motion(forecaster))
+        elif self.blends(forecaster):
+            self.kept = self._moved(forecaster, KEEPING)
+            found = self.kept.blended(found)
+        self._show(found)
+
+    def _motion(self, forecaster: Forecaster) -> Flow | None:
+        """Give how the picture moved since the frame before, as far as anybody asked."""
+        if self.expected is None:
+            return None
+        flow: Flow = array(forecaster.motion(self.expected))[0]
+        return flow
+
+    def _moved(self, forecaster: Forecaster, keeping: float) -> Kept:
+        """Carry what is kept to this frame, which is a FORECAST."""
+        kept, flow = (self.past and self.past.kept) or Kept(), self._motion(forecaster)
+        assert flow is not None
+        return kept.moved(flow, forecaster.reduction, keeping)
+
+    def _show(self, found: Detections) -> None:
+        """Take detections, in pixels of the network's input, for the answer."""
         self.found = to_image(found.above(self.config.score_threshold), self.geometry)
 
-    def carry(self, reader: Reader) -> None:
+    def carry(self, reader: Reader, forecaster: Forecaster) -> None:
         """Where boxes are carried, take in those of a READ or carry the last ones on."""
         if not self.config.policy.carries:
+            return
+        if self.carries_along(forecaster):
+            if not self.reads:
+                self.kept = self._moved(forecaster, 1.0)
+                self._show(self.kept.detections)
             return
         picture = reader.picture(self.loaded)
         before = (self.past and self.past.carried) or CarriedBoxes()

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..data.base import Clip
 from ..policies.detector import DetectorRunner, evaluation_config
-from ..policies.registry import carry_boxes, make_runner
+from ..policies.registry import carry_boxes, LIVE, make_runner
 from ..policies.step import Step
 from ..policies.table import BASELINES, CARRIERS, SCHEDULED_CARRIERS, SWEPT
 from ..records.evaluation import Percentiles
@@ -88,7 +88,13 @@ class Sweeper:
                 self.curve.add(p, shares[p])
                 yield self.point('scheduler', p, None, runs)
                 for policy in carried:
-                    yield self.point(policy, p, None, carry(self.store, policy, runs))
+                    yield self.point(policy, p, None, self._carry(policy, p, runs))
+
+    def _carry(self, policy: str, p: float, runs: Sequence[ClipRun]) -> list[ClipRun]:
+        """Carry boxes between the scheduler's READs, as the engine does it if it does."""
+        if policy not in LIVE:
+            return carry(self.store, policy, runs)
+        return self.at([p], Policy(policy))[0]
 
     @cached_property
     def full(self) -> list[ClipRun]:
@@ -109,10 +115,12 @@ class Sweeper:
         curve.add(1.0, 1.0)
         return curve
 
-    def at(self, thresholds: Sequence[float]) -> list[list[ClipRun]]:
+    def at(
+        self, thresholds: Sequence[float], policy: Policy = Policy.SCHEDULER
+    ) -> list[list[ClipRun]]:
         """Run the scheduler at each p."""
         settings = [
-            Setting(evaluation_config(Policy.SCHEDULER, p, **self._changes)) for p in thresholds
+            Setting(evaluation_config(policy, p, **self._changes)) for p in thresholds
         ]
         return run_settings(self.store, settings, self.done)
 

@@ -172,6 +172,10 @@ class ForecastNetwork(nn.Module):
         """Give F of a frame that is a FORECAST: the scheduler was asked about F itself."""
         return corrected
 
+    def rest(self, corrected: Tensor) -> Tensor:
+        """Give F, too: the scheduler is asked about F itself."""
+        return corrected
+
     def motion(self, corrected: Tensor) -> Tensor:
         """Refuse: F moves as one."""
         raise NotImplementedError

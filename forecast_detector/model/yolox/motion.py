@@ -19,12 +19,12 @@ def lay_grids(flow: Tensor, cells: tuple[int, ...]) -> tuple[Tensor, ...]:
     side, grids = 1, []
     for cell in cells:
         flow, side = F.avg_pool2d(flow, cell // side), cell
-        grids.append(_grid(flow / cell))
+        grids.append(lay_grid(flow / cell))
     return tuple(grids)
 
 
-def _grid(flow: Tensor) -> Tensor:
-    """Make sampling coordinates of a backward flow in cells of its own, (B, 2, h, w)."""
+def lay_grid(flow: Tensor) -> Tensor:
+    """Make sampling coordinates of a backward flow in cells of its own, (B, 2, h, w) each."""
     height, width = flow.shape[2:]
     rows, columns = (torch.arange(n, device=flow.device) + 0.5 for n in (height, width))
     x = (columns + flow[:, 0]) * (2 / width) - 1

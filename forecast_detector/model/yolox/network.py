@@ -34,10 +34,13 @@ class Features(NamedTuple):
         :class:`~.head.YoloxHead`.
     :ivar staleness: (B, 2, H/32, W/32): what of the picture nothing explained since the last
         READ, moved along; and frames since then, in units of eight. 0 on a READ.
+    :ivar objects: how sure each stride was of an object in the last READ, moved along,
+        (B, 3, H/32, W/32).
     """
 
     maps: tuple[Tensor, ...]
     staleness: Tensor
+    objects: Tensor
 
 
 class Moving(NamedTuple):
@@ -47,8 +50,7 @@ class Moving(NamedTuple):
     :ivar maps: those of the frame before.
     :ivar flow: where what is seen now was before, (B, 2, h, w), pixels of the thumbnail.
     :ivar seen: the picture, and what motion leaves unexplained of it, (B, 6, H/4, W/4).
-    :ivar staleness: that of the frame.
-    :ivar objects: how sure each stride was of one, moved along, (B, 3, H/32, W/32).
+    :ivar staleness: that of the frame; ``objects`` likewise.
     :ivar logits: of the scheduler, where it has been asked already.
     """
 
@@ -99,7 +101,10 @@ class YoloxNetwork(nn.Module):
         """
         maps = self.head.begin(self.backbone(images.to(self._dtype)))
         coarse = maps[-1]
-        return Features(maps, coarse.new_zeros(len(coarse), STALENESS, *coarse.shape[2:]))
+        return Features(
+            maps, coarse.new_zeros(len(coarse), STALENESS, *coarse.shape[2:]),
+            peaks([one[:, -1:] for one in maps]),
+        )
 
     @property
     def _dtype(self) -> torch.dtype:
@@ -131,7 +136,8 @@ class YoloxNetwork(nn.Module):
         flow, now, *moved = (
             one.to(device) for one in (tensor(motion.flow), preview.picture,
                                        tensor(motion.expected), tensor(motion.reach)))
-        seen, staleness, objects, surprise = self.follow(look_back(forecast), flow, now, *moved)
+        known = torch.cat([forecast.staleness, forecast.objects], dim=1)
+        seen, staleness, objects, surprise = self.follow(known, flow, now, *moved)
         return Moving(forecast.maps, flow, seen, staleness, objects), surprise
 
     def follow(
@@ -140,7 +146,7 @@ class YoloxNetwork(nn.Module):
         """
         Do what :meth:`correct` does, once motion is known.
 
-        :param known: :func:`look_back` on the frame before.
+        :param known: staleness and objects of the frame before, (B, 5, H/32, W/32).
         :param flow: where what is seen now was before, (B, 2, h, w), pixels of the thumbnail.
         :param now: picture, (B, 3, H/4, W/4), 0..255; ``expected`` and ``reach``: see
             :class:`~.preview.Motion`.
@@ -156,7 +162,11 @@ class YoloxNetwork(nn.Module):
         moved = self._moved(corrected.maps, corrected.flow)
         if self.correction is not None:
             moved = self.correction(moved, corrected.seen, corrected.staleness)
-        return Features(moved, corrected.staleness)
+        return Features(moved, corrected.staleness, corrected.objects)
+
+    def rest(self, corrected: Moving) -> Features:
+        """Move what the scheduler is shown alone; F stays that of the last READ."""
+        return Features(corrected.maps, corrected.staleness, corrected.objects)
 
     def motion(self, corrected: Moving) -> Tensor:
         """Give where what is seen now was before, (B, 2, h, w), pixels of the thumbnail."""
@@ -191,10 +201,14 @@ class YoloxNetwork(nn.Module):
     def extrapolate(self, forecast: Features, preview: Preview, previous: Preview) -> Features:
         """Move F of a frame that has not come yet, as the picture last moved."""
         flow = tensor(backward_flow(preview, previous)).to(forecast.staleness.device)
-        staleness = move(forecast.staleness, lay_grids(flow, self.cells)[-1])
-        return Features(self._moved(forecast.maps, flow), staleness)
+        grid = lay_grids(flow, self.cells)[-1]
+        return Features(
+            self._moved(forecast.maps, flow),
+            *(move(one, grid) for one in (forecast.staleness, forecast.objects)))
 
-    def schedule(self, features: Moving, converted: Features, surprise: Tensor) -> Tensor:
+    def schedule(
+        self, features: Moving, converted: Features | None, surprise: Tensor
+    ) -> Tensor:
         """Judge a forecast; returns logits, (B, 2): READ, FORECAST."""
         if isinstance(self.scheduler, FixedTrust):
             return self.scheduler(surprise)
@@ -211,9 +225,3 @@ class YoloxNetwork(nn.Module):
     def decoding(self, input_size: tuple[int, int]) -> GridDecoding:
         """Give the decoding of the head's outputs; it is the same for every input size."""
         return GridDecoding()
-
-
-def look_back(features: Features) -> Tensor:
-    """Give what the scheduler is shown of the frame before: staleness and objects, (B, 5, ...)."""
-    objects = peaks([one[:, -1:] for one in features.maps])
-    return torch.cat([features.staleness, objects], dim=1)

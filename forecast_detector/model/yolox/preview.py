@@ -50,24 +50,27 @@ class Motion(NamedTuple):
     :ivar flow: backward: where what is seen now was before, right and down, pixels of the
         thumbnail, (B, h, w, 2).
     :ivar expected: the picture before, moved, (B, H/4, W/4, 3), uint8.
+    :ivar coarse: the mean of that in each cell of the coarsest map, in these cells,
+        (B, H/32, W/32, 2).
     :ivar reach: how far things moved, shares of the longer side, the mean of each cell of the
         coarsest map, (B, H/32, W/32, 1).
     """
 
     flow: Flow
     expected: NDArray[np.uint8]
+    coarse: Flow
     reach: Flow
 
     @classmethod
     def between(cls, now: Preview, before: Preview, reduction: int) -> Motion:
         """Find it between thumbnails, ``reduction`` times smaller than the input."""
         flow = backward_flow(now, before)
-        pictures = array(before.picture)
-        expected = stacked([_moved(*one) for one in zip(
-            pictures, coarser(flow, [PICTURE // reduction])[0])])
-        lengths = np.sqrt(np.square(flow[..., 0]) + np.square(flow[..., 1]))
-        reach = averaged(lengths, STRIDES[-1] // reduction) / np.float32(max(flow.shape[1:3]))
-        return cls(flow, expected, reach[..., None])
+        cell = STRIDES[-1] // reduction
+        of_picture, coarse = coarser(flow, [PICTURE // reduction, cell])
+        expected = stacked([_moved(*one) for one in zip(array(before.picture), of_picture)])
+        lengths = stacked([cv2.magnitude(one[..., 0], one[..., 1]) for one in flow])
+        reach = averaged(lengths, cell) / np.float32(max(flow.shape[1:3]))
+        return cls(flow, expected, coarse, reach[..., None])
 
 
 def backward_flow(now: Preview, before: Preview) -> Flow:
