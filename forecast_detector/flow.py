@@ -110,11 +110,12 @@ def dense_flow(before: Grey, now: Grey) -> Flow:
 def _flow(before: Grey, now: Grey) -> Flow:
     """Find the flow between pictures without padding."""
     # Always with a start: DIS breaks down where calls with and without one are mixed.
-    start = np.zeros((*before.shape, 2), np.float32)
     shift = _shift(before, now)
-    if shift is not None:
-        still = _difference(before, now)
-        start[_difference(before, _moved_back(now, shift)) < still] = shift
+    if shift is None:
+        start = np.zeros((*before.shape, 2), np.float32)
+    else:
+        explains = _difference(before, _moved_back(now, shift)) < _difference(before, now)
+        start = explains[..., None] * shift
     return np.asarray(_dis().calc(before, now, start))
 
 

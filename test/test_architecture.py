@@ -46,8 +46,9 @@ ALLOWED = {
     'importing': {'config', 'model', 'types'},
     'backends': {'config', 'layout', 'model', 'postprocess', 'trees'},
     'engine': {
-        'backends', 'blending', 'boxes', 'carrying', 'checkpoint', 'config', 'device', 'layout',
-        'legible', 'model', 'postprocess', 'preprocess', 'resizing', 'tracking', 'trees', 'types',
+        'backends', 'blending', 'boxes', 'carrying', 'checkpoint', 'config', 'device', 'flow',
+        'layout', 'legible', 'model', 'postprocess', 'preprocess', 'resizing', 'tracking', 'trees',
+        'types',
     },
     # Frames from elsewhere.
     'images': {'legible', 'limits', 'types'},

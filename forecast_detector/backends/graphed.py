@@ -161,21 +161,22 @@ class GraphedYolox(Graphed):
         motion = Motion.between(preview, previous, self.reduction)
         flow, expected, reach = (
             tensor(one) for one in (motion.flow, motion.expected, motion.reach))
+        pictures = preview.picture, expected
         *judged, surprise = self._call('judge', self._judge, (
-            forecast.staleness, forecast.objects, flow, preview.picture, expected, reach))
+            forecast.staleness, forecast.objects, flow, *pictures, reach))
         # The flow stays on the CPU, too, where boxes are carried by it.
-        return Moving(forecast.maps, flow, *judged), surprise
+        return Moving(forecast.maps, flow, *pictures, *judged), surprise
 
     def _judge(
         self, staleness: Tensor, objects: Tensor, flow: Tensor, now: Tensor, expected: Tensor,
         reach: Tensor,
     ) -> tuple[Tensor, ...]:
         """Ask the scheduler, in single precision, by what is known of the frame before."""
-        seen, staleness, objects, surprise = self.network.follow(
+        staleness, objects, surprise = self.network.follow(
             torch.cat([staleness, objects], dim=1), flow, now, expected, reach)
-        moving = Moving((), flow, seen, staleness, objects)
+        moving = Moving((), flow, now, expected, staleness, objects)
         logits = self.network.schedule(moving, None, surprise)
-        return seen, staleness, objects, logits, surprise
+        return staleness, objects, logits, surprise
 
     def settle(self, corrected: Moving) -> Features:
         """Move F, and correct it by what the thumbnail shows."""

@@ -48,16 +48,16 @@ class CompiledYolox(Compiled):
         inputs = [known, motion.coarse, array(preview.picture), motion.expected, motion.reach]
         if not self.library.has('judge', inputs):
             return self.network.correct(forecast, preview, previous)
-        seen, known, surprise, logits = self.library.run('judge', inputs)
+        staleness, objects, surprise, logits = self.library.run('judge', inputs)
         return Moving(
-            forecast.maps, tensor(motion.flow), tensor(seen), tensor(known[..., :STALENESS]),
-            tensor(known[..., STALENESS:]), torch.from_numpy(logits),
+            forecast.maps, tensor(motion.flow), preview.picture, tensor(motion.expected),
+            tensor(staleness), tensor(objects), torch.from_numpy(logits),
         ), tensor(surprise)
 
     def settle(self, corrected: Moving) -> Features:
         """Move F, and correct it by what the thumbnail shows."""
         maps = [array(one) for one in corrected.maps]
-        seen = [array(corrected.seen), array(corrected.staleness)]
+        seen = [array(one) for one in (corrected.now, corrected.expected, corrected.staleness)]
         corrects = self.network.correction is not None
         if corrects and not self.library.has('change', [*seen, *maps]):
             return self.network.settle(corrected)

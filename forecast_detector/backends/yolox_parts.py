@@ -14,7 +14,7 @@ from ..model.yolox.head import peaks
 from ..model.yolox.motion import lay_grid, move
 from ..model.yolox.network import YoloxNetwork
 from ..model.yolox.preview import PICTURE
-from ..model.yolox.temporal import Correction, FixedTrust, OBJECTS, SEEN, STALENESS
+from ..model.yolox.temporal import Correction, FixedTrust, OBJECTS, STALENESS
 from .part import first, last, Part
 
 # Parts of little work.
@@ -71,33 +71,35 @@ class Judge(nn.Module):
 
         :param coarse: where what is seen now was before, in cells, (B, H/32, W/32, 2).
         :param reach: how far things moved, (B, H/32, W/32, 1).
-        :returns: what the correction sees; staleness and objects; surprise; logits.
+        :returns: staleness, objects, surprise and logits.
         """
         moved = move(first(known), lay_grid(first(coarse)))
         network, objects = self.network, moved[:, STALENESS:]
-        seen, stale, surprise = network.judge(
-            moved[:, :STALENESS], first(now).float() / 255, first(expected).float() / 255,
-            first(reach))
+        stale, surprise = network.judge(
+            moved[:, :STALENESS], first(now).float(), first(expected).float(), first(reach))
         if isinstance(network.scheduler, FixedTrust):
             logits = network.scheduler(surprise)
         else:
             logits = network.scheduler(objects, stale, surprise)
-        return (last(seen), last(torch.cat([stale, objects], dim=1)), last(surprise), logits)
+        return last(stale), last(objects), last(surprise), logits
 
 
 class Change(nn.Module):
     """From moved F to what is added to its boxes and objects; adding it outside saves a copy."""
 
-    def __init__(self, correction: Correction) -> None:
+    def __init__(self, network: YoloxNetwork, correction: Correction) -> None:
         super().__init__()
-        self.correction = correction
+        self.network, self.correction = network, correction
 
-    def forward(self, seen: Tensor, staleness: Tensor, *maps: Tensor) -> tuple[Tensor, ...]:
-        """Take what the correction sees, and moved maps."""
+    def forward(
+        self, now: Tensor, expected: Tensor, staleness: Tensor, *maps: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Take pictures, (B, H/4, W/4, 3), uint8, and moved maps."""
         # As products of matrices: the maps themselves need not be laid out anew.
         reduced = [first(_pointwise(layer, one)) for layer, one in zip(
             self.correction.reduce, maps)]
-        changes = self.correction.changes(reduced, first(seen), first(staleness))
+        seen = self.network.show(first(now).float(), first(expected).float())
+        changes = self.correction.changes(reduced, seen, first(staleness))
         return tuple(last(one) for one in changes)
 
 
@@ -130,7 +132,7 @@ def shapes_of(
     }
     if network.correction is not None:
         shapes['change'] = [
-            shape(PICTURE, SEEN), shape(coarse, STALENESS),
+            picture, picture, shape(coarse, STALENESS),
             *(shape(stride, channels) for stride in STRIDES),
         ]
     return shapes
@@ -138,10 +140,10 @@ def shapes_of(
 
 def parts(network: YoloxNetwork, input_size: tuple[int, int]) -> Mapping[str, Part]:
     """Take a network apart, for inputs of a size."""
-    bytes_at = {'read': (0,), 'judge': (2, 3)}
+    bytes_at = {'read': (0,), 'judge': (2, 3), 'change': (0, 1)}
     modules: dict[str, nn.Module] = {'read': Read(network), 'judge': Judge(network)}
     if network.correction is not None:
-        modules['change'] = Change(network.correction)
+        modules['change'] = Change(network, network.correction)
     return {
         part: Part(modules[part], [
             _example(shape, index in bytes_at.get(part, ())) for index, shape in enumerate(shapes)

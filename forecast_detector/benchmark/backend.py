@@ -21,6 +21,12 @@ READ = StreamConfig(p=1.0)
 ALONE = StreamConfig(policy=Policy.READ)
 # One READ, then forecasts.
 FORECAST = StreamConfig(policy=Policy.ALTERNATE, read_every=1_000_000)
+# The same, and boxes are carried to all others, which the scheduler is asked about.
+CARRIED = StreamConfig(policy=Policy.SCHEDULED_FLOW, p=0.0, accumulate=False)
+# A quarter is READ, and the scheduler is asked about every frame.
+PERIOD = 4
+QUARTER = StreamConfig(p=0.0, accumulate=False, max_consecutive_forecasts=PERIOD - 1)
+QUARTER_CARRIED = QUARTER.replace(policy=Policy.SCHEDULED_FLOW)
 # Frames before anything is taken down.
 WARM = 4
 # Part of the detector, its method, and the stage that this is. The last one holds the head.
@@ -43,7 +49,7 @@ class Stepper:
         self.detector = detector.variant(judges_all=judged)
         self.detector.config = config
         self._clock, self._name, self._streams, self._index = clock, name, streams, 0
-        self._action = Action.FORECAST if config is FORECAST else Action.READ
+        self._action = Action.FORECAST if config in (FORECAST, CARRIED) else Action.READ
 
     def step(self, images: Images) -> None:
         """
@@ -51,17 +57,40 @@ class Stepper:
 
         :raises RuntimeError: if a step was not what is measured.
         """
-        frames = {str(k): frame(images, self._index + 3 * k) for k in range(self._streams)}
-        self._index += 1
-        if self._index <= WARM:
-            self.detector.step(frames)
+        if self._index < WARM:
+            self._step(images)
             return
         with self._clock.measure(self._name):
-            results = self.detector.step(frames)
-        for result in results.values():
-            action = result.or_raise().decision.action
-            if action is not self._action:
-                raise RuntimeError(f'{self._name}: a step was {action.name}')
+            actions = self._step(images)
+        self._check(actions, {self._action})
+
+    def period(self, images: Images) -> None:
+        """
+        Step all streams from READ to READ; the time of a frame is taken down. Once to warm up.
+
+        :raises RuntimeError: if there was not one READ, at the end.
+        """
+        warm = self._index > 0
+        if not warm:
+            self._step(images)
+        with self._clock.measure(self._name, PERIOD):
+            actions = [self._step(images) for _ in range(PERIOD)]
+        if not warm:
+            self._clock.forget(self._name)
+        for some in actions[:-1]:
+            self._check(some, {Action.FORECAST})
+        self._check(actions[-1], {Action.READ})
+
+    def _step(self, images: Images) -> set[Action]:
+        frames = {str(k): frame(images, self._index + 3 * k) for k in range(self._streams)}
+        self._index += 1
+        results = self.detector.step(frames).values()
+        return {result.or_raise().decision.action for result in results}
+
+    def _check(self, actions: set[Action], expected: set[Action]) -> None:
+        if actions != expected:
+            named = ' and '.join(action.name for action in actions)
+            raise RuntimeError(f'{self._name}: a step was {named}')
 
 
 @dataclass
@@ -98,6 +127,14 @@ class Contestant:
             Stepper(self.detector, READ, self.clock, 'read'),
             Stepper(self.detector, ALONE, self.clock, 'alone', judged=False),
             Stepper(self.detector, FORECAST, self.clock, 'forecast', judged=True),
+            Stepper(self.detector, CARRIED, self.clock, 'carried'),
+        ]
+
+    def quarters(self) -> list[Stepper]:
+        """Prepare streams of which a quarter is READ; the second carries boxes."""
+        return [
+            Stepper(self.detector, QUARTER, self.clock, 'quarter'),
+            Stepper(self.detector, QUARTER_CARRIED, self.clock, 'quarter_carried'),
         ]
 
     def pair(self, clock: Clock, streams: int = 1) -> list[Stepper]:
@@ -145,4 +182,6 @@ class Contestant:
             self.clock.times('read'), self.clock.times('alone'), self.clock.times('forecast'),
             self.clock.times('plain'), self.streams, self.sizes,
             self.clock.times('padded') if 'padded' in self.clock.wall else None,
+            self.clock.times('carried'), self.clock.times('quarter'),
+            self.clock.times('quarter_carried'),
         )

@@ -26,12 +26,16 @@ class Clock:
         self.cpu: dict[str, list[float]] = defaultdict(list)
 
     @contextmanager
-    def measure(self, name: str) -> Iterator[None]:
-        """Take down what is done meanwhile."""
+    def measure(self, name: str, parts: int = 1) -> Iterator[None]:
+        """
+        Take down what is done meanwhile.
+
+        :param parts: of how many alike that consists; the time is that of one.
+        """
         wall, cpu = time.perf_counter(), time.process_time()
         yield
-        self.wall[name].append((time.perf_counter() - wall) * 1e3)
-        self.cpu[name].append((time.process_time() - cpu) * 1e3)
+        self.wall[name].append((time.perf_counter() - wall) * 1e3 / parts)
+        self.cpu[name].append((time.process_time() - cpu) * 1e3 / parts)
 
     @contextmanager
     def watching(self, owner: Any, method: str, name: str) -> Iterator[None]:
@@ -47,6 +51,11 @@ class Clock:
             yield
         finally:
             delattr(owner, method)
+
+    def forget(self, name: str) -> None:
+        """Forget what was taken down under a name."""
+        self.wall.pop(name, None)
+        self.cpu.pop(name, None)
 
     def times(self, name: str) -> Times:
         """Sum up what was taken down under a name; raises KeyError if nothing was."""

@@ -13,7 +13,7 @@ import torch
 from ..checkpoint import Checkpoint
 from ..config import Backend
 from ..records.benchmark import BackendTimes, Benchmark, NodeCost, OfSize, Together
-from .backend import Contestant, FORECAST, READ, Stepper, WARM
+from .backend import Contestant, FORECAST, PERIOD, READ, Stepper, WARM
 from .clock import Clock
 from .pictures import Images, pan
 
@@ -57,12 +57,16 @@ def measure(
     contestants = [Contestant.make(checkpoint, device, name) for name in backends]
     say('one stream')
     steppers = [one.steppers() for one in contestants]
+    quarters = [one.quarters() for one in contestants]
     for index in range(frames + WARM):
-        for contestant, its in zip(contestants, steppers):
+        for contestant, its, slow in zip(contestants, steppers, quarters):
             for stepper in its:
                 stepper.step(images)
             if index >= WARM:
                 contestant.plain(index, images)
+            if index % PERIOD == 0:
+                for stepper in slow:
+                    stepper.period(images)
     if not brief:
         for streams in STREAMS:
             say(f'{streams} streams')

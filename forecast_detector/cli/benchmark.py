@@ -105,7 +105,9 @@ def _show_backend(one: BackendTimes, record: Benchmark) -> None:
           f'{"of plain":>10}')
     for name, times in (
         ('READ', one.read), ('READ, scheduler not asked', one.read_alone),
-        ('FORECAST', one.forecast), ('plain detector', one.plain),
+        ('FORECAST', one.forecast), ('FORECAST, boxes carried', one.carried),
+        ('a quarter READ', one.quarter), ('a quarter READ, boxes carried', one.quarter_carried),
+        ('plain detector', one.plain),
         ('plain detector, input padded', one.padded),
     ):
         if times is not None:

@@ -148,8 +148,10 @@ def schedule(network: Network, expected: Expected, detached: bool = False) -> Te
 
     :param detached: whether it must not bend the features to its liking.
     """
+    # Pictures among them stay bytes.
     features, converted = rows_of.tree_map(
-        Tensor.float, (expected.features, expected.converted)
+        lambda one: one.float() if one.is_floating_point() else one,
+        (expected.features, expected.converted),
     )
     if detached:
         features, converted = rows_of.detach((features, converted))

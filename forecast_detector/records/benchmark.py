@@ -64,6 +64,10 @@ class BackendTimes:
     :ivar plain: a detector of each frame by itself, of the same weights: no thumbnail, no memory.
     :ivar padded: the same where images fill the whole input with padding, as published networks
         take them; None where inputs are not trimmed.
+    :ivar carried: a FORECAST that boxes are carried to, by the motion that the scheduler is asked
+        about (policy ``scheduled_flow``).
+    :ivar quarter: a frame where a quarter is READ and the scheduler is asked about every one, in
+        the mean; ``quarter_carried``: the same with carried boxes.
     """
 
     name: str
@@ -78,6 +82,9 @@ class BackendTimes:
     streams: list[Together] = field(default_factory=list)
     sizes: list[OfSize] = field(default_factory=list)
     padded: Times | None = None
+    carried: Times | None = None
+    quarter: Times | None = None
+    quarter_carried: Times | None = None
 
 
 @dataclass(frozen=True)

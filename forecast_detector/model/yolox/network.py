@@ -49,14 +49,16 @@ class Moving(NamedTuple):
 
     :ivar maps: those of the frame before.
     :ivar flow: where what is seen now was before, (B, 2, h, w), pixels of the thumbnail.
-    :ivar seen: the picture, and what motion leaves unexplained of it, (B, 6, H/4, W/4).
+    :ivar now: picture, (B, 3, H/4, W/4), 0..255, uint8; ``expected``: that of the frame before,
+        moved.
     :ivar staleness: that of the frame; ``objects`` likewise.
     :ivar logits: of the scheduler, where it has been asked already.
     """
 
     maps: tuple[Tensor, ...]
     flow: Tensor
-    seen: Tensor
+    now: Tensor
+    expected: Tensor
     staleness: Tensor
     objects: Tensor
     logits: Tensor | None = None
@@ -133,16 +135,16 @@ class YoloxNetwork(nn.Module):
         """
         motion = Motion.between(preview, previous, self.reduction)
         device = forecast.staleness.device
-        flow, now, *moved = (
+        flow, now, expected, reach = (
             one.to(device) for one in (tensor(motion.flow), preview.picture,
                                        tensor(motion.expected), tensor(motion.reach)))
         known = torch.cat([forecast.staleness, forecast.objects], dim=1)
-        seen, staleness, objects, surprise = self.follow(known, flow, now, *moved)
-        return Moving(forecast.maps, flow, seen, staleness, objects), surprise
+        staleness, objects, surprise = self.follow(known, flow, now, expected, reach)
+        return Moving(forecast.maps, flow, now, expected, staleness, objects), surprise
 
     def follow(
         self, known: Tensor, flow: Tensor, now: Tensor, expected: Tensor, reach: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """
         Do what :meth:`correct` does, once motion is known.
 
@@ -150,18 +152,19 @@ class YoloxNetwork(nn.Module):
         :param flow: where what is seen now was before, (B, 2, h, w), pixels of the thumbnail.
         :param now: picture, (B, 3, H/4, W/4), 0..255; ``expected`` and ``reach``: see
             :class:`~.preview.Motion`.
-        :returns: what the correction sees, the staleness, the objects and the surprise.
+        :returns: the staleness, the objects and the surprise.
         """
         known = move(known, lay_grids(flow, self.cells)[-1])
-        seen, staleness, surprise = self.judge(known[:, :STALENESS], *(
-            one.to(self._dtype) for one in (now / 255, expected / 255, reach)))
-        return seen, staleness, known[:, STALENESS:], surprise
+        staleness, surprise = self.judge(
+            known[:, :STALENESS], now, expected, reach.to(self._dtype))
+        return staleness, known[:, STALENESS:], surprise
 
     def settle(self, corrected: Moving) -> Features:
         """Move F, and correct it by what the thumbnail shows."""
         moved = self._moved(corrected.maps, corrected.flow)
         if self.correction is not None:
-            moved = self.correction(moved, corrected.seen, corrected.staleness)
+            seen = self.show(corrected.now, corrected.expected)
+            moved = self.correction(moved, seen, corrected.staleness)
         return Features(moved, corrected.staleness, corrected.objects)
 
     def rest(self, corrected: Moving) -> Features:
@@ -178,25 +181,38 @@ class YoloxNetwork(nn.Module):
 
     def judge(
         self, staleness: Tensor, now: Tensor, expected: Tensor, reach: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor]:
         """
         See what of a thumbnail its motion does not explain.
 
         :param staleness: that of the frame before, moved.
-        :param now: picture, (B, 3, H/4, W/4), in [0, 1]; ``expected``: that of the frame before,
+        :param now: picture, (B, 3, H/4, W/4), 0..255; ``expected``: that of the frame before,
             moved.
         :param reach: how far things moved, shares of the longer side, (B, 1, H/32, W/32).
-        :returns: what the correction sees, the staleness and the surprise.
+        :returns: the staleness and the surprise.
         """
-        cell, unexplained = STRIDES[-1] // PICTURE, now - expected
-        error = unexplained.abs().mean(dim=1, keepdim=True)
+        cell = STRIDES[-1] // PICTURE
+        now, expected = self._shares(now), self._shares(expected)
+        error = (now - expected).abs().mean(dim=1, keepdim=True)
         surprise = torch.cat(
             [F.avg_pool2d(error, cell), F.max_pool2d(error, cell), 10 * reach], dim=1)
-        staleness = torch.cat([
+        return torch.cat([
             staleness[:, :1] + 4 * surprise[:, :1], staleness[:, 1:] + AGE
-        ], dim=1)
-        seen = torch.cat([(now - MEAN) / SPREAD, unexplained / SPREAD], dim=1)
-        return seen, staleness, surprise
+        ], dim=1), surprise
+
+    def show(self, now: Tensor, expected: Tensor) -> Tensor:
+        """
+        Give what the correction sees: the picture, and what motion leaves unexplained of it.
+
+        :param now: and ``expected``: see :meth:`judge`.
+        :returns: (B, 6, H/4, W/4).
+        """
+        now, expected = self._shares(now), self._shares(expected)
+        return torch.cat([(now - MEAN) / SPREAD, (now - expected) / SPREAD], dim=1)
+
+    def _shares(self, picture: Tensor) -> Tensor:
+        """Give the values of a picture, 0..255, in [0, 1]."""
+        return (picture / 255).to(self._dtype)
 
     def extrapolate(self, forecast: Features, preview: Preview, previous: Preview) -> Features:
         """Move F of a frame that has not come yet, as the picture last moved."""
