@@ -36,6 +36,35 @@ def test_steps_are_what_they_are_counted_as(contestant):
     assert set(clock.wall) == {'read', 'forecast'}
 
 
+@pytest.mark.parametrize('at', [0, 1])
+def test_a_period_is_a_read_and_the_forecasts_before_it(contestant, at):
+    stepper = contestant.quarters()[at]
+    asked = []
+    step = stepper.detector.step
+    stepper.detector.step = lambda frames: asked.append(step(frames)) or asked[-1]
+    for _ in range(3):
+        stepper.period(IMAGES)
+    actions = ''.join(
+        result.or_raise().decision.action.name[0] for results in asked
+        for result in results.values())
+    assert actions == 'R' + 3 * 'FFFR'
+    (times,) = contestant.clock.wall.values()
+    assert len(times) == 2  # the first one warms up
+
+
+def test_a_period_of_other_decisions_is_no_figure(contestant):
+    stepper = Stepper(contestant.detector, READ, Clock(), 'quarter')
+    with pytest.raises(RuntimeError, match='quarter: a step was READ'):
+        stepper.period(IMAGES)
+
+
+def test_time_of_many_alike_is_that_of_one():
+    clock = Clock()
+    with clock.measure('one', 4), clock.measure('all'):
+        sum(range(100_000))
+    assert clock.wall['one'][0] < clock.wall['all'][0]
+
+
 def test_stages_lie_within_the_step(contestant):
     stages = contestant.stages(READ, 3, IMAGES)
     times = {one.name: one for one in stages.stages}
@@ -55,5 +84,6 @@ def test_the_command_writes_what_it_measured(weights, tmp_path, capsys):
     assert record.backend == 'torch'
     assert record.read_ms == record.backends[0].read.p50
     assert record.plain_ms == record.backends[0].plain.p50
-    assert record.backends[0].forecast.count == 4
+    assert record.backends[0].forecast.count == record.backends[0].carried.count == 4
+    assert record.backends[0].quarter.count == record.backends[0].quarter_carried.count == 1
     assert 'FORECAST' in capsys.readouterr().out

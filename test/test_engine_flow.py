@@ -15,7 +15,7 @@ from forecast_detector.engine import StreamingDetector
 from forecast_detector.evaluation.rollout import run_settings, Setting
 from forecast_detector.evaluation.run import run_clips
 from forecast_detector.evaluation.store import FeatureStore
-from forecast_detector.evaluation.sweep import carry
+from forecast_detector.evaluation.sweep import carry, Sweeper
 from forecast_detector.policies.boxes import BoxBaseline
 from forecast_detector.policies.detector import DetectorRunner, evaluation_config
 from forecast_detector.policies.flow import FlowBoxes
@@ -126,6 +126,8 @@ def test_evaluation_and_sweeps_give_what_the_engine_gives(detector, policy):
         run_clips(make_runner(policy.value, detector, p, 3), clips),
         run_settings(store, [Setting(config)])[0],
     ]
+    if policy is Policy.SCHEDULED_FLOW:
+        ways.append(Sweeper(store, detector.labels).at([p], policy)[0])
     if policy is Policy.FLOW or not detector.network.moves:
         # Else the engine takes the motion that the scheduler is asked about.
         ways += [run_clips(baseline, clips), carry(store, policy.value, shown, 3)]

@@ -157,13 +157,24 @@ class Sweeper:
 
     def _cost(self, policy: str, share: float, runs: Sequence[ClipRun]) -> float:
         """Milliseconds a frame: the steps timed singly, and the time of what carries boxes."""
-        timed = self._copied if policy == 'copy' else self.timed
+        timed = self.timed
+        if policy == 'copy':
+            timed = self._copied
+        if policy == Policy.SCHEDULED_FLOW.value:
+            timed = self._carried
         own = latency(runs)
         read_ms = _median(timed.read_ms) + _median(own.read_ms)
         forecast_ms = _median(own.forecast_ms)
         if policy not in CARRIERS:
             forecast_ms += _median(timed.forecast_ms)
         return share * read_ms + (1 - share) * forecast_ms
+
+    @cached_property
+    def _carried(self) -> Latency:
+        """Times of the engine where it carries boxes between the scheduler's READs."""
+        config = evaluation_config(
+            Policy.SCHEDULED_FLOW, 0.0, accumulate=False, max_consecutive_forecasts=1)
+        return time_steps(DetectorRunner(self.store.detector, config), self.store.clips)
 
     @cached_property
     def _copied(self) -> Latency:

@@ -96,8 +96,8 @@ class JudgeRecipe:
     Phase ``scheduler``: how much of what reading finds a forecast gets wrong.
 
     The confidence in a forecast is exp(-expected errors / ``errors``), an error being an object
-    missed or made up; that in a run of forecasts is their product. With p = 0.8 and 4 errors a
-    READ comes where the run's forecasts are expected to have got 0.9 objects wrong together.
+    missed or made up; that in a run of forecasts is their product. With p = 0.8 and 12 errors a
+    READ comes where the run's forecasts are expected to have got 2.7 objects wrong together.
 
     :ivar rollouts: how many runs of forecasts are made to learn from.
     :ivar frames: of each; ``thinning``: largest frame stride minus one.
@@ -120,7 +120,7 @@ class JudgeRecipe:
     lr: float = 2e-3
     weight_decay: float = 1e-3
     ema: float = 0.99
-    errors: float = 4.0
+    errors: float = 12.0
     reference_score: float = 0.4
     found_score: float = 0.3
     false_score: float = 0.5
