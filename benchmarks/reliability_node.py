@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 from array import array
+from collections.abc import Sequence
 import json
 from pathlib import Path
 import sys
@@ -43,6 +44,8 @@ from forecast_detector.ros.parameters import PARAMETERS  # noqa: E402
 FIELDS = {1: 'bool_value', 2: 'integer_value', 3: 'double_value', 4: 'string_value',
           7: 'integer_array_value', 9: 'string_array_value'}
 SAMPLES = 10
+# Rounds before memory is compared.
+WARM_UP = 20
 TOPICS = ['/front/image_raw', '/rear/image_raw/compressed']
 
 
@@ -80,6 +83,16 @@ def answer(graph: Graph, camera: Camera) -> list[tuple[float, ...]]:
         (d.bbox.center.position.x, d.bbox.size_y, d.results[0].hypothesis.score)
         for d in camera.ask(image)[0].detections
     ]
+
+
+def warm_up(cameras: Sequence[Camera]) -> None:
+    """Have images answered alone and together: of each number of rows steps take memory once."""
+    for _ in range(WARM_UP):
+        # While the first is answered the others wait, and come together then.
+        for camera in (*cameras, *cameras, *cameras):
+            camera.send()
+        time.sleep(0.1)
+    time.sleep(1.0)
 
 
 class Values:
@@ -126,8 +139,7 @@ def fuzz(graph: Graph, weights: str, count: int, seed: int) -> dict[str, Any]:
     with beside('bare.py', *TOPICS) as bare:
         for camera in cameras:
             wait_until(lambda: camera.subscribers() == 2, 'the bare subscriber')  # noqa: B023
-            camera.send()
-        time.sleep(1.0)
+        warm_up(cameras)
         sizes_mb = []
         for number, (kind, fields) in enumerate(messages(seed, count)):
             if number % max(1, count // SAMPLES) == 0:

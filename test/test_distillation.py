@@ -24,6 +24,7 @@ from forecast_detector.training import interrupt
 from forecast_detector.training.distillation import forecast, judging
 from forecast_detector.training.distillation.forecast import rollout_losses
 from forecast_detector.training.distillation.judging import (
+    be_patient,
     count_errors,
     Lessons,
     run_loss,
@@ -178,6 +179,24 @@ def test_judgements_are_drawn_towards_their_mean():
     torch.testing.assert_close(judge(), before.mean() + 0.6 * (before - before.mean()))
     shrink(scheduler, lessons, 1.0)
     torch.testing.assert_close(judge(), before.mean().expand(40))
+
+
+def test_patience_divides_few_expected_errors_and_leaves_cuts():
+    torch.manual_seed(0)
+    scheduler = YoloxNetwork(LEARNER).scheduler
+    seen = (torch.rand(1, 3, 2, 2), torch.rand(1, 2, 2, 2), torch.rand(1, 3, 2, 2))
+
+    def errors(bias):
+        with torch.no_grad():
+            scheduler.fc.bias.copy_(torch.tensor([0.0, bias]))
+            before = -torch.log_softmax(scheduler(*seen), dim=1)[0, 1]
+            be_patient(scheduler, 3.0)
+            return before, -torch.log_softmax(scheduler(*seen), dim=1)[0, 1]
+
+    few, fewer = errors(6.0)
+    assert few < 0.02 and fewer == pytest.approx(few / 3, rel=0.02)
+    cut, still = errors(-20.0)
+    assert cut > 15 and still == pytest.approx(cut - np.log(3), rel=1e-3)
 
 
 @pytest.mark.parametrize('thinning', [0, 2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,6 +71,7 @@ def train_scheduler(
     phase.finish(recipe.steps)
     if recipe.shrinkage:
         shrink(network.scheduler, lessons, recipe.shrinkage)
+    be_patient(network.scheduler, recipe.patience)
 
 
 @torch.no_grad()
@@ -88,6 +90,17 @@ def shrink(scheduler: MapScheduler, lessons: list[Lessons], by: float) -> None:
     scheduler.fc.weight.mul_(1 - by)
     scheduler.fc.bias.mul_(1 - by)
     scheduler.fc.bias[1].add_(by * torch.cat(differences).mean())
+
+
+@torch.no_grad()
+def be_patient(scheduler: MapScheduler, times: float) -> None:
+    """
+    Multiply the odds that a forecast serves.
+
+    Where few errors are expected that divides them; a cut stays a cut, as -log of a confidence
+    falls by log(``times``) at most.
+    """
+    scheduler.fc.bias[1].add_(math.log(times))
 
 
 def _draw(rng: np.random.Generator, lessons: list[Lessons], count: int) -> Lessons:

@@ -96,8 +96,9 @@ class JudgeRecipe:
     Phase ``scheduler``: how much of what reading finds a forecast gets wrong.
 
     The confidence in a forecast is exp(-expected errors / ``errors``), an error being an object
-    missed or made up; that in a run of forecasts is their product. With p = 0.8 and 12 errors a
-    READ comes where the run's forecasts are expected to have got 2.7 objects wrong together.
+    missed or made up; that in a run of forecasts is their product. With p = 0.8 and 4 errors a
+    READ comes where the run's forecasts are expected to have got 0.9 objects wrong together, times
+    ``patience``.
 
     :ivar rollouts: how many runs of forecasts are made to learn from.
     :ivar frames: of each; ``thinning``: largest frame stride minus one.
@@ -109,6 +110,8 @@ class JudgeRecipe:
     :ivar shrinkage: how far, in [0, 1], judgements are drawn towards their mean after training:
         few clips teach a scheduler more about single frames than holds elsewhere. With 1 all
         forecasts are judged alike.
+    :ivar patience: how many times as many errors a p stands for after training, where few are
+        expected. It is not learned so, as training starts near one error in three forecasts.
     """
 
     steps: int = 1500
@@ -120,19 +123,20 @@ class JudgeRecipe:
     lr: float = 2e-3
     weight_decay: float = 1e-3
     ema: float = 0.99
-    errors: float = 12.0
+    errors: float = 4.0
     reference_score: float = 0.4
     found_score: float = 0.3
     false_score: float = 0.5
     iou: float = 0.5
     shrinkage: float = 0.0
+    patience: float = 3.0
 
     def __post_init__(self) -> None:
         """:raises ValueError: for a value outside its range."""
         check_ranges(
             self,
             {'steps': 0, 'batch_size': 1, 'rollouts': 1, 'frames': 1, 'thinning': 0, 'lr': 0,
-             'weight_decay': 0, 'errors': 0},
+             'weight_decay': 0, 'errors': 0, 'patience': 1},
             ('cut', 'ema', 'reference_score', 'found_score', 'false_score', 'iou', 'shrinkage'),
         )
 
