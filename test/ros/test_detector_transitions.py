@@ -84,3 +84,30 @@ def test_an_activate_that_fails_deactivates_the_publishers(
     assert [p.is_activated for p in publishers(node)] == [False, False]
     assert node.trigger_activate() == SUCCESS
     assert [p.is_activated for p in publishers(node)] == [True, True]
+
+
+def test_cameras_that_cannot_be_had_leave_the_former_ones(
+    node: DetectorNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert node.trigger_configure() == SUCCESS
+    assert node.trigger_activate() == SUCCESS
+    opened = Camera.open
+
+    def open_but_one(camera: Camera) -> None:
+        if camera.topics.image == '/new/image_raw':
+            raise RuntimeError('no topic, at /project/src/subscription.cpp:526')
+        opened(camera)
+
+    monkeypatch.setattr(Camera, 'open', open_but_one)
+    (result,) = node.set_parameters([Parameter('image_topics', value=['/new/image_raw'])])
+    assert not result.successful and result.reason == 'no topic'
+    assert list(node.get_parameter('image_topics').value) == ['/cam/image_raw']
+    assert [p.is_activated for p in publishers(node)] == [True, True]
+    assert not [p for p in node.publishers if p.topic_name.startswith('/new/')]
+
+
+def test_what_the_node_itself_publishes_is_no_camera(node: DetectorNode) -> None:
+    for topic, why in (('/diagnostics', 'DiagnosticArray'), ('/a/surprise', 'its own results')):
+        assert node.set_parameters([Parameter('image_topics', value=[topic])])[0].successful
+        assert node.trigger_configure() == FAILURE
+        assert why in node._diagnostics.failure and topic in node._diagnostics.failure
