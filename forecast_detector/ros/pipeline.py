@@ -249,7 +249,10 @@ class Pipeline:
             return False
         now_ns, stamp_ns = self._node.get_clock().now().nanoseconds, waiting.frame.stamp_ns
         ages.saw(Age(stamp_ns / 1e9, now_ns / 1e9, time.monotonic() - waiting.received_s))
-        return bool(now_ns - stamp_ns > max_age_s * 1e9)
+        is_stale = bool(now_ns - stamp_ns > max_age_s * 1e9)
+        if is_stale:
+            camera.health.saw_stale()
+        return is_stale
 
     def _deliver(self, image: str, waiting: Waiting, outcome: StepResult | StepFailure) -> None:
         camera = self.cameras.get(image)

@@ -19,8 +19,9 @@ from rclpy.parameter import Parameter  # noqa: E402
 
 from forecast_detector.ros.camera import Camera  # noqa: E402
 from forecast_detector.ros.detector import DetectorNode  # noqa: E402
+from forecast_detector.ros.diagnostics import TWIN_PERIODS  # noqa: E402
 
-from .graph import Graph  # noqa: E402
+from .graph import Graph, wait_until  # noqa: E402
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
@@ -111,3 +112,18 @@ def test_what_the_node_itself_publishes_is_no_camera(node: DetectorNode) -> None
         assert node.set_parameters([Parameter('image_topics', value=[topic])])[0].successful
         assert node.trigger_configure() == FAILURE
         assert why in node._diagnostics.failure and topic in node._diagnostics.failure
+
+
+def test_a_second_node_of_its_name_is_named_with_the_remedy(node: DetectorNode) -> None:
+    def finding() -> str:
+        return node._diagnostics._finding('/detector').kind
+
+    assert [finding() for _ in range(TWIN_PERIODS + 1)] == [''] * (TWIN_PERIODS + 1)
+    twin = rclpy.create_node('detector', context=node.context)
+    wait_until(
+        lambda: node.get_node_names_and_namespaces().count(('detector', '/')) == 2, 'the twin')
+    kinds = [finding() for _ in range(TWIN_PERIODS)]
+    assert kinds[-1] == 'twin' and kinds[0] == ''
+    assert '__node:=' in node._diagnostics._finding('/detector').text
+    twin.destroy_node()
+    wait_until(lambda: finding() == '', 'its end')
