@@ -26,6 +26,7 @@ from .camera import Camera
 from .camera_parameters import check_given, checked_changes
 from .conversions import label_info_message
 from .diagnostics import Diagnostics
+from .held import Held
 from .pipeline import Pipeline, topics_of, warm_up, why_no_images
 from .qos import LATCHED
 from .services import Services
@@ -161,6 +162,9 @@ class DetectorNode(ManagedNode):
         self._publish_label_info()
         self._diagnostics.facts = facts(detector, checkpoint)
         self._diagnostics.budget = lambda: detector.steering.describe(detector.config)
+        held = Held()
+        self._diagnostics.missed = lambda p: held.trouble(
+            detector.config, p, detector.steering.now)
         self._diagnostics.watch('inactive')
         self.get_logger().info(
             f'{checkpoint.path} ({checkpoint.sha256[:12]}), {len(detector.labels)} classes'
