@@ -105,7 +105,8 @@ def test_a_target_is_not_taken_for_one_of_another_kind() -> None:
 def test_the_budgets_of_the_docs_can_be_set_in_their_order() -> None:
     text = (Path(__file__).parents[2] / 'docs/node.md').read_text()
     lines = re.findall(r'^ros2 param set /detector (budget\w*) (\S+)', text, re.MULTILINE)
-    assert {value for name, value in lines if name == 'budget'} >= {'read_share', 'latency', 'rate'}
+    kinds = {value for name, value in lines if name == 'budget'}
+    assert kinds >= {'read_share', 'latency', 'rate'}
     values = dict(DEFAULTS)
     for name, value in lines:
         change = {name: float(value) if name == 'budget_target' else value}
