@@ -89,7 +89,7 @@ class Diagnostics:
         p = next((p for camera in self.cameras if (p := camera.health.p()) is not None), None)
         if self.state == ACTIVE and (missed := self.missed(p)):
             return Finding('budget', missed)
-        return Finding('', self.state)
+        return Finding('', f'{self.state}; that trouble is over')
 
     def _twin(self, name: str) -> str:
         """Say that another node has this name, once there was time to see one off that ends."""

@@ -94,9 +94,10 @@ class CameraHealth:
             self._answers.clear()
 
     def saw_offer(self, offer: Offer) -> None:
-        """Note that publishers of other types are there; silence counts from now on."""
+        """Note that publishers of other types are there, or gone; it begins anew."""
         self.offer = offer
         self._last_seen_s = time.monotonic()
+        self._is_answered, self._received_at_start = False, self.counters.received
 
     def saw_image(self) -> None:
         """Note that an image has come."""

@@ -111,7 +111,8 @@ def test_nothing_is_said_to_run_before_it_has_answered(watch: Watch) -> None:
     assert 'none is answered yet' in health.finding(1, 2.0).text
     health.saw_answer(0.0, 0.0, GOOD)
     assert health.finding(1, 2.0) == Finding('', f'{TOPIC} is running')
-    health.start(Offer(RAW))
+    health.saw_offer(Offer(RAW, ('std_msgs/msg/String',), is_heard=False))
+    health.saw_offer(Offer(RAW))  # whoever published texts is gone
     assert 'waiting for the first image' in health.finding(0, 2.0).text
 
 
