@@ -20,6 +20,7 @@ from rclpy.parameter import Parameter  # noqa: E402
 from forecast_detector.ros.camera import Camera  # noqa: E402
 from forecast_detector.ros.detector import DetectorNode  # noqa: E402
 from forecast_detector.ros.diagnostics import TWIN_PERIODS  # noqa: E402
+from forecast_detector.ros.health import Finding  # noqa: E402
 
 from .graph import Graph, wait_until  # noqa: E402
 
@@ -115,15 +116,21 @@ def test_what_the_node_itself_publishes_is_no_camera(node: DetectorNode) -> None
 
 
 def test_a_second_node_of_its_name_is_named_with_the_remedy(node: DetectorNode) -> None:
-    def finding() -> str:
-        return node._diagnostics._finding('/detector').kind
+    # In a namespace that no other module's node, which may just have been ended, was in.
+    asleep = [Parameter('autostart', value=False)]
+    one = DetectorNode(context=node.context, namespace='twins', parameter_overrides=asleep)
 
-    assert [finding() for _ in range(TWIN_PERIODS + 1)] == [''] * (TWIN_PERIODS + 1)
-    twin = rclpy.create_node('detector', context=node.context)
-    wait_until(
-        lambda: node.get_node_names_and_namespaces().count(('detector', '/')) == 2, 'the twin')
-    kinds = [finding() for _ in range(TWIN_PERIODS)]
-    assert kinds[-1] == 'twin' and kinds[0] == ''
-    assert '__node:=' in node._diagnostics._finding('/detector').text
-    twin.destroy_node()
-    wait_until(lambda: finding() == '', 'its end')
+    def finding() -> Finding:
+        return one._diagnostics._finding('/twins/detector')
+
+    assert not any(finding().kind for _ in range(TWIN_PERIODS + 1))
+    other = rclpy.create_node('detector', context=node.context, namespace='twins')
+    there = ('detector', '/twins')
+    wait_until(lambda: one.get_node_names_and_namespaces().count(there) == 2, 'the other')
+    found = [finding() for _ in range(TWIN_PERIODS)]
+    assert [one.kind for one in found[-2:]] == ['', 'twin']
+    assert '2 nodes are named /twins/detector' in found[-1].text and '__node:=' in found[-1].text
+    other.destroy_node()
+    wait_until(lambda: not finding().kind, 'its end')
+    one.close()
+    one.destroy_node()
