@@ -141,6 +141,10 @@ def fit(image: Image, size: tuple[int, int]) -> Image:
     return canvas
 
 
+class UnfinishedVideoError(OSError):
+    """Raised where a video does not hold what was written: the disk is full, say."""
+
+
 class VideoWriter:
     """
     An mp4 file. Use it in a ``with`` statement: leaving it finishes and checks the file.
@@ -208,7 +212,8 @@ class VideoWriter:
         Finish the file and check that every image is in it.
 
         :raises RuntimeError: if no image was written.
-        :raises OSError: if the file does not hold what was written (disk full, say).
+        :raises UnfinishedVideoError: if the file does not hold what was written (disk full, say).
+            One that cannot be played is removed.
         """
         if self._writer is None:
             raise RuntimeError(f'{self.path}: no image was written; there is no video to finish')
@@ -216,8 +221,11 @@ class VideoWriter:
         capture = cv2.VideoCapture(str(self.path))
         found = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
         capture.release()
-        if found != self.frames:
-            raise OSError(
-                f'{self.path}: {self.frames} frames were written and {found} are in the file; '
-                f'is the disk full?'
-            )
+        if found == self.frames:
+            return
+        rest = f'{found} are in the file'
+        if found <= 0:
+            self.path.unlink(missing_ok=True)
+            rest = 'none can be played, so the file is removed'
+        raise UnfinishedVideoError(
+            f'{self.path}: {self.frames} frames were written and {rest}; is the disk full?')

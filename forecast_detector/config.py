@@ -24,6 +24,10 @@ Backend = Literal['auto', 'torch', 'openvino', 'cuda_graphs', 'cuda_graphs_half'
 T = TypeVar('T')
 
 
+# Of budget_target, by the kind of budget.
+UNITS = {'read_share': 'a share', 'latency': 'milliseconds a step', 'rate': 'steps a second'}
+
+
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise ValueError(message)
@@ -292,11 +296,13 @@ class StreamConfig:
     budget: Budget = parameter(
         Budget.NONE, 'What moves p, of all cameras together: none (it is what it is set to), '
         'read_share (the share of READs is held at budget_target), latency (the mean time of a '
-        'step, milliseconds), rate (steps a second, as far as computing allows).',
+        'step, milliseconds), rate (steps a second that could be computed, whatever the cameras '
+        'send).',
         choices=tuple(budget.value for budget in Budget),
     )
     budget_target: float = parameter(
-        0.25, 'What budget holds: a share of READs in (0, 1], milliseconds, or steps a second.',
+        0.25, 'What budget holds: a share of READs in (0, 1], milliseconds, or steps a second, '
+        'both at least 1. Set it before budget; for another kind set budget to none first.',
         least=0,
     )
     p_least: float = parameter(0.0, 'A budget takes p no lower.', least=0, most=1)
@@ -345,7 +351,13 @@ class StreamConfig:
         _require(target > 0, f'budget_target: {target:g} is nothing to hold; expected more than 0')
         _require(
             self.budget is not Budget.READ_SHARE or target <= 1,
-            f'budget_target: {target:g} is no share of READs; expected a number in (0, 1]',
+            f'budget_target: {target:g} is no share of READs; expected a number in (0, 1]; '
+            'for a budget of another kind set budget: none first',
+        )
+        _require(
+            self.budget is Budget.READ_SHARE or target >= 1,
+            f'budget_target: {target:g} is no target of budget {kind}, which is in {UNITS[kind]}, '
+            'at least 1; set budget_target first, then budget',
         )
         _require(
             self.p_least <= self.p_most,

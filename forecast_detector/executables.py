@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from .ends import begin, done
+from .ends import begin, done, leave, signalled
 from .starts import start
 
 
 def forecast_detector() -> int:
     """Run a command."""
     begin('forecast-detector')
-    return done(int(import_module('.cli.main', __package__).main()))
+    status = int(import_module('.cli.main', __package__).main())
+    if signalled():  # whoever interrupts does not want to wait for the interpreter's end
+        leave(status)
+    return done(status)
 
 
 def detector_node() -> int:

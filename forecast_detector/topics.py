@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from .legible import legible
 
 TRANSPORT = '/compressed'
+# What the node publishes beside an image topic.
+RESULTS = (
+    'detections', 'decision', 'anticipated_detections',
+    'overlay', 'overlay/compressed', 'surprise',
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,11 @@ class CameraTopics:
     decision: str
     compressed: bool
     name: str
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """Name all that the node publishes for this camera."""
+        return tuple(self.beside(name) for name in RESULTS)
 
     def beside(self, name: str) -> str:
         """Name another topic beside the image topic."""

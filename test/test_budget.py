@@ -126,6 +126,8 @@ def test_decisions_show_the_p_in_force_and_what_is_held(tiny_checkpoint):
     ({'policy': Policy.FLOW}, 'policy flow takes none'),
     ({'budget_target': 1.5}, '1.5 is no share of READs'),
     ({'budget_target': 0.0}, '0 is nothing to hold'),
+    ({'budget': Budget.LATENCY}, '0.25 is no target of budget latency, which is in milliseconds'),
+    ({'budget': Budget.RATE}, '0.25 is no target of budget rate'),
     ({'p_least': 0.9, 'p_most': 0.5}, 'p_least: 0.9 is above p_most, 0.5'),
 ])
 def test_a_budget_that_cannot_be_is_refused(changes, words):

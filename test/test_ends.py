@@ -115,6 +115,21 @@ sys.exit(forecast_detector())
     assert (status, said) == (130, ['forecast-detector: interrupted'])
 
 
+def test_an_interrupted_command_waits_for_no_thread_of_a_library():
+    status, said, printed = run(f"""
+from threading import Thread
+from forecast_detector.cli import info
+def load(self):
+    Thread(target=time.sleep, args=(3600,)).start()
+    send({signal.SIGINT:d})
+info.InfoCommand.run = load
+sys.argv = ['forecast-detector', 'info', 'coco']
+from forecast_detector.executables import forecast_detector
+sys.exit(forecast_detector())
+""")
+    assert (status, said, printed) == (130, ['forecast-detector: interrupted'], '')
+
+
 def test_a_command_that_starts_ends_in_one_line():
     process = subprocess.Popen(
         [sys.executable, '-c', HEAD + """

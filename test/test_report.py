@@ -1,6 +1,7 @@
 """The report: one file that stands alone, shows what is there, says what is missing."""
 
 import json
+import re
 
 from markupsafe import Markup
 import pytest
@@ -16,7 +17,9 @@ from report_samples import (
     write,
 )
 
+from forecast_detector.cli.command import parse
 from forecast_detector.cli.main import main
+from forecast_detector.cli.sweep import SweepCommand
 from forecast_detector.records import read, RecordError
 from forecast_detector.records.sweep import Difference, Sweep, SweepPoint
 from forecast_detector.records.trace import TracedClip, TracedFrame
@@ -220,8 +223,11 @@ def test_the_command_writes_a_file(tmp_path, capsys):
     run, sweep = write(tmp_path, run=make_run(), sweep=make_sweep())
     out = tmp_path / 'new' / 'report.html'
     assert main(['report', str(run), '--sweep', str(sweep), '--out', str(out)]) == 0
+    said = capsys.readouterr().out
+    kilobytes = int(re.search(r': (\d+) kB$', said.strip())[1])
+    assert kilobytes == round(out.stat().st_size / 1e3) > 0
     assert out.read_text().startswith('<!doctype html>')
-    assert 'report.html' in capsys.readouterr().out
+    assert 'report.html' in said
 
 
 def test_a_long_clip_is_drawn_in_few_columns(page):
@@ -281,6 +287,20 @@ def test_a_report_of_many_long_clips_stays_small(tmp_path):
     text = build_from(write(tmp_path, run=run))
     assert '50 more clips are in the JSON' in Page(text).text
     assert len(text) < 4_000_000
+
+
+@pytest.mark.parametrize(('wish', 'is_by_reading', 'why'), [
+    ([], True, 'p = 1, as reading every frame is what is compared with; say what you want'),
+    ([], False, 'p = 1, the highest mAP, whatever it costs; say what you want'),
+    (['--want-share', '0.25'], False, 'the highest mAP with at most 0.25 of the frames READ'),
+    (['--want-ms', '20'], False, 'the highest mAP within 20 ms a frame'),
+    (['--want-loss', '0.02'], False, 'the fewest READs within 0.02 less mAP than at p = 1'),
+])
+def test_a_recommendation_says_why(wish, is_by_reading, why):
+    point = SweepPoint(policy='scheduler', p=1.0, read_share=1.0, map50=0.6, ms_per_frame=2.0)
+    command = parse(SweepCommand, ['--weights', 'W', '--dataset', 'synthetic', *wish])
+    words = command.wish_in_words('mAP', is_by_reading)
+    assert why in sweep_table(Sweep(points=[point], recommended=point), words).splitlines()[-1]
 
 
 def test_a_sweep_over_one_clip_draws_and_writes_no_interval():

@@ -1,5 +1,6 @@
 """A full disk loses nothing that was written, and is named once."""
 
+import json
 from pathlib import Path
 import resource
 import signal
@@ -7,11 +8,14 @@ import subprocess
 import sys
 
 from conftest import make_tiny_network
+import cv2
+import numpy as np
 import pytest
 
 from forecast_detector import records
 from forecast_detector.bags import BagReader
 from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
+from forecast_detector.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 HEAD = """
@@ -91,3 +95,26 @@ def _header():
     from forecast_detector.bags.messages import make_header
 
     return make_header(1, 'lens')
+
+
+@pytest.mark.parametrize(('video_bytes', 'has_json'), [(15_000, True), (100, False)])
+def test_a_video_that_cannot_be_finished_costs_no_detections(
+    tmp_path, tiny_weights, capsys, full, video_bytes, has_json
+):
+    source, video, found = (tmp_path / name for name in ('a.mp4', 'out.mp4', 'out.json'))
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    draw = np.random.default_rng(0)
+    writer = cv2.VideoWriter(str(source), cv2.VideoWriter_fourcc(*'mp4v'), 25, (320, 240))
+    for _ in range(12):
+        writer.write(draw.integers(0, 256, (240, 320, 3), np.uint8))
+    writer.release()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (video_bytes, most))
+    status = main(['detect', str(source), '--weights', str(tiny_weights), '--device', 'cpu',
+                   '--score-threshold', '1', '--video', str(video), '--json', str(found)])
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert status == 1 and 'out.mp4: 12 frames were written and none can be played' in said
+    assert not video.exists()
+    assert found.exists() == has_json and ('out.json: cannot be written' in said) != has_json
+    if has_json:
+        assert len(json.loads(found.read_text())['frames']) == 12

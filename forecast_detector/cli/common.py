@@ -141,6 +141,24 @@ class WishOptions(Command):
 
         return Wish(self.want_share, self.want_ms, self.want_loss)
 
+    def wish_in_words(self, measured: str, is_by_reading: bool) -> str:
+        """
+        Say why a point is recommended.
+
+        :param measured: what accuracies are.
+        :param is_by_reading: whether by what reading every frame gives.
+        """
+        if self.want_share is not None:
+            return f'the highest {measured} with at most {self.want_share:g} of the frames READ'
+        if self.want_ms is not None:
+            return f'the highest {measured} within {self.want_ms:g} ms a frame'
+        if self.want_loss is not None:
+            return f'the fewest READs within {self.want_loss:g} less {measured} than at p = 1'
+        ways = 'say what you want for another: --want-share, --want-ms or --want-loss'
+        if is_by_reading:
+            return f'as reading every frame is what is compared with; {ways}'
+        return f'the highest {measured}, whatever it costs; {ways}'
+
 
 def clear_results(out: Path, names: Iterable[str], source: Path | None) -> None:
     """

@@ -22,10 +22,10 @@ from .common import DetectorOptions, JsonOptions, PolicyOptions
 from .data import tell_unfinished
 
 if TYPE_CHECKING:
-    from ..annotate import VideoWriter
+    from ..annotate import UnfinishedVideoError, VideoWriter
     from ..data.base import Clip
     from ..engine import StreamingDetector
-    from ..records.detect import DetectedFrame
+    from ..records.detect import DetectedClip, DetectedFrame
 
 STREAM = 'detect'
 
@@ -44,7 +44,7 @@ class DetectCommand(JsonOptions, DetectorOptions, PolicyOptions):
 
     def run(self) -> int:
         """Detect; frames that cannot be used are named and passed over."""
-        from ..annotate import VideoWriter
+        from ..annotate import UnfinishedVideoError, VideoWriter
         from ..evaluation.detected import clip_record
 
         if self.video is None and self.json is None:
@@ -58,25 +58,46 @@ class DetectCommand(JsonOptions, DetectorOptions, PolicyOptions):
         lacks = clip.lacks
         tell_unfinished([clip])
         detector, checkpoint = self.make_detector(config)
-        with VideoWriter(self.video, clip.fps) if self.video else nullcontext() as writer:
-            frames, skipped = detect(clip, detector, writer)
-            if not frames:
-                raise ValueError(f'{self.source}: none of {len(clip)} frames could be used')
+        unfinished: UnfinishedVideoError | None = None
+        try:
+            with VideoWriter(self.video, clip.fps) if self.video else nullcontext() as writer:
+                frames, skipped = detect(clip, detector, writer)
+                if not frames:
+                    raise ValueError(f'{self.source}: none of {len(clip)} frames could be used')
+        except UnfinishedVideoError as error:  # what was detected is not lost with it
+            unfinished = error
         skipped += getattr(clip, 'broken', 0)
         if clip.lacks != lacks:  # more was found on the way
             tell_unfinished([clip])
         found = clip_record(self.source, self.weights, checkpoint.sha256, config, detector.labels,
                             skipped, frames)
         if self.json:
-            write(self.json, found)
+            write_beside(self.json, found, unfinished)
         if self.json != '-':
             seen = sum(len(frame.detections) for frame in frames)
             print(f'{len(frames)} frames: {found.read} READ, {found.forecast} FORECAST; '
                   f'{seen} detections; {skipped} frames passed over')
-            for path in (self.video, self.json):
+            for path in (None if unfinished else self.video, self.json):
                 if path:
                     print(path)
+        if unfinished:
+            raise unfinished
         return 0
+
+
+def write_beside(path: str, found: DetectedClip, unfinished: UnfinishedVideoError | None) -> None:
+    """
+    Write the JSON.
+
+    :param unfinished: why there is no video.
+    :raises OSError: if it cannot be; says that of the video, too.
+    """
+    try:
+        write(path, found)
+    except OSError as error:
+        if unfinished is None:
+            raise
+        raise OSError(f'{unfinished}; {error}') from error
 
 
 def open_clip(source: str, topic: str | None) -> Clip:

@@ -43,5 +43,6 @@ class ReportCommand(Command):
         out = Path(self.out)
         out.parent.mkdir(parents=True, exist_ok=True)
         write_whole(out, page)
-        print(f'{out}: {len(page.encode()) / 1e6:.1f} MB')
+        size = len(page.encode())
+        print(f'{out}: ' + (f'{size / 1e6:.1f} MB' if size >= 1e6 else f'{size / 1e3:.0f} kB'))
         return 0

@@ -2,12 +2,12 @@
 Check what a detector needs: weights, device, latency, ROS, cameras. A line each, with the remedy.
 
 Lines that begin with ! are troubles. The status is 1 where the detector would not run, or no
-camera sends images that it could use; else 0.
+camera sends images that it could use; else 0, whatever else is marked. The last line says which.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 import json
 import os
@@ -28,15 +28,24 @@ if TYPE_CHECKING:
 STEPS = 12
 PATIENCE_S = 60.0
 SLOW_STAMPS_S = 1.0
+CAMERA = 'camera'
 
 
 @dataclass(frozen=True)
 class Check:
-    """One finding; ``trouble`` says what to do about it, '' where all is well."""
+    """
+    One finding.
+
+    :ivar trouble: says what to do about it, '' where all is well.
+    :ivar stops: whether the detector would not run for it.
+    :ivar usable: of a camera: whether it sends images to detect in.
+    """
 
     name: str
     text: str
     trouble: str = ''
+    stops: bool = False
+    usable: bool = False
 
     def __str__(self) -> str:
         mark, more = ('!', f': {self.trouble}') if self.trouble else (' ', '')
@@ -52,32 +61,45 @@ class SelfCheckCommand(DeviceOptions):
 
     def run(self) -> int:
         """Check, one thing after the other."""
-        lines = []
-        for line in self._lines():
-            print(line, flush=True)
-            lines.append(line)
-        troubles = sum(bool(line.trouble) for line in lines)
-        words = {0: 'all is well', 1: 'one trouble'}.get(troubles, f'{troubles} troubles')
-        print(f'  {"verdict":<9} {words}')
-        return int(troubles > 0)
+        checks = []
+        for check in self._checks():
+            print(check, flush=True)
+            checks.append(check)
+        verdict = verdict_of(checks)
+        print(verdict)
+        return int(verdict.stops)
 
-    def _lines(self) -> Iterator[Check]:
+    def _checks(self) -> Iterator[Check]:
         from ..checkpoint import load_checkpoint
         from ..engine import StreamingDetector
 
         try:
             checkpoint = load_checkpoint(self.weights)
         except ValueError as error:
-            yield Check('weights', self.weights, str(error))
+            why = str(error).removeprefix(f'{self.weights}: ')
+            yield Check('weights', self.weights, why, stops=True)
         else:
             yield from _weights(checkpoint)
             try:
                 detector = StreamingDetector(checkpoint, device=self.device)
             except ValueError as error:
-                yield Check('device', self.device, str(error))
+                yield Check('device', self.device, str(error), stops=True)
             else:
                 yield from _device(detector)
         yield from _ros(self.seconds)
+
+
+def verdict_of(checks: Sequence[Check]) -> Check:
+    """Sum up; the verdict stops where one of the checks does, or no camera can be used."""
+    troubles = sum(bool(check.trouble) for check in checks)
+    words = {0: 'all is well', 1: 'one trouble'}.get(troubles, f'{troubles} troubles')
+    if any(check.stops for check in checks):
+        return Check('verdict', f'{words}; the detector would not run', stops=True)
+    if not any(check.name == CAMERA and check.usable for check in checks):
+        return Check(
+            'verdict', f'{words}; no camera sends images that it could use', stops=True)
+    more = '; the detector runs, and has images that it can use' if troubles else ''
+    return Check('verdict', f'{words}{more}')
 
 
 def _weights(checkpoint: Checkpoint) -> Iterator[Check]:
@@ -127,23 +149,24 @@ def _ros(seconds: float) -> Iterator[Check]:
     try:
         require_ros()
     except RuntimeError as error:
-        yield Check('ROS', 'not found', str(error))
+        yield Check('ROS', 'not found', str(error), stops=True)
         return
     try:
         found = survey(seconds)
     except RuntimeError as error:
-        yield Check('ROS', 'does not answer', str(error))
+        yield Check('ROS', 'does not answer', str(error), stops=True)
         return
     where = f'{found["distribution"] or "2"}, {found["middleware"]}, domain {found["domain"]}'
     yield Check('ROS', where)
-    detectors = ', '.join(found['detectors'])
-    yield Check('detector', f'{detectors} runs' if detectors else 'none runs in this domain')
+    yield detectors_line(found['detectors'])
     if not found['cameras']:
         yield Check(
             'cameras', 'no image topic has a publisher', 'start the camera, and compare '
             'ROS_DOMAIN_ID and ROS_AUTOMATIC_DISCOVERY_RANGE with its')
     for camera in found['cameras']:
         yield camera_line(camera)
+    if found['left_out']:
+        yield Check('cameras', f'{found["left_out"]} more image topics were not listened to')
 
 
 def survey(seconds: float) -> Any:
@@ -165,23 +188,47 @@ def survey(seconds: float) -> Any:
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
+def detectors_line(names: Sequence[str]) -> Check:
+    """Say which detectors run; two of one name publish on the same topics."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if not names:
+        return Check('detector', 'none runs in this domain')
+    return Check('detector', f'{", ".join(names)} runs', (
+        f'more than one node is {", ".join(twice)}, and they answer on the same topics: end one, '
+        'or name it anew (`--ros-args -r __node:=NAME`)') if twice else '')
+
+
 def camera_line(camera: dict[str, Any]) -> Check:
     """Say what a camera sends; what is wrong with it, and the remedy."""
     kind = camera['type'].rpartition('/')[2]
     text = f'{camera["topic"]}  {kind}, {camera["reliability"]}'
     if not camera['received']:
-        return Check('camera', text, (
+        return Check(CAMERA, text, (
             'it has a publisher and sends no images; where it is best effort and its images are '
             'large, they are lost: make it reliable, or use its compressed topic'))
     rate = camera['rate_hz']
     text += f', {camera["images"]}' + (f', {rate:.1f} Hz' if rate else '')
+    if not camera['usable']:
+        return Check(CAMERA, text, f'its images cannot be used: {camera["why"]}')
+    text += ', ' + _stamps(camera)
+    return Check(CAMERA, text, _camera_trouble(camera), usable=True)
+
+
+def _stamps(camera: dict[str, Any]) -> str:
     age = camera['age_s']
-    if abs(age) > SLOW_STAMPS_S:
-        side = 'behind' if age > 0 else 'ahead of'
-        return Check('camera', text, (
-            f'its stamps are {abs(age):.1f} s {side} the clock: leave max_age_s at 0, or let both '
-            'take the time from one clock'))
-    trouble = ''
+    if not camera['stamped']:
+        return 'stamps are 0 (leave max_age_s at 0)'
+    if abs(age) <= SLOW_STAMPS_S:
+        return f'{1e3 * age:.0f} ms old'
+    return f'stamps {abs(age):.1f} s {"behind" if age > 0 else "ahead of"} the clock'
+
+
+def _camera_trouble(camera: dict[str, Any]) -> str:
+    """Say what is wrong with a camera that can be used."""
+    if camera['bad']:
+        return f'{camera["bad"]} of {camera["received"]} cannot be used: {camera["why"]}'
+    if camera['stamped'] and abs(camera['age_s']) > SLOW_STAMPS_S:
+        return 'leave max_age_s at 0, or let both take the time from one clock'
     if camera['publishers'] > 1:
-        trouble = f'{camera["publishers"]} publish on it: streams of two cameras do not mix'
-    return Check('camera', f'{text}, {1e3 * age:.0f} ms old', trouble)
+        return f'{camera["publishers"]} publish on it: streams of two cameras do not mix'
+    return ''

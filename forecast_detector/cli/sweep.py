@@ -87,7 +87,8 @@ class SweepCommand(JsonOptions, DetectorOptions, StreamOptions, WishOptions, Mea
         if self.json == '-':
             write('-', result)
         else:
-            print(sweep_table(result))
+            measured = measure(result.provenance)
+            print(sweep_table(result, self.wish_in_words(measured, judging.by_reading)))
         return skipped.status
 
     def _check(self) -> None:

@@ -154,12 +154,16 @@ def _topic(name: str, topic: Topic, agrees: bool) -> Iterator[str]:
     yield f'  truth: {topic.truth_topic or ("none" if agrees else "none, so no precision")}'
 
 
-def sweep_table(result: Sweep) -> str:
-    """Write a sweep."""
-    return '\n'.join(_sweep(result))
+def sweep_table(result: Sweep, wish: str = '') -> str:
+    """
+    Write a sweep.
+
+    :param wish: why the point is recommended.
+    """
+    return '\n'.join(_sweep(result, wish))
 
 
-def _sweep(result: Sweep) -> Iterator[str]:
+def _sweep(result: Sweep, wish: str) -> Iterator[str]:
     name = measure(result.provenance)
     columns = [one for one in COLUMNS if one.always or any(
         one.of(q) is not None for q in result.points)]
@@ -187,7 +191,7 @@ def _sweep(result: Sweep) -> Iterator[str]:
         if whole and one:
             yield f'{whole:.1f} {what}; one pass of evaluate: {one:.1f} ({whole / one:.2f} times)'
     if result.recommended:
-        yield f'recommended: p = {result.recommended.p:.6g}'
+        yield f'recommended: p = {result.recommended.p:.6g}' + (f', {wish}' if wish else '')
     else:
         yield 'recommended: none, ' + (
             'there is no truth to choose by' if all(q.ap50 is None for q in points)

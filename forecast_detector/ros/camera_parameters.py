@@ -69,6 +69,18 @@ def declare(node: Node, camera: str, takes_given: bool = True) -> None:
         node.declare_parameter(name, value, note, ignore_override=True)
 
 
+def check_given(node: Node) -> None:
+    """
+    Check what is given at start for single cameras, be they there or not.
+
+    :raises ValueError: for a value that a parameter cannot have.
+    """
+    for name, given in overrides(node).items():
+        parameter = described(name)
+        if parameter is not None and given.value != NOTHING:
+            value_of(parameter, name, given.value)
+
+
 def undeclare(node: Node, camera: str) -> None:
     """Take back the parameters of a camera that goes."""
     for parameter in OWN:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 import os
 from typing import Any
 
@@ -21,11 +21,13 @@ from ..legible import line
 from ..node import DEVICE_MARK, NodeConfig, UNCONFIGURED_MARK
 from ..threads import use_threads
 from . import parameters
+from .arguments import plain
 from .camera import Camera
-from .camera_parameters import checked_changes
+from .camera_parameters import check_given, checked_changes
 from .conversions import label_info_message
 from .diagnostics import Diagnostics
-from .pipeline import Pipeline, topics_of, warm_up
+from .held import Held
+from .pipeline import Pipeline, topics_of, warm_up, why_no_images
 from .qos import LATCHED
 from .services import Services
 from .transitions import ManagedNode
@@ -43,6 +45,7 @@ class DetectorNode(ManagedNode):
         self._pipeline: Pipeline | None = None
         super().__init__('detector', **kwargs)
         parameters.declare(self, parameters.PARAMETERS)
+        check_given(self)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._label_info: Any = None
         self._diagnostics = Diagnostics(self)
@@ -73,13 +76,22 @@ class DetectorNode(ManagedNode):
             changes = checked_changes(parameters.with_fractions(parameter_list))
         except ValueError as error:
             return SetParametersResult(successful=False, reason=line(error))
+        former = [self.get_parameter(change.name) for change in changes]
         result = super().set_parameters_atomically(changes)
         if result.successful and self._pipeline:
-            self._take_up(self._pipeline, {change.name for change in changes})
+            try:
+                self._take_up(self._pipeline, {change.name for change in changes})
+            except RuntimeError as error:  # of the middleware; the names were checked before
+                super().set_parameters_atomically(former)
+                return SetParametersResult(successful=False, reason=line(plain(str(error))))
         return result
 
     def _take_up(self, pipeline: Pipeline, changed: Collection[str]) -> None:
-        """Let changed parameters take effect."""
+        """
+        Let changed parameters take effect.
+
+        :raises RuntimeError: if cameras cannot be had; the former ones are there then.
+        """
         if 'image_topics' in changed:
             self._change_cameras(pipeline)
         former, config = pipeline.detector.config, parameters.read(self, StreamConfig)
@@ -92,10 +104,9 @@ class DetectorNode(ManagedNode):
         former = set(pipeline.cameras)
         try:
             pipeline.change(parameters.read(self, NodeConfig).image_topics)
-        except Exception as error:  # of the middleware; the names were checked before
-            self.get_logger().error(f'image_topics: {error}')
-        if self._diagnostics.state == 'active':
-            self._diagnostics.watch('active', list(pipeline.cameras.values()))
+        finally:
+            if self._diagnostics.state == 'active':
+                self._diagnostics.watch('active', list(pipeline.cameras.values()))
         for image in sorted(former - set(pipeline.cameras)):
             self.get_logger().info(f'{image}: not used any more')
         for image, camera in pipeline.cameras.items():
@@ -118,10 +129,19 @@ class DetectorNode(ManagedNode):
         topics = [change.value for change in changes if change.name == 'image_topics']
         if topics and self._pipeline and not reason:
             try:
-                topics_of(self, topics[-1])
+                reason = self._why_no_cameras(self._pipeline, topics[-1])
             except ValueError as error:
                 reason = str(error)
         return SetParametersResult(successful=not reason, reason=line(reason))
+
+    def _why_no_cameras(self, pipeline: Pipeline, image_topics: Sequence[str]) -> str:
+        """
+        Say why there cannot be these cameras; '' where there can.
+
+        :raises ValueError: likewise, where it is for the names.
+        """
+        wanted = topics_of(self, image_topics)
+        return why_no_images(self, [one for one in wanted if one.image not in pipeline.cameras])
 
     def _configure(self) -> None:
         config = parameters.read(self, NodeConfig)
@@ -142,6 +162,9 @@ class DetectorNode(ManagedNode):
         self._publish_label_info()
         self._diagnostics.facts = facts(detector, checkpoint)
         self._diagnostics.budget = lambda: detector.steering.describe(detector.config)
+        held = Held()
+        self._diagnostics.missed = lambda p: held.trouble(
+            detector.config, p, detector.steering.now)
         self._diagnostics.watch('inactive')
         self.get_logger().info(
             f'{checkpoint.path} ({checkpoint.sha256[:12]}), {len(detector.labels)} classes'
@@ -188,7 +211,11 @@ class DetectorNode(ManagedNode):
         if self._pipeline is not None:
             return  # somebody else was quicker
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
-            self.trigger_activate()
+            if self.trigger_activate() != TransitionCallbackReturn.SUCCESS and self.context.ok():
+                self.get_logger().warning(
+                    f'waiting inactive: correct what is named above, then `ros2 lifecycle set '
+                    f'{self.get_fully_qualified_name()} activate`'
+                )
             return
         if not self.context.ok():
             return  # it was told to end meanwhile

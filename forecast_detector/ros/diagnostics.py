@@ -14,8 +14,8 @@ from .health import Finding
 
 PERIOD_S = 1.0
 ACTIVE = 'active'
-# Periods in which /clock may begin.
-CLOCK_PERIODS = 3
+# Periods in which /clock may begin, and in which a node of the same name may end.
+CLOCK_PERIODS, TWIN_PERIODS = 3, 3
 NO_CLOCK = (
     'use_sim_time is set, and nothing comes on /clock: ages of images are wrong; publish /clock '
     '(`ros2 bag play --clock`), or set use_sim_time: false'
@@ -28,6 +28,7 @@ class Diagnostics:
 
     :ivar facts: of the node, as text by name: its weights and device, say.
     :ivar budget: says what moves p, '' for nothing.
+    :ivar missed: given the p in force, says that what moves it does not get there, '' if it does.
     """
 
     def __init__(self, node: Node) -> None:
@@ -38,6 +39,8 @@ class Diagnostics:
         self._stood = 0
         self.facts: Mapping[str, str] = {}  # of the node, while it is configured
         self.budget: Callable[[], str] = str
+        self.missed: Callable[[float | None], str] = _nothing
+        self._twins = 0
         self._node = node
         self._known: dict[str, str] = {}
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
@@ -63,16 +66,42 @@ class Diagnostics:
 
     def _node_status(self, name: str) -> DiagnosticStatus:
         """Say how the node is: OK means that detections come where images do."""
-        level, message = DiagnosticStatus.OK, self.state
+        finding, level = self._finding(name), DiagnosticStatus.OK
+        message = finding.text if finding.kind else self.state
         if self.failure:
             level, message = DiagnosticStatus.ERROR, f'{self.state}: {self.failure}'
-        elif self.state != ACTIVE:
+        elif self.state != ACTIVE and not finding.kind:
             level, message = DiagnosticStatus.WARN, f'{self.state}: images are not detected in'
-        elif without_clock := self._without_clock():
-            level, message = DiagnosticStatus.WARN, without_clock
-        self._log_change('', Finding('clock' if message == NO_CLOCK else '', message))
+        elif finding.kind:
+            level = DiagnosticStatus.WARN
+        self._log_change('', finding)
         return DiagnosticStatus(
             level=level, name=name, message=message, values=_values(self._of_all())
+        )
+
+    def _finding(self, name: str) -> Finding:
+        """Say what is wrong with the node as a whole, whatever its cameras do."""
+        without_clock = self._without_clock()
+        if twin := self._twin(name):
+            return Finding('twin', twin)
+        if self.state == ACTIVE and without_clock:
+            return Finding('clock', without_clock)
+        p = next((p for camera in self.cameras if (p := camera.health.p()) is not None), None)
+        if self.state == ACTIVE and (missed := self.missed(p)):
+            return Finding('budget', missed)
+        return Finding('', f'{self.state}; that trouble is over')
+
+    def _twin(self, name: str) -> str:
+        """Say that another node has this name, once there was time to see one off that ends."""
+        names = self._node.get_node_names_and_namespaces()
+        number = names.count((self._node.get_name(), self._node.get_namespace()))
+        self._twins = self._twins + 1 if number > 1 else 0
+        if self._twins < TWIN_PERIODS:
+            return ''
+        return (
+            f'{number} nodes are named {name} and answer on the same topics: end the others, or '
+            'start this one under a name of its own (--ros-args -r __node:=NAME); one that was '
+            'killed is still counted for some seconds'
         )
 
     def _without_clock(self) -> str:
@@ -111,6 +140,8 @@ class Diagnostics:
     def _log_change(self, topic: str, finding: Finding) -> None:
         """Log a trouble when it comes, and its end; bad images have their own log lines."""
         known = self._known.get(topic, '')
+        if finding.is_open:
+            return  # the trouble may be back before anything is answered
         self._known[topic] = finding.kind
         if finding.kind == known or 'bad images' in (finding.kind, known):
             return
@@ -119,6 +150,10 @@ class Diagnostics:
             logger.warning(finding.text)
         else:
             logger.info(finding.text)
+
+
+def _nothing(_p: float | None) -> str:
+    return ''
 
 
 def _values(figures: Mapping[str, str]) -> list[KeyValue]:

@@ -45,10 +45,12 @@ class Finding:
 
     :ivar kind: names the trouble, '' for none; a log line is due when it changes.
     :ivar text: the trouble in words, with the topic's name.
+    :ivar is_open: whether it is yet to be seen how the camera does: nothing was answered.
     """
 
     kind: str
     text: str
+    is_open: bool = False
 
 
 class CameraHealth:
@@ -65,9 +67,17 @@ class CameraHealth:
         self.losses = Losses()
         self._answers: deque[Answer] = deque(maxlen=WINDOW)
         self._lock = Lock()
-        self._last_seen_s = self._last_answer_s = time.monotonic()
-        self._received_at_answer = 0
         self._reported_bad = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        """Count from now on, with nothing seen."""
+        self._last_seen_s = time.monotonic()
+        self._had_publishers = False
+        self._is_answered = self._is_bad = False
+        self._received_at_start = self.counters.received
+        self._waiting_since_s: float | None = None
+        self._waiting_from = 0
 
     def start(self, offer: Offer) -> None:
         """
@@ -79,21 +89,23 @@ class CameraHealth:
         self.incompatible_qos = ''
         self.ages.clear()
         self.losses.clear()
-        self._last_seen_s = self._last_answer_s = time.monotonic()
-        self._received_at_answer = self.counters.received
+        self._begin()
         with self._lock:
             self._answers.clear()
 
     def saw_offer(self, offer: Offer) -> None:
-        """Note that publishers of other types are there; silence counts from now on."""
+        """Note that publishers of other types are there, or gone; it begins anew."""
         self.offer = offer
         self._last_seen_s = time.monotonic()
+        self._is_answered, self._received_at_start = False, self.counters.received
 
     def saw_image(self) -> None:
         """Note that an image has come."""
-        self.counters.count('received')
         self.incompatible_qos = ''
-        self._last_seen_s = time.monotonic()
+        self._last_seen_s = now_s = time.monotonic()
+        if self._waiting_since_s is None:
+            self._waiting_from, self._waiting_since_s = self.counters.received, now_s
+        self.counters.count('received')
 
     def saw_arrival(self, info: Mapping[str, Any]) -> None:
         """
@@ -106,13 +118,18 @@ class CameraHealth:
     def saw_error(self, error: Exception) -> None:
         """Note that an image could not be used."""
         self.counters.count('bad')
-        self.last_error = line(error)
+        self.last_error, self._is_bad = line(error), True
+        self._waiting_since_s = None
+
+    def saw_stale(self) -> None:
+        """Note that an image was too old when its turn came."""
+        self._waiting_since_s = None
 
     def saw_answer(self, received_s: float, age_ms: float, decision: Decision) -> None:
         """Note that a frame was answered."""
         self.counters.count('processed')
-        now_s = self._last_answer_s = time.monotonic()
-        self._received_at_answer = self.counters.received
+        now_s = time.monotonic()
+        self._waiting_since_s, self._is_answered, self._is_bad = None, True, False
         with self._lock:
             self._answers.append(Answer(now_s, (now_s - received_s) * 1e3, age_ms, decision))
 
@@ -127,6 +144,9 @@ class CameraHealth:
         :param max_age_s: older images are dropped; 0 is no limit.
         :param is_simulated: whether ROS time comes from ``/clock``.
         """
+        if publishers and not self._had_publishers:  # it has just come: silence begins now
+            self._last_seen_s = time.monotonic()
+        self._had_publishers = publishers > 0
         silence_s = time.monotonic() - self._last_seen_s
         new_bad = self.counters.bad - self._reported_bad
         self._reported_bad = self.counters.bad
@@ -148,9 +168,10 @@ class CameraHealth:
             return Finding('stamps', f'{self.topic}: {stale}')
         if again := self._resets(publishers):
             return Finding('resets', f'{self.topic}: {again}')
-        if new_bad:
+        if new_bad or self._is_bad:  # those of before, while none was better
+            number = f'{new_bad} ' if new_bad else ''
             return Finding(
-                'bad images', f'{new_bad} unusable images on {self.topic}: {self.last_error}'
+                'bad images', f'{number}unusable images on {self.topic}: {self.last_error}'
             )
         if types:
             return Finding(f'types {self.offer.others}', types)
@@ -158,7 +179,21 @@ class CameraHealth:
             return Finding('losses', f'{self.topic}: {lost}')
         if unanswered := self._unanswered(timeout_s):
             return Finding('no answers', f'{self.topic}: {unanswered}')
-        return Finding('', f'{self.topic} is running')
+        return self._fine()
+
+    def _fine(self) -> Finding:
+        """Say that nothing is wrong, and no more than that where nothing was answered yet."""
+        if self._is_answered:
+            return Finding('', f'{self.topic} is running')
+        received = self.counters.received - self._received_at_start
+        text = f'{received} images came, none is answered yet' if received else (
+            'waiting for the first image')
+        return Finding('', f'{self.topic}: {text}', is_open=True)
+
+    def p(self) -> float | None:
+        """Give the p that was in force in the last answer; None before there is one."""
+        with self._lock:
+            return self._answers[-1].decision.threshold if self._answers else None
 
     def shares(self) -> tuple[int, int]:
         """Count the READs among the last answers, and those."""
@@ -173,9 +208,11 @@ class CameraHealth:
 
     def _unanswered(self, timeout_s: float) -> str:
         """Say that images come and none is answered; a step may take its time."""
-        waits_s = time.monotonic() - self._last_answer_s
-        received = self.counters.received - self._received_at_answer
-        if not received or waits_s <= max(timeout_s, PATIENCE_S):
+        since_s, received = self._waiting_since_s, self.counters.received - self._waiting_from
+        if since_s is None:
+            return ''
+        waits_s = time.monotonic() - since_s
+        if waits_s <= max(timeout_s, PATIENCE_S):
             return ''
         return (
             f'{received} images came in {waits_s:.1f} s and none was answered '

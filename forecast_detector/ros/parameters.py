@@ -13,6 +13,7 @@ from rclpy.parameter import Parameter as RosParameter
 from ..config import StreamConfig
 from ..node import NodeConfig
 from ..parameter import build, describe, Parameter, plain
+from ..types import Budget
 from .camera_parameters import PREFIX
 from .overrides import checked, declared_value, unknown, warn_of_unknown
 
@@ -128,9 +129,22 @@ def why_refused(changes: Mapping[str, Any], values: Mapping[str, Any], configure
                 'and clean up the node (`ros2 lifecycle set NODE deactivate`, then `cleanup`), '
                 f'set {name}, then configure and activate it'
             )
+    if reason := _why_no_budget(changes, values):
+        return reason
     try:
         for config_class in (StreamConfig, NodeConfig):
             build(config_class, {**values, **changes})
     except ValueError as error:
         return str(error)
     return ''
+
+
+def _why_no_budget(changes: Mapping[str, Any], values: Mapping[str, Any]) -> str:
+    """Say that a target was set for another kind of budget, and how to set both; '' elsewhere."""
+    former, kind = values['budget'], changes.get('budget', Budget.NONE.value)
+    if Budget.NONE.value in (former, kind) or kind == former or 'budget_target' in changes:
+        return ''
+    return (
+        f'budget: {kind}: the budget_target of {values["budget_target"]:g} is that of {former}; '
+        f'set budget none, then the new budget_target, then budget {kind}'
+    )

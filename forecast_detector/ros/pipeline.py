@@ -18,6 +18,7 @@ from . import camera_parameters
 from .ages import Age
 from .camera import Camera, Waiting
 from .image_thread import ImageThread
+from .image_types import choose, COMPRESSED, Offer, RAW
 from .mailbox import Mailbox
 from .names import resolved
 from .overlay import Overlay, Painter, Scene
@@ -44,12 +45,48 @@ def topics_of(node: LifecycleNode, image_topics: Sequence[str]) -> list[CameraTo
     """
     Name the topics of every camera.
 
-    :raises ValueError: if an image topic has no valid name, or two cannot be kept apart by their
-        results.
+    :raises ValueError: if an image topic has no valid name, two cannot be kept apart by their
+        results, or one is what the node itself publishes.
     """
-    return camera_topics(
+    cameras = camera_topics(
         image_topics, lambda topic: resolved(node, 'image_topics', topic), node.get_namespace()
     )
+    names = ['label_info', *(name for camera in cameras for name in camera.results)]
+    own = {node.resolve_topic_name(name) for name in names}
+    for camera in cameras:
+        if camera.image in own:
+            raise ValueError(
+                f'image_topics: on {camera.image} this node publishes its own results; name the '
+                f'topic on which the camera publishes, such as {camera.beside("image_raw")}'
+            )
+        if trouble := _offer(node, camera, of_itself=True).trouble(camera.image):
+            raise ValueError(f'image_topics: {trouble}')
+    return cameras
+
+
+def why_no_images(node: LifecycleNode, cameras: Iterable[CameraTopics]) -> str:
+    """Say which topic's publishers send no images; '' where all do, or have yet to come."""
+    for camera in cameras:
+        offer = _offer(node, camera)
+        if not offer.is_heard:
+            return f'image_topics: {offer.trouble(camera.image)}'
+    return ''
+
+
+def _offer(node: LifecycleNode, camera: CameraTopics, of_itself: bool = False) -> Offer:
+    """
+    Say what is published on an image topic.
+
+    :param of_itself: by this node alone.
+    """
+    itself = node.get_namespace(), node.get_name()
+    # Asked with the name as given: rclpy remaps it here too, whatever its docstring says.
+    publishers = node.get_publishers_info_by_topic(camera.subscribed)
+    types = [
+        one.topic_type for one in publishers
+        if not of_itself or (one.node_namespace, one.node_name) == itself
+    ]
+    return choose(types, COMPRESSED if camera.compressed else RAW)
 
 
 class Pipeline:
@@ -123,8 +160,18 @@ class Pipeline:
         Let cameras come and go; those that stay are not disturbed.
 
         :raises ValueError: as :func:`topics_of`; nothing is changed then.
+        :raises RuntimeError: of the middleware; the former cameras are there again then.
         """
         wanted = topics_of(self._node, image_topics)
+        former = [camera.topics for camera in self.cameras.values()]
+        try:
+            self._have(wanted)
+        except Exception:
+            self._have(former)
+            raise
+
+    def _have(self, wanted: Sequence[CameraTopics]) -> None:
+        """Let cameras go and come until it is these."""
         staying = {image for image, camera in self.cameras.items() if camera.topics in wanted}
         for image in self.cameras.keys() - staying:
             self._remove(image)
@@ -184,7 +231,8 @@ class Pipeline:
     def _remove(self, image: str) -> None:
         camera = self.cameras.pop(image)
         self._overlays.pop(image)
-        self._services.pop(image).destroy()
+        if image in self._services:  # not where it failed to come
+            self._services.pop(image).destroy()
         self._mailbox.remove(image)  # first, as when it stops
         camera.destroy()
         self._painter.remove(image)
@@ -201,7 +249,10 @@ class Pipeline:
             return False
         now_ns, stamp_ns = self._node.get_clock().now().nanoseconds, waiting.frame.stamp_ns
         ages.saw(Age(stamp_ns / 1e9, now_ns / 1e9, time.monotonic() - waiting.received_s))
-        return bool(now_ns - stamp_ns > max_age_s * 1e9)
+        is_stale = bool(now_ns - stamp_ns > max_age_s * 1e9)
+        if is_stale:
+            camera.health.saw_stale()
+        return is_stale
 
     def _deliver(self, image: str, waiting: Waiting, outcome: StepResult | StepFailure) -> None:
         camera = self.cameras.get(image)

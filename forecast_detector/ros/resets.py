@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..types import Decision, Reason
 
 # The last so many answers are judged, once there are a few; the trouble begins at this share.
-WINDOW, FEW, BEGINS = 20, 6, 0.3
+WINDOW, FEW, BEGINS = 20, 10, 0.3
 
 
 def trouble(decisions: Sequence[Decision], publishers: int) -> str:

@@ -7,6 +7,7 @@ know no ROS can ask.
 
 from __future__ import annotations
 
+from collections import deque
 import json
 import os
 import sys
@@ -19,7 +20,9 @@ from rclpy.node import Node
 from rclpy.qos import ReliabilityPolicy
 from rclpy.utilities import get_rmw_implementation_identifier
 
-from .conversions import to_ns
+from ..legible import legible, line
+from ..types import Frame
+from .conversions import frame_from_message, to_ns
 from .image_types import KINDS
 from .qos import image_qos
 
@@ -30,6 +33,8 @@ MOST_S = 20.0
 LOOK_S = 0.2
 # A subscription to each would be a load.
 MOST = 16
+# Pixels are decoded of so many of a camera's last images: one that is damaged says little.
+DECODED = 3
 # What the detector and tools publish; no cameras.
 OWN = ('/overlay', '/overlay/compressed', '/surprise')
 
@@ -45,6 +50,9 @@ class Listener:
         ]
         self._node, self._ages_s = node, list[float]()
         self._times_s = list[float]()
+        self._stamps_ns = set[int]()
+        self._bad, self._why = 0, ''
+        self._newest: deque[Frame] = deque(maxlen=DECODED)
         self._found: dict[str, Any] = {
             'topic': topic, 'type': kind, 'publishers': len(publishers),
             'reliability': 'reliable' if all(reliable) else 'best effort', 'images': '',
@@ -53,19 +61,46 @@ class Listener:
 
     def _hear(self, message: Any) -> None:
         self._times_s.append(time.monotonic())
-        now_ns = self._node.get_clock().now().nanoseconds
-        self._ages_s.append((now_ns - to_ns(message.header.stamp)) / 1e9)
+        now_ns, stamp_ns = self._node.get_clock().now().nanoseconds, to_ns(message.header.stamp)
+        self._ages_s.append((now_ns - stamp_ns) / 1e9)
+        self._stamps_ns.add(stamp_ns)
         if hasattr(message, 'format'):
-            self._found['images'] = message.format
+            self._found['images'] = legible(message.format)
         else:
-            self._found['images'] = f'{message.width}x{message.height} {message.encoding}'
+            size = f'{message.width}x{message.height}'
+            self._found['images'] = f'{size} {legible(message.encoding)}'
+        try:
+            self._newest.append(frame_from_message(message))
+        except Exception as error:  # as in the node, which refuses it with this reason
+            self._refuse(error)
+
+    def _refuse(self, error: Exception) -> None:
+        self._bad, self._why = self._bad + 1, line(error)
 
     def figures(self) -> dict[str, Any]:
-        """Sum up; rate and age are None where too little came."""
-        times = self._times_s
+        """
+        Sum up; rate and age are None where too little came.
+
+        ``usable`` says whether the node could detect in any of the images, ``why`` what it has
+        against the ``bad`` ones.
+        """
+        times, usable = self._times_s, False
+        for frame in self._newest:
+            try:
+                height, width = frame.load().shape[:2]
+            except Exception as error:
+                self._refuse(error)
+                continue
+            usable = True
+            if frame.size is None:  # it is known only now
+                self._found['images'] = f'{width}x{height} {legible(frame.encoding)}'
         rate = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 2 else None
         age = sorted(self._ages_s)[len(times) // 2] if times else None
-        return {**self._found, 'received': len(times), 'rate_hz': rate, 'age_s': age}
+        return {
+            **self._found, 'received': len(times), 'rate_hz': rate, 'age_s': age,
+            'stamped': self._stamps_ns != {0}, 'usable': usable, 'bad': self._bad,
+            'why': self._why,
+        }
 
 
 def survey(seconds: float) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from ..legible import line
+from .arguments import plain
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 Part = Callable[[LifecycleState], TransitionCallbackReturn]
@@ -111,7 +112,7 @@ class ManagedNode(LifecycleNode):
                 if result != SUCCESS:
                     return result
         except Exception as error:  # rclpy would swallow it without a word
-            self._failure = f'{name} failed: {line(error)}'
+            self._failure = f'{name} failed: {line(plain(str(error)))}'
             self.get_logger().error(self._failure)
             return TransitionCallbackReturn.FAILURE
         return SUCCESS

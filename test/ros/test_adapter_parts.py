@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+import re
 from threading import Thread
 
 import numpy as np
@@ -84,6 +86,32 @@ def test_what_is_read_on_configure_is_refused_later() -> None:
 )
 def test_results_are_named_beside_the_images(image: str, result: str) -> None:
     assert beside(image, 'detections') == result
+
+
+def test_a_target_is_not_taken_for_one_of_another_kind() -> None:
+    values = DEFAULTS | {'budget': 'latency', 'budget_target': 30.0}
+    for changes in (
+        {'budget': 'none'}, {'budget': 'latency'}, {'budget': 'rate', 'budget_target': 20.0},
+        {'budget_target': 40.0}, {'p': 0.5},
+    ):
+        assert not parameters.why_refused(changes, values, configured=True)
+    said = parameters.why_refused({'budget': 'rate'}, values, configured=True)
+    assert 'the budget_target of 30 is that of latency; set budget none' in said
+    values |= {'budget': 'read_share', 'budget_target': 0.2}
+    refused = parameters.why_refused({'budget_target': 30.0}, values, configured=True)
+    assert 'set budget: none first' in refused
+
+
+def test_the_budgets_of_the_docs_can_be_set_in_their_order() -> None:
+    text = (Path(__file__).parents[2] / 'docs/node.md').read_text()
+    lines = re.findall(r'^ros2 param set /detector (budget\w*) (\S+)', text, re.MULTILINE)
+    kinds = {value for name, value in lines if name == 'budget'}
+    assert kinds >= {'read_share', 'latency', 'rate'}
+    values = dict(DEFAULTS)
+    for name, value in lines:
+        change = {name: float(value) if name == 'budget_target' else value}
+        assert not parameters.why_refused(change, values, configured=True)
+        values |= change
 
 
 @pytest.mark.parametrize('topics', [

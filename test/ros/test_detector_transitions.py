@@ -19,8 +19,10 @@ from rclpy.parameter import Parameter  # noqa: E402
 
 from forecast_detector.ros.camera import Camera  # noqa: E402
 from forecast_detector.ros.detector import DetectorNode  # noqa: E402
+from forecast_detector.ros.diagnostics import TWIN_PERIODS  # noqa: E402
+from forecast_detector.ros.health import Finding  # noqa: E402
 
-from .graph import Graph  # noqa: E402
+from .graph import Graph, wait_until  # noqa: E402
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
@@ -84,3 +86,51 @@ def test_an_activate_that_fails_deactivates_the_publishers(
     assert [p.is_activated for p in publishers(node)] == [False, False]
     assert node.trigger_activate() == SUCCESS
     assert [p.is_activated for p in publishers(node)] == [True, True]
+
+
+def test_cameras_that_cannot_be_had_leave_the_former_ones(
+    node: DetectorNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert node.trigger_configure() == SUCCESS
+    assert node.trigger_activate() == SUCCESS
+    opened = Camera.open
+
+    def open_but_one(camera: Camera) -> None:
+        if camera.topics.image == '/new/image_raw':
+            raise RuntimeError('no topic, at /project/src/subscription.cpp:526')
+        opened(camera)
+
+    monkeypatch.setattr(Camera, 'open', open_but_one)
+    (result,) = node.set_parameters([Parameter('image_topics', value=['/new/image_raw'])])
+    assert not result.successful and result.reason == 'no topic'
+    assert list(node.get_parameter('image_topics').value) == ['/cam/image_raw']
+    assert [p.is_activated for p in publishers(node)] == [True, True]
+    assert not [p for p in node.publishers if p.topic_name.startswith('/new/')]
+
+
+def test_what_the_node_itself_publishes_is_no_camera(node: DetectorNode) -> None:
+    for topic, why in (('/diagnostics', 'DiagnosticArray'), ('/a/surprise', 'its own results')):
+        assert node.set_parameters([Parameter('image_topics', value=[topic])])[0].successful
+        assert node.trigger_configure() == FAILURE
+        assert why in node._diagnostics.failure and topic in node._diagnostics.failure
+
+
+def test_a_second_node_of_its_name_is_named_with_the_remedy(node: DetectorNode) -> None:
+    # In a namespace that no other module's node, which may just have been ended, was in.
+    asleep = [Parameter('autostart', value=False)]
+    one = DetectorNode(context=node.context, namespace='twins', parameter_overrides=asleep)
+
+    def finding() -> Finding:
+        return one._diagnostics._finding('/twins/detector')
+
+    assert not any(finding().kind for _ in range(TWIN_PERIODS + 1))
+    other = rclpy.create_node('detector', context=node.context, namespace='twins')
+    there = ('detector', '/twins')
+    wait_until(lambda: one.get_node_names_and_namespaces().count(there) == 2, 'the other')
+    found = [finding() for _ in range(TWIN_PERIODS)]
+    assert [one.kind for one in found[-2:]] == ['', 'twin']
+    assert '2 nodes are named /twins/detector' in found[-1].text and '__node:=' in found[-1].text
+    other.destroy_node()
+    wait_until(lambda: not finding().kind, 'its end')
+    one.close()
+    one.destroy_node()

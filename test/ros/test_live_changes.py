@@ -14,8 +14,9 @@ pytest.importorskip('rclpy', reason='needs ROS 2: run `make test`')
 pytest.importorskip('forecast_detector.msg', reason='messages not built: run `make test`')
 
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
-from rcl_interfaces.srv import ListParameters  # noqa: E402
+from rcl_interfaces.srv import GetParameters, ListParameters  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
+from std_msgs.msg import String  # noqa: E402
 from std_srvs.srv import Trigger  # noqa: E402
 from vision_msgs.msg import Detection2DArray  # noqa: E402
 
@@ -73,6 +74,19 @@ def rear(cameras: tuple[Camera, Camera]) -> Camera:
     return cameras[1]
 
 
+@pytest.fixture(scope='module')
+def chat(graph: Graph, cameras: tuple[Camera, Camera]) -> Any:
+    """A publisher of no images, which the detector knows of."""
+    publisher = graph.node.create_publisher(String, '/chat/image_raw', 10)
+
+    def is_refused() -> bool:  # and taken as long as nobody is known to publish on it
+        (result,) = graph.set(image_topics=[*TOPICS, '/chat/image_raw'])
+        return not result.successful or not graph.set(image_topics=TOPICS)[0].successful
+
+    wait_until(is_refused, 'the detector to know the publisher')
+    return publisher
+
+
 def trigger(graph: Graph, service: str) -> str:
     answer = graph.call(Trigger, service, Trigger.Request())
     assert answer.success
@@ -121,13 +135,24 @@ def test_a_camera_may_have_a_p_of_its_own(graph: Graph, front: Camera, rear: Cam
     ('cameras.nose.p', 0.5, 'there is no parameter cameras.nose.p'),
     ('image_topics', ['/a b'], 'is no name of a topic'),
     ('image_topics', ['/front/image_raw', '/front/image_rect'], 'would both publish'),
+    ('image_topics', ['/diagnostics'], '/diagnostics send diagnostic_msgs/msg/DiagnosticArray, '),
+    ('image_topics', ['/chat/image_raw'], '/chat/image_raw send std_msgs/msg/String, which is no'),
+    ('image_topics', ['/front/image_raw', '/front/overlay'], 'would both publish'),
+    ('image_topics', ['/front/overlay'], 'this node publishes its own results; name the topic'),
+    ('image_topics', ['/front/overlay/compressed'], 'publishes its own results'),
+    ('image_topics', ['/front/surprise'], 'such as /front/image_raw'),
+    ('image_topics', ['/front/detections'], 'publishes its own results'),
+    ('image_topics', ['/label_info'], 'publishes its own results'),
 ])
 def test_what_cannot_be_is_refused(
-    graph: Graph, front: Camera, name: str, value: Any, reason: str
+    graph: Graph, front: Camera, chat: Any, name: str, value: Any, reason: str
 ) -> None:
     (result,) = graph.set(**{name: value})
     assert not result.successful and reason in result.reason
     front.ask()
+    request = GetParameters.Request(names=['image_topics'])
+    answer = graph.call(GetParameters, '/detector/get_parameters', request)
+    assert list(answer.values[0].string_array_value) == TOPICS
 
 
 def names(graph: Graph) -> list[str]:

@@ -107,6 +107,7 @@ def test_a_broken_parameter_file_ends_each_node_with_one_line(node: str, tmp_pat
     ('detector', 'image_topics:=[]', 'image_topics: the list is empty'),
     ('player', 'image_topics:=[]', 'image_topics: the list is empty'),
     ('camera', "frames:='5'", 'frames: "5" is a text; expected a whole number'),
+    ('detector', 'cameras.front.p:=2.0', 'cameras.front.p: p: 2.0 is not a number in [0, 1]'),
     ('detector', 'policy:=never', "policy: 'never' is not one of scheduler, read"),
     ('player', 'loop:=0', 'loop: 0 is not a whole number of at least 1'),
     ('recorder', 'out:=[a]', 'out: ["a"] is a list of texts; expected a text'),

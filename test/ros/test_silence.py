@@ -13,7 +13,8 @@ pytest.importorskip('forecast_detector.msg', reason='messages not built: run `ma
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
 
 from forecast_detector.ros import health as health_of  # noqa: E402
-from forecast_detector.ros.health import CameraHealth  # noqa: E402
+from forecast_detector.ros.diagnostics import Diagnostics  # noqa: E402
+from forecast_detector.ros.health import CameraHealth, Finding, PATIENCE_S  # noqa: E402
 from forecast_detector.ros.image_types import Offer, RAW  # noqa: E402
 from forecast_detector.ros.mailbox import Counters  # noqa: E402
 from forecast_detector.ros.resets import FEW, trouble, WINDOW  # noqa: E402
@@ -35,6 +36,7 @@ def healthy() -> CameraHealth:
 @pytest.mark.parametrize(('decisions', 'is_trouble'), [
     ([], False), ([RESET] * (FEW - 1), False), ([RESET] * FEW, True),
     ([RESET, GOOD] * 20, True), ([GOOD, GOOD, GOOD, RESET] * 20, False),
+    ([GOOD] * 4 + [RESET] * 2, False), ([GOOD] * 7 + [RESET] * 3, True),
     ([RESET] * 50 + [GOOD] * WINDOW, False), ([GOOD] * 50 + [RESET] * FEW, True),
 ])
 def test_constant_resets_are_a_trouble(decisions: list[Decision], is_trouble: bool) -> None:
@@ -45,19 +47,95 @@ def test_constant_resets_are_a_trouble(decisions: list[Decision], is_trouble: bo
         assert 'give each camera a topic of its own' in trouble(decisions, 2)
 
 
-def test_images_that_are_never_answered_are_a_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health_of, 'PATIENCE_S', 0.0)
+class Watch:
+    """Stands in for the module ``time``; its hand is moved by tests."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    made = Watch()
+    monkeypatch.setattr(health_of, 'time', made)
+    return made
+
+
+def test_images_that_are_never_answered_are_a_trouble(watch: Watch) -> None:
     health = healthy()
-    assert not health.finding(1, 0.0).kind
     for _ in range(3):
         health.saw_image()
-    found = health.finding(1, 0.0)
-    assert found.kind == 'no answers' and '3 images came' in found.text
-    health.saw_answer(0.0, 0.0, GOOD)
-    assert not health.finding(1, 0.0).kind
-    monkeypatch.setattr(health_of, 'PATIENCE_S', 100.0)
+        watch.now_s += 1
+    assert not health.finding(1, 2.0).kind
+    watch.now_s += PATIENCE_S
     health.saw_image()
-    assert not health.finding(1, 0.0).kind
+    found = health.finding(1, 2.0)
+    assert found.kind == 'no answers' and f'4 images came in {PATIENCE_S + 3:.1f} s' in found.text
+    health.saw_answer(0.0, 0.0, GOOD)
+    assert not health.finding(1, 2.0).kind
+    health.saw_image()
+    assert not health.finding(1, 2.0).kind
+
+
+def test_time_counts_from_what_came_and_not_from_the_start(watch: Watch) -> None:
+    health = healthy()
+    watch.now_s += 17
+    assert health.finding(0, 2.0).kind == 'no publisher'
+    watch.now_s += 1
+    assert not health.finding(1, 2.0).kind  # its camera has just begun
+    watch.now_s += 1
+    health.saw_image()
+    found = health.finding(1, 2.0)
+    assert not found.kind and '1 images came, none is answered yet' in found.text
+    watch.now_s += 3
+    assert 'no images on /front/image_raw for 3.0 s' in health.finding(1, 2.0).text
+
+
+def test_what_was_too_old_did_not_wait_for_a_step(watch: Watch) -> None:
+    health = healthy()
+    for _ in range(60):
+        health.saw_image()
+        health.saw_stale()
+        watch.now_s += 0.2
+    health.saw_image()  # max_age_s is 0 from now on
+    assert not health.finding(1, 2.0).kind
+
+
+def test_nothing_is_said_to_run_before_it_has_answered(watch: Watch) -> None:
+    health = healthy()
+    assert health.finding(1, 2.0) == Finding('', f'{TOPIC}: waiting for the first image', True)
+    health.saw_image()
+    assert 'none is answered yet' in health.finding(1, 2.0).text
+    health.saw_answer(0.0, 0.0, GOOD)
+    assert health.finding(1, 2.0) == Finding('', f'{TOPIC} is running')
+    health.saw_offer(Offer(RAW, ('std_msgs/msg/String',), is_heard=False))
+    health.saw_offer(Offer(RAW))  # whoever published texts is gone
+    assert 'waiting for the first image' in health.finding(0, 2.0).text
+
+
+def test_bad_images_stay_a_trouble_until_a_good_one(watch: Watch) -> None:
+    health = healthy()
+    health.saw_image()
+    health.saw_error(ValueError('no colours'))
+    assert '1 unusable images' in health.finding(1, 2.0).text
+    watch.now_s += 1.5
+    found = health.finding(1, 2.0)
+    assert found.kind == 'bad images' and f'unusable images on {TOPIC}: no colours' in found.text
+    health.saw_answer(0.0, 0.0, GOOD)
+    assert 'is running' in health.finding(1, 2.0).text
+
+
+def test_a_trouble_is_over_in_the_log_when_something_is_answered(graph: Graph) -> None:
+    diagnostics, said = Diagnostics(graph.node), []
+    for kind in ('no publisher', '', 'no publisher', ''):
+        finding = Finding(kind, kind or 'waiting', is_open=not kind)
+        diagnostics._log_change(TOPIC, finding)
+        said.append(diagnostics._known.get(TOPIC))
+    diagnostics._log_change(TOPIC, Finding('', 'is running'))
+    assert said == ['no publisher'] * 4 and diagnostics._known[TOPIC] == ''
 
 
 class Statuses:

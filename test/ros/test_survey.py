@@ -27,21 +27,38 @@ def test_cameras_are_found_with_what_they_send(graph: Graph) -> None:
     front = node.create_publisher(Image, '/front/image_raw', best_effort)
     rear = node.create_publisher(CompressedImage, '/rear/image_raw/compressed', 5)
     node.create_publisher(Image, '/silent/image_raw', 5)
+    depth = node.create_publisher(Image, '/depth/image_raw', 5)
+    empty = node.create_publisher(Image, '/empty/image_raw', 5)
+    unstamped = node.create_publisher(Image, '/unstamped/image_raw', 5)
     node.create_publisher(Image, '/front/overlay', 5)
 
     def send() -> None:
         image = make_image(node.get_clock().now().nanoseconds)
         front.publish(image)
         rear.publish(compress(image))
+        step = {'height': 48, 'width': 64}
+        depth.publish(Image(header=image.header, encoding='32FC1', step=256, **step))
+        empty.publish(Image(header=image.header, encoding='rgb8', step=10, **step))
+        unstamped.publish(make_image(0))
 
     timer = node.create_timer(0.1, send)
     found = survey(2.0)
     node.destroy_timer(timer)
     cameras = {camera['topic']: camera for camera in found['cameras']}
-    assert set(cameras) == {'/front/image_raw', '/rear/image_raw/compressed', '/silent/image_raw'}
+    assert set(cameras) == {
+        '/front/image_raw', '/rear/image_raw/compressed', '/silent/image_raw', '/depth/image_raw',
+        '/empty/image_raw', '/unstamped/image_raw',
+    }
     one, other = cameras['/front/image_raw'], cameras['/rear/image_raw/compressed']
     assert (one['reliability'], other['reliability']) == ('best effort', 'reliable')
-    assert (one['images'], other['images']) == ('64x48 rgb8', 'jpeg')
+    assert (one['images'], other['images']) == ('64x48 rgb8', '64x48 jpeg')
+    assert one['usable'] and other['usable'] and one['stamped'] and not one['why']
+    for name, why in (('depth', "encoding '32FC1' is a depth"), ('empty', 'step is 10 bytes')):
+        camera = cameras[f'/{name}/image_raw']
+        assert not camera['usable'] and camera['why'].startswith(why)
+        assert camera['bad'] == camera['received'] > 0
+    assert not cameras['/unstamped/image_raw']['stamped']
+    assert cameras['/unstamped/image_raw']['usable']
     assert one['received'] > 2 and 0 <= one['age_s'] < 10 and one['rate_hz'] > 0
     assert cameras['/silent/image_raw']['received'] == 0
     assert found['detectors'] == [] and found['domain'] > 0
