@@ -8,14 +8,18 @@ than either.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .boxes import iou
-from .carrying import carried_back, carried_on
+from .carrying import carried_back, carried_on, mean_in
 from .flow import Flow
 from .types import Detections
+
+Floats = NDArray[np.float32]
 
 # From this overlap on a forecast and a carried box of its class are of one object.
 SAME = 0.5
@@ -23,6 +27,9 @@ SAME = 0.5
 KEEPING, PLACE = 0.9, 0.5
 # Weaker boxes are not blended, and not carried.
 WEAKEST = 0.05
+# What motion leaves unexplained of a box, a share of the range of grey values, added up over
+# frames, that divides its score by e.
+DOUBT = 1.0
 
 
 @dataclass(frozen=True)
@@ -32,33 +39,62 @@ class Kept:
 
     :ivar detections: as they are at the last frame, in pixels of the network's input; their
         scores are what is left of them.
+    :ivar doubt: of each, what of it motion has left unexplained since the READ, over ``DOUBT``.
     :ivar flow: (h, w, 2), where what is seen in that frame was before, right and down, pixels of
         the thumbnail; None where that is not known.
     """
 
     detections: Detections = field(default_factory=Detections)
+    doubt: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
     flow: Flow | None = None
 
     @classmethod
-    def of(cls, found: Detections, flow: Flow | None = None) -> Kept:
-        """Take those of a READ that are worth blending."""
-        return cls(found.above(WEAKEST), flow)
+    def of(cls, found: Detections, flow: Flow | None = None, least: float = WEAKEST) -> Kept:
+        """Take those of a READ that are sure enough: without doubt."""
+        kept = found.above(least)
+        return cls(kept, np.zeros(len(kept), np.float32), flow)
 
-    def moved(self, flow: Flow, reduction: int, keeping: float = KEEPING) -> Kept:
+    def moved(
+        self, flow: Flow, reduction: int, unexplained: Floats | None = None,
+        keeping: float = KEEPING,
+    ) -> Kept:
         """
         Carry them to the next frame.
 
         :param flow: of that frame; ``reduction``: how many times smaller than the input it is.
+        :param unexplained: what of that frame motion does not explain, (h, w), shares of the
+            range of grey values.
         :param keeping: what their scores are multiplied by.
         """
-        return Kept(_fading(carried_back(self.detections, flow, reduction), keeping), flow)
+        moved, doubt = self._carried(carried_back, flow, reduction, keeping)
+        if unexplained is not None:
+            cell = flow.shape[1] * reduction / unexplained.shape[1]
+            doubt = doubt + mean_in(unexplained, moved.boxes, cell) / np.float32(DOUBT)
+        return Kept(moved, doubt, flow)
 
     def ahead(self, reduction: int, keeping: float = KEEPING) -> Kept:
         """Carry them to a frame that has not come yet, as the picture last moved."""
         if self.flow is None:
             return self
-        there = carried_on(self.detections, self.flow, reduction)
-        return Kept(_fading(there, keeping), self.flow)
+        return Kept(*self._carried(carried_on, self.flow, reduction, keeping), self.flow)
+
+    def _carried(
+        self, how: Callable[[Detections, Flow, float], Detections], flow: Flow, reduction: int,
+        keeping: float,
+    ) -> tuple[Detections, Floats]:
+        """Carry them by some function; with the doubt of those that are left."""
+        ours = self.detections
+        numbered = Detections(ours.boxes, ours.scores, ours.labels, np.arange(len(ours)))
+        moved = how(numbered, flow, reduction)
+        left = moved.ids if moved.ids is not None else np.zeros(0, np.int64)
+        return Detections(
+            moved.boxes, moved.scores * np.float32(keeping), moved.labels), self.doubt[left]
+
+    @property
+    def doubted(self) -> Detections:
+        """Give them with scores that doubt has taken its share of."""
+        ours = self.detections
+        return Detections(ours.boxes, ours.scores * np.exp(-self.doubt), ours.labels)
 
     def blended(self, forecast: Detections) -> Detections:
         """
@@ -76,10 +112,6 @@ class Kept:
             scores[at] = max(scores[at], self.detections.scores[other])
         order = np.argsort(-scores, kind='stable')
         return Detections(boxes[order], scores[order], forecast.labels[order])
-
-
-def _fading(moved: Detections, keeping: float) -> Detections:
-    return Detections(moved.boxes, moved.scores * np.float32(keeping), moved.labels)
 
 
 def _pairs(forecast: Detections, carried: Detections) -> list[tuple[int, int]]:

@@ -141,8 +141,22 @@ def _carried(
     moved = fixed + shift[:, None] + (boxes - fixed) * (1 + growth[:, None, None])
     return Detections(
         (moved * scale).reshape(-1, 4).astype(np.float32), detections.scores[kept],
-        detections.labels[kept],
+        detections.labels[kept], None if detections.ids is None else detections.ids[kept],
     )
+
+
+def mean_in(values: FloatArray, boxes: FloatArray, scale: float) -> FloatArray:
+    """
+    Average a map over boxes, (N,): at the places where their motion is taken.
+
+    :param values: (h, w); ``boxes``: (N, 4); ``scale``: pixels of the boxes in one of the map's.
+    """
+    if not len(boxes):
+        return np.zeros(0, np.float32)
+    border = np.array(values.shape[::-1], np.float32)
+    seen = np.clip(boxes.reshape(-1, 2, 2) / np.float32(scale), 0, border)
+    found = _at_places(values, seen, OFFSETS)
+    return np.asarray(found.reshape(len(boxes), -1).mean(axis=1), np.float32)
 
 
 def _shift(found: FloatArray) -> FloatArray:
@@ -170,9 +184,9 @@ def _median(values: FloatArray, axis: int) -> FloatArray:
     return np.asarray(np.sort(values, axis=axis).take(values.shape[axis] // 2, axis=axis))
 
 
-def _at_places(flow: Flow, boxes: FloatArray, offsets: FloatArray) -> FloatArray:
+def _at_places(flow: FloatArray, boxes: FloatArray, offsets: FloatArray) -> FloatArray:
     """
-    Take the flow at places of each box, (N, rows, columns, 2).
+    Take the flow, or another map, at places of each box, (N, rows, columns, 2).
 
     :param boxes: (N, 2, 2), top left and bottom right corner; N at least 1.
     :param offsets: of rows and columns, shares of the side from its middle.
@@ -185,4 +199,4 @@ def _at_places(flow: Flow, boxes: FloatArray, offsets: FloatArray) -> FloatArray
         flow, columns.reshape(-1, count), rows.reshape(-1, count), cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    return np.asarray(found, np.float32).reshape(-1, count, count, 2)
+    return np.asarray(found, np.float32).reshape(-1, count, count, *flow.shape[2:])

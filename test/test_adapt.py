@@ -284,6 +284,19 @@ def test_trained_weights_keep_their_shape(folder, tmp_path):
     assert shipped.model.peek == SMALL.peek and shipped.frames_a_clip == 0
 
 
+def test_a_scheduler_that_goes_on_is_patient_already(folder, tmp_path):
+    """Its odds would be multiplied anew by each adaptation, be it of no steps."""
+    recipe = tmp_path / 'plain.yaml'
+    recipe.write_text('teacher: itself\nmodel: {correction: 4, scheduler: 8}')
+    bare = save_start(tmp_path / 'bare.safetensors')
+    begun = with_start(trainer.configure(recipe, bare), bare).scheduler
+    assert begun.patience > 1
+    start = load_checkpoint(folder / 'spoilt.safetensors')
+    goes_on = with_start(trainer.configure(recipe, start), start).scheduler
+    assert goes_on.patience == 1
+    assert goes_on.errors == pytest.approx(begun.errors * begun.patience)
+
+
 class Gap(Moving):
     """A clip that pauses for half of its time behind its first frames."""
 

@@ -6,7 +6,7 @@ import pytest
 from stream_samples import EVERYTHING, step_one
 from yolox_samples import make_yolox
 
-from forecast_detector.blending import KEEPING, Kept, WEAKEST
+from forecast_detector.blending import DOUBT, KEEPING, Kept, WEAKEST
 from forecast_detector.carrying import carried_back
 from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.engine import StreamingDetector
@@ -137,11 +137,35 @@ def test_what_is_expected_of_the_next_frame_is_blended_too(detector):
     assert ahead.detections.scores.max() <= kept.detections.scores.max() * KEEPING + 1e-6
 
 
+def test_what_motion_does_not_explain_takes_its_share_of_the_score():
+    """Only under the box itself, and it adds up from frame to frame."""
+    one, other = (10, 10, 50, 50, 0.8, 0), (110, 10, 150, 50, 0.6, 1)
+    unexplained = np.zeros((25, 50), np.float32)
+    unexplained[:15, :15] = 0.1  # cells of four pixels of the input
+    once = Kept.of(found(one, other)).moved(STILL, 2, unexplained, 1.0)
+    assert once.doubted.scores == pytest.approx([0.8 * np.exp(-0.1 / DOUBT), 0.6])
+    twice = once.moved(STILL, 2, unexplained, 1.0)
+    assert twice.doubted.scores == pytest.approx([0.8 * np.exp(-0.2 / DOUBT), 0.6])
+    assert twice.detections.scores == pytest.approx([0.8, 0.6])
+
+
+def test_doubt_stays_with_its_box_where_others_leave():
+    unexplained = np.zeros((25, 50), np.float32)
+    unexplained[:, 25:] = 0.1
+    kept = Kept.of(found((2, 10, 20, 50, 0.8, 0), (110, 10, 150, 50, 0.6, 1)))
+    gone = np.full((50, 100, 2), (20, 0), np.float32)  # by forty pixels to the left
+    left = kept.moved(STILL, 2, unexplained, 1.0).moved(gone, 2, None, 1.0)
+    assert kept.moved(STILL, 2, unexplained, 1.0).doubt == pytest.approx([0, 0.1 / DOUBT])
+    gone_on = left.moved(gone, 2, None, 1.0)
+    assert gone_on.detections.labels.tolist() == [1]
+    assert gone_on.doubt == pytest.approx([0.1 / DOUBT])
+
+
 def test_boxes_go_on_as_the_picture_last_moved():
     kept = Kept.of(found((10, 10, 50, 50, 0.8, 0)))
     assert kept.ahead(2) is kept
     gone = np.full((50, 100, 2), (-3, -1), np.float32)
-    ahead = kept.moved(gone, 2, 1.0).ahead(2, 1.0).detections
+    ahead = kept.moved(gone, 2, keeping=1.0).ahead(2, 1.0).detections
     np.testing.assert_allclose(ahead.boxes, [[22, 14, 62, 54]])
     assert ahead.scores[0] == pytest.approx(0.8)
 

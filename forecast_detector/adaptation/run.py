@@ -94,7 +94,11 @@ def with_start(config: DistillConfig, checkpoint: Checkpoint) -> DistillConfig:
         raise ValueError(
             f'recipe {config.name}: end_to_end trains the reader; adapting leaves READs as they '
             'are, so its steps must be 0')
-    return replace(config, model=model)
+    judge = config.scheduler
+    if start.scheduler:
+        # It goes on from judgements that are patient already.
+        judge = replace(judge, errors=judge.errors * judge.patience, patience=1.0)
+    return replace(config, model=model, scheduler=judge)
 
 
 def adapt(

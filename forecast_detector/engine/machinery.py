@@ -168,7 +168,7 @@ class Machinery:
         """Give what is expected of a stream's next frame, in pixels of the network's input."""
         kept, reduction = past.kept, self.forecaster.reduction
         if kept is not None and past.policy.carries:
-            return kept.ahead(reduction, 1.0).detections
+            return kept.ahead(reduction, 1.0).doubted
         features = self.forecaster.anticipate(past.memory)
         if kept is None or not config.blend:
             return self.detect(features, config)[0]

@@ -91,6 +91,14 @@ class Network(Protocol):
             the thumbnail.
         """
 
+    def unexplained(self, corrected: Maps) -> Tensor:
+        """
+        Say what of the picture that motion does not explain.
+
+        :param corrected: of :meth:`correct`.
+        :returns: (B, 1, h, w), shares of the range of grey values.
+        """
+
     def extrapolate(self, forecast: Maps, preview: Maps, previous: Maps) -> Maps:
         """Correct Fc of a frame that has not come yet, by the last two thumbnails."""
 

@@ -60,6 +60,9 @@ class Forecaster(Protocol):
     def motion(self, features: Maps) -> Tensor:
         """Say how the picture moved, where it moves: :meth:`~.network.Network.motion`."""
 
+    def unexplained(self, features: Maps) -> Tensor:
+        """Say what of it that does not explain: :meth:`~.network.Network.unexplained`."""
+
     def confidence(self, expected: Expected) -> Tensor:
         """Give the confidence that it serves, (B,), in [0, 1]; NaN where there is none."""
 
@@ -97,6 +100,10 @@ class LearnedForecast:
         """Say how the picture moved since the frame before."""
         return self.network.motion(features)
 
+    def unexplained(self, features: Maps) -> Tensor:
+        """Say what of the picture that does not explain."""
+        return self.network.unexplained(features)
+
     def confidence(self, expected: Expected) -> Tensor:
         """Give the scheduler's softmax of FORECAST, (B,); 0 for a network without forecasts."""
         if not self.network.forecasts:
@@ -130,6 +137,10 @@ class CopiedForecast:
 
     def motion(self, features: Maps) -> Tensor:
         """Refuse: a copy does not move."""
+        raise NotImplementedError
+
+    def unexplained(self, features: Maps) -> Tensor:
+        """Refuse likewise."""
         raise NotImplementedError
 
     def confidence(self, expected: Expected) -> Tensor:

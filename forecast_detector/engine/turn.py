@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..blending import KEEPING, Kept, WEAKEST
+from ..blending import Kept, WEAKEST
 from ..boxes import Geometry
 from ..carrying import CarriedBoxes, within
 from ..config import StreamConfig
@@ -184,11 +184,11 @@ class Turn:
         """
         if self.reads:
             if self.carries_along(forecaster):
-                self.kept = Kept(found, self._motion(forecaster))
+                self.kept = Kept.of(found, self._motion(forecaster), 0.0)
             elif self.blends(forecaster):
                 self.kept = Kept.of(found, self._motion(forecaster))
         elif self.blends(forecaster):
-            self.kept = self._moved(forecaster, KEEPING)
+            self.kept = self._moved(forecaster)
             found = self.kept.blended(found)
         self._show(found)
 
@@ -199,11 +199,14 @@ class Turn:
         flow: Flow = array(forecaster.motion(self.expected))[0]
         return flow
 
-    def _moved(self, forecaster: Forecaster, keeping: float) -> Kept:
+    def _moved(self, forecaster: Forecaster) -> Kept:
         """Carry what is kept to this frame, which is a FORECAST."""
         kept, flow = (self.past and self.past.kept) or Kept(), self._motion(forecaster)
         assert flow is not None
-        return kept.moved(flow, forecaster.reduction, keeping)
+        if self.blends(forecaster):
+            return kept.moved(flow, forecaster.reduction)
+        unexplained = array(forecaster.unexplained(self.expected))[0, ..., 0]
+        return kept.moved(flow, forecaster.reduction, unexplained, keeping=1.0)
 
     def _show(self, found: Detections) -> None:
         """Take detections, in pixels of the network's input, for the answer."""
@@ -215,8 +218,8 @@ class Turn:
             return
         if self.carries_along(forecaster):
             if not self.reads:
-                self.kept = self._moved(forecaster, 1.0)
-                self._show(self.kept.detections)
+                self.kept = self._moved(forecaster)
+                self._show(self.kept.doubted)
             return
         picture = reader.picture(self.loaded)
         before = (self.past and self.past.carried) or CarriedBoxes()

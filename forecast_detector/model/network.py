@@ -180,6 +180,10 @@ class ForecastNetwork(nn.Module):
         """Refuse: F moves as one."""
         raise NotImplementedError
 
+    def unexplained(self, corrected: Tensor) -> Tensor:
+        """Refuse likewise."""
+        raise NotImplementedError
+
     def extrapolate(self, forecast: Tensor, preview: Tensor, previous: Tensor) -> Tensor:
         """Move the forecast of a frame that has not come yet, as the picture last moved."""
         assert self.peek is not None

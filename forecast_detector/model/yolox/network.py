@@ -175,6 +175,11 @@ class YoloxNetwork(nn.Module):
         """Give where what is seen now was before, (B, 2, h, w), pixels of the thumbnail."""
         return corrected.flow
 
+    def unexplained(self, corrected: Moving) -> Tensor:
+        """Give what of the picture that motion does not explain, (B, 1, H/4, W/4), in [0, 1]."""
+        difference = corrected.now.float() - corrected.expected.float()
+        return difference.abs().mean(dim=1, keepdim=True) / 255
+
     def _moved(self, maps: tuple[Tensor, ...], flow: Tensor) -> tuple[Tensor, ...]:
         grids = lay_grids(flow, self.cells)
         return tuple(move(one, grid) for one, grid in zip(maps, grids))
