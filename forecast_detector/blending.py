@@ -92,9 +92,9 @@ class Kept:
 
     @property
     def doubted(self) -> Detections:
-        """Give them with scores that doubt has taken its share of."""
+        """Give them with scores that doubt has taken its share of, in the order of these."""
         ours = self.detections
-        return Detections(ours.boxes, ours.scores * np.exp(-self.doubt), ours.labels)
+        return _by_score(ours.boxes, ours.scores * np.exp(-self.doubt), ours.labels)
 
     def blended(self, forecast: Detections) -> Detections:
         """
@@ -110,8 +110,13 @@ class Kept:
         for at, other in _pairs(forecast, self.detections):
             boxes[at] += np.float32(PLACE) * (self.detections.boxes[other] - boxes[at])
             scores[at] = max(scores[at], self.detections.scores[other])
-        order = np.argsort(-scores, kind='stable')
-        return Detections(boxes[order], scores[order], forecast.labels[order])
+        return _by_score(boxes, scores, forecast.labels)
+
+
+def _by_score(boxes: Floats, scores: Floats, labels: NDArray[np.int64]) -> Detections:
+    """Give detections by falling score, as others rely on it."""
+    order = np.argsort(-scores, kind='stable')
+    return Detections(boxes[order], scores[order], labels[order])
 
 
 def _pairs(forecast: Detections, carried: Detections) -> list[tuple[int, int]]:

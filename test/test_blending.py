@@ -149,6 +149,16 @@ def test_what_motion_does_not_explain_takes_its_share_of_the_score():
     assert twice.detections.scores == pytest.approx([0.8, 0.6])
 
 
+def test_doubted_boxes_come_by_falling_score():
+    unexplained = np.zeros((25, 50), np.float32)
+    unexplained[:15, :15] = 0.5
+    kept = Kept.of(found((10, 10, 50, 50, 0.8, 0), (110, 10, 150, 50, 0.6, 1)))
+    doubted = kept.moved(STILL, 2, unexplained, 1.0).doubted
+    assert doubted.labels.tolist() == [1, 0]
+    assert doubted.scores == pytest.approx([0.6, 0.8 * np.exp(-0.5 / DOUBT)])
+    np.testing.assert_allclose(doubted.boxes, [[110, 10, 150, 50], [10, 10, 50, 50]])
+
+
 def test_doubt_stays_with_its_box_where_others_leave():
     unexplained = np.zeros((25, 50), np.float32)
     unexplained[:, 25:] = 0.1
