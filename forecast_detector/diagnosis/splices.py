@@ -86,15 +86,17 @@ def _run(
     for k in every:
         plan += [('alternate', None, k, alternate(k)), ('copy', None, k, alternate(k, True)),
                  ('shown', None, k, Setting(read, every=k))]
+    # The others the engine runs itself.
+    carried_here = tuple(name for name in SCHEDULED_CARRIERS if name not in LIVE)
     rows: list[Row] = []
     runs = run_settings(spliced, [setting for *_, setting in plan], done)
     for (policy, p, period, _), run in zip(plan, runs):
-        carried = {'shown': CARRIERS, 'scheduler': SCHEDULED_CARRIERS}.get(policy, ())
+        carried = {'shown': CARRIERS, 'scheduler': carried_here}.get(policy, ())
         if policy != 'shown':
             rows.append((policy, p, period, run[0].steps))
         rows += [
             (name, p, period, carry(spliced, name, run, period or 1)[0].steps)
-            for name in carried if name in SWEPT and (name not in LIVE or policy == 'shown')
+            for name in carried if name in SWEPT
         ]
     return rows
 

@@ -177,8 +177,7 @@ class YoloxNetwork(nn.Module):
 
     def unexplained(self, corrected: Moving) -> Tensor:
         """Give what of the picture that motion does not explain, (B, 1, H/4, W/4), in [0, 1]."""
-        difference = corrected.now.float() - corrected.expected.float()
-        return difference.abs().mean(dim=1, keepdim=True) / 255
+        return self._error(corrected.now, corrected.expected)
 
     def _moved(self, maps: tuple[Tensor, ...], flow: Tensor) -> tuple[Tensor, ...]:
         grids = lay_grids(flow, self.cells)
@@ -197,8 +196,7 @@ class YoloxNetwork(nn.Module):
         :returns: the staleness and the surprise.
         """
         cell = STRIDES[-1] // PICTURE
-        now, expected = self._shares(now), self._shares(expected)
-        error = (now - expected).abs().mean(dim=1, keepdim=True)
+        error = self._error(now, expected)
         surprise = torch.cat(
             [F.avg_pool2d(error, cell), F.max_pool2d(error, cell), 10 * reach], dim=1)
         return torch.cat([
@@ -214,6 +212,10 @@ class YoloxNetwork(nn.Module):
         """
         now, expected = self._shares(now), self._shares(expected)
         return torch.cat([(now - MEAN) / SPREAD, (now - expected) / SPREAD], dim=1)
+
+    def _error(self, now: Tensor, expected: Tensor) -> Tensor:
+        """Average the difference of pictures over their colours, (B, 1, H/4, W/4), in [0, 1]."""
+        return (self._shares(now) - self._shares(expected)).abs().mean(dim=1, keepdim=True)
 
     def _shares(self, picture: Tensor) -> Tensor:
         """Give the values of a picture, 0..255, in [0, 1]."""
