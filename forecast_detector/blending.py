@@ -23,13 +23,16 @@ Floats = NDArray[np.float32]
 
 # From this overlap on a forecast and a carried box of its class are of one object.
 SAME = 0.5
-# What a carried score is worth after each frame, and how much of a carried place is taken.
-KEEPING, PLACE = 0.9, 0.5
+# How much of a carried place is taken.
+PLACE = 0.5
 # Weaker boxes are not blended, and not carried.
 WEAKEST = 0.05
 # What motion leaves unexplained of a box, a share of the range of grey values, added up over
-# frames, that divides its score by e.
-DOUBT = 1.0
+# frames, that divides what is taken of its score by e.
+DOUBT = 0.25
+# Of a score above this one only what is above it is taken: who looks at these, as users do unless
+# they say otherwise, sees no object vanish for doubt.
+SHOWN = 0.3
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Kept:
     The boxes of the last READ, carried along.
 
     :ivar detections: as they are at the last frame, in pixels of the network's input; their
-        scores are what is left of them.
+        scores are those of the READ.
     :ivar doubt: of each, what of it motion has left unexplained since the READ, over ``DOUBT``.
     :ivar flow: (h, w, 2), where what is seen in that frame was before, right and down, pixels of
         the thumbnail; None where that is not known.
@@ -54,63 +57,70 @@ class Kept:
         kept = found.above(least)
         return cls(kept, np.zeros(len(kept), np.float32), flow)
 
-    def moved(
-        self, flow: Flow, reduction: int, unexplained: Floats | None = None,
-        keeping: float = KEEPING,
-    ) -> Kept:
+    def moved(self, flow: Flow, reduction: int, unexplained: Floats) -> Kept:
         """
         Carry them to the next frame.
 
         :param flow: of that frame; ``reduction``: how many times smaller than the input it is.
         :param unexplained: what of that frame motion does not explain, (h, w), shares of the
             range of grey values.
-        :param keeping: what their scores are multiplied by.
         """
-        moved, doubt = self._carried(carried_back, flow, reduction, keeping)
-        if unexplained is not None:
-            cell = flow.shape[1] * reduction / unexplained.shape[1]
-            doubt = doubt + mean_in(unexplained, moved.boxes, cell) / np.float32(DOUBT)
+        moved, doubt = self._carried(carried_back, flow, reduction)
+        cell = flow.shape[1] * reduction / unexplained.shape[1]
+        doubt = doubt + mean_in(unexplained, moved.boxes, cell) / np.float32(DOUBT)
         return Kept(moved, doubt, flow)
 
-    def ahead(self, reduction: int, keeping: float = KEEPING) -> Kept:
+    def ahead(self, reduction: int) -> Kept:
         """Carry them to a frame that has not come yet, as the picture last moved."""
         if self.flow is None:
             return self
-        return Kept(*self._carried(carried_on, self.flow, reduction, keeping), self.flow)
+        return Kept(*self._carried(carried_on, self.flow, reduction), self.flow)
 
     def _carried(
         self, how: Callable[[Detections, Flow, float], Detections], flow: Flow, reduction: int,
-        keeping: float,
     ) -> tuple[Detections, Floats]:
         """Carry them by some function; with the doubt of those that are left."""
         ours = self.detections
         numbered = Detections(ours.boxes, ours.scores, ours.labels, np.arange(len(ours)))
         moved = how(numbered, flow, reduction)
         left = moved.ids if moved.ids is not None else np.zeros(0, np.int64)
-        return Detections(
-            moved.boxes, moved.scores * np.float32(keeping), moved.labels), self.doubt[left]
+        return Detections(moved.boxes, moved.scores, moved.labels), self.doubt[left]
 
-    @property
-    def doubted(self) -> Detections:
-        """Give them with scores that doubt has taken its share of, in the order of these."""
+    def doubted(self, least: float = 0.0) -> Detections:
+        """
+        Give them with scores that doubt has taken its share of, in the order of these.
+
+        :param least: score from which they are asked for.
+        """
         ours = self.detections
-        return _by_score(ours.boxes, ours.scores * np.exp(-self.doubt), ours.labels)
+        return _by_score(ours.boxes, _doubted(ours.scores, self.doubt, least), ours.labels)
 
-    def blended(self, forecast: Detections) -> Detections:
+    def blended(self, forecast: Detections, least: float = 0.0) -> Detections:
         """
         Give the detections of a forecast, each with what is known of its object.
 
         Of a forecast and the carried box that overlaps it most the place is the mean, and the
-        score the higher one. Carried boxes without a forecast are gone: something else is there.
+        score the higher one, doubted. Carried boxes without a forecast are gone: something else
+        is there.
 
         :param forecast: in pixels of the network's input.
+        :param least: score from which they are asked for.
         :returns: as many, in the order of their new scores.
         """
         boxes, scores = forecast.boxes.copy(), forecast.scores.copy()
+        doubt = np.zeros_like(scores)
         for at, other in _pairs(forecast, self.detections):
             boxes[at] += np.float32(PLACE) * (self.detections.boxes[other] - boxes[at])
             scores[at] = max(scores[at], self.detections.scores[other])
-        return _by_score(boxes, scores, forecast.labels)
+            doubt[at] = self.doubt[other]
+        return _by_score(boxes, _doubted(scores, doubt, least), forecast.labels)
+
+
+def _doubted(scores: Floats, doubt: Floats, least: float) -> Floats:
+    """Take from scores what doubt takes; those that are shown stay so."""
+    floor = np.float32(max(SHOWN, least))
+    floors = np.where(scores >= floor, floor, np.float32(0))
+    return floors + (scores - floors) * np.exp(-doubt)
 
 
 def _by_score(boxes: Floats, scores: Floats, labels: NDArray[np.int64]) -> Detections:

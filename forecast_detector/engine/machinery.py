@@ -168,12 +168,12 @@ class Machinery:
         """Give what is expected of a stream's next frame, in pixels of the network's input."""
         kept, reduction = past.kept, self.forecaster.reduction
         if kept is not None and past.policy.carries:
-            return kept.ahead(reduction, 1.0).doubted
+            return kept.ahead(reduction).doubted(config.score_threshold)
         features = self.forecaster.anticipate(past.memory)
         if kept is None or not config.blend:
             return self.detect(features, config)[0]
         found = self.detect(features, config, min(config.score_threshold, WEAKEST))[0]
-        return kept.ahead(reduction).blended(found)
+        return kept.ahead(reduction).blended(found, config.score_threshold)
 
     def detect(
         self, features: Maps, config: StreamConfig, score_threshold: float | None = None

@@ -189,7 +189,7 @@ class Turn:
                 self.kept = Kept.of(found, self._motion(forecaster))
         elif self.blends(forecaster):
             self.kept = self._moved(forecaster)
-            found = self.kept.blended(found)
+            found = self.kept.blended(found, self.config.score_threshold)
         self._show(found)
 
     def _motion(self, forecaster: Forecaster) -> Flow | None:
@@ -203,10 +203,8 @@ class Turn:
         """Carry what is kept to this frame, which is a FORECAST."""
         kept, flow = (self.past and self.past.kept) or Kept(), self._motion(forecaster)
         assert flow is not None
-        if self.blends(forecaster):
-            return kept.moved(flow, forecaster.reduction)
         unexplained = array(forecaster.unexplained(self.expected))[0, ..., 0]
-        return kept.moved(flow, forecaster.reduction, unexplained, keeping=1.0)
+        return kept.moved(flow, forecaster.reduction, unexplained)
 
     def _show(self, found: Detections) -> None:
         """Take detections, in pixels of the network's input, for the answer."""
@@ -219,7 +217,7 @@ class Turn:
         if self.carries_along(forecaster):
             if not self.reads:
                 self.kept = self._moved(forecaster)
-                self._show(self.kept.doubted)
+                self._show(self.kept.doubted(self.config.score_threshold))
             return
         picture = reader.picture(self.loaded)
         before = (self.past and self.past.carried) or CarriedBoxes()

@@ -16,6 +16,8 @@ from ..scoring.judging import Judging, Scorer
 # Baselines read every so many frames; the scheduler is brought to the same shares.
 PERIODS = (1, 2, 3, 4, 6, 8)
 TOLERANCE = 0.03
+# Within which p is still looked for: near enough for a fair comparison.
+AIM = 0.01
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ..records.evaluation import Percentiles
 from ..scoring.judging import BY_TRUTH, Judging
 from ..types import Frame, Policy
 from .oracle import run_oracle_at
-from .points import PERIODS, Point, scorer, TOLERANCE
+from .points import AIM, PERIODS, Point, scorer
 from .rollout import read_share, run_settings, Setting
 from .run import ClipRun, Done, ignore, Latency, latency, run_clip
 from .store import FeatureStore, StoredClip
@@ -191,7 +191,7 @@ def _missing(curve: ShareCurve, shares: dict[float, float]) -> list[float]:
     """Choose p for the shares that no run has met yet."""
     return sorted({
         curve.p_for(1 / every) for every in PERIODS
-        if min(abs(share - 1 / every) for share in shares.values()) > TOLERANCE
+        if min(abs(share - 1 / every) for share in shares.values()) > AIM
     } - set(shares))
 
 
