@@ -159,8 +159,11 @@ def follow_runs(
         expected = forecaster.expect(memory, preview)
         moving, features = expected.features, forecaster.settle(expected.features)
         seen.append((moving.objects, moving.staleness, expected.surprise))
-        motion = array(network.motion(moving))
-        kept = [one.moved(flow, network.reduction) for one, flow in zip(kept, motion)]
+        motion, doubtful = array(network.motion(moving)), array(network.unexplained(moving))
+        kept = [
+            one.moved(flow, network.reduction, unexplained[..., 0])
+            for one, flow, unexplained in zip(kept, motion, doubtful)
+        ]
         errors.append([
             count_errors(own.blended(found), readings.detections[frame], recipe)
             for own, found, frame in zip(kept, readings.detect(features), frames)
