@@ -282,10 +282,11 @@ class StreamConfig:
         'does it.',
     )
     policy: Policy = parameter(
-        Policy.SCHEDULER, 'Which frames are READ, and what answers the others. scheduler (the '
+        Policy.AUTO, 'Which frames are READ, and what answers the others. scheduler (the '
         'network decides), alternate (every read_every-th frame): the forecast. scheduled_flow '
         '(the network decides), flow (every read_every-th frame): the boxes of the last READ, '
-        'moved and scaled along with the picture. read: every frame is a READ. A change to or '
+        'moved and scaled along with the picture. read: every frame is a READ. auto: '
+        'scheduled_flow with a YOLOX such as coco, scheduler with other weights. A change to or '
         'from flow or scheduled_flow resets the streams.',
         choices=tuple(policy.value for policy in Policy),
     )
@@ -367,6 +368,12 @@ class StreamConfig:
     def replace(self, **changes: Any) -> StreamConfig:
         """Copy with changes, checked again."""
         return replace(self, **changes)
+
+    def suited(self, moves: bool) -> StreamConfig:
+        """Put the policy that suits the weights in the place of ``auto``, see :class:`Policy`."""
+        if self.policy is not Policy.AUTO:
+            return self
+        return self.replace(policy=self.policy.suited(moves))
 
 
 # What weights are that were written before there was such a setting.

@@ -115,7 +115,9 @@ def _flow(before: Grey, now: Grey) -> Flow:
         start = np.zeros((*before.shape, 2), np.float32)
     else:
         explains = _difference(before, _moved_back(now, shift)) < _difference(before, now)
-        start = explains[..., None] * shift
+        # As one number of two parts: a product with two columns takes NumPy ten times as long.
+        both = np.where(explains, np.complex64(complex(*shift)), np.complex64(0))
+        start = both.view(np.float32).reshape(*before.shape, 2)
     return np.asarray(_dis().calc(before, now, start))
 
 

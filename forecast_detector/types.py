@@ -35,8 +35,10 @@ class Policy(str, Enum):
 
     The scheduler network decides, or every frame is READ, or every n-th. The answer is the head's
     on the forecast, or the boxes of the last READ, carried along with the picture (``flow``).
+    ``auto`` is what suits the weights.
     """
 
+    AUTO = 'auto'
     SCHEDULER = 'scheduler'
     READ = 'read'
     ALTERNATE = 'alternate'
@@ -46,12 +48,23 @@ class Policy(str, Enum):
     @property
     def takes_p(self) -> bool:
         """Whether the scheduler decides."""
-        return self in (Policy.SCHEDULER, Policy.SCHEDULED_FLOW)
+        return self in (Policy.AUTO, Policy.SCHEDULER, Policy.SCHEDULED_FLOW)
 
     @property
     def carries(self) -> bool:
-        """Whether boxes are carried to the frames that are not READ."""
+        """Whether boxes are carried to the frames that are not READ; never of ``auto``."""
         return self in (Policy.FLOW, Policy.SCHEDULED_FLOW)
+
+    def suited(self, moves: bool) -> Policy:
+        """
+        Say what ``auto`` is; every other policy is itself.
+
+        :param moves: whether the network's forecast is motion alone: then boxes are moved as
+            well as features, for half of the time.
+        """
+        if self is not Policy.AUTO:
+            return self
+        return Policy.SCHEDULED_FLOW if moves else Policy.SCHEDULER
 
 
 class Budget(str, Enum):

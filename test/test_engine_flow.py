@@ -325,3 +325,21 @@ def test_the_limit_of_forecasts_holds_where_the_scheduler_decides(detector):
     detector.config = limited.replace(policy=Policy.FLOW)
     detector.forget('camera')
     assert ''.join(a.name[0] for a in actions(step_one(detector, f) for f in clip(4))) == 'RFFR'
+
+
+@pytest.mark.parametrize('p', [0.0, 0.45])
+def test_auto_is_what_suits_the_weights(detector, p):
+    """Boxes are carried where the forecast is motion; a change to that policy resets nothing."""
+    suited = Policy.SCHEDULED_FLOW if detector.network.moves else Policy.SCHEDULER
+    frames, config = SquareClip(7), EVERYTHING.replace(p=p)
+    answers = {}
+    for policy in (Policy.AUTO, suited):
+        detector.forget('camera')
+        detector.config = config.replace(policy=policy)
+        answers[policy] = [step_one(detector, frames.frame(index)) for index in range(6)]
+    for one, other in zip(*answers.values(), strict=True):
+        assert one.decision.reason is other.decision.reason
+        assert_same(one.detections, other.detections)
+    detector.config = config.replace(policy=Policy.AUTO)
+    assert step_one(detector, frames.frame(6)).decision.reason is not Reason.RESET
+    assert detector.config.suited(detector.network.moves).policy is suited

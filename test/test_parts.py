@@ -95,7 +95,7 @@ def test_work_is_the_share_of_pixels(parts, detector, readings):
 def test_forecasts_are_those_of_the_detector(parts, detector, readings):
     clip = MovingNoise(size=INPUT, shift=(3, 1))
     streaming = detector.variant()
-    streaming.config = parts.CONFIG.replace(policy=Policy.ALTERNATE, read_every=3)
+    streaming.config = parts.CONFIG.replace(policy=Policy.ALTERNATE, read_every=3, blend=False)
     found, _ = parts.run(detector, readings, parts.Plan(3))
     assert min(map(len, found)) > 5
     for index, own in enumerate(found):

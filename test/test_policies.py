@@ -8,8 +8,10 @@ import pytest
 from forecast_detector.policies.boxes import BoxBaseline
 from forecast_detector.policies.registry import make_runner
 from forecast_detector.policies.table import (
+    AUTO,
     BASELINES,
     CARRIERS,
+    decisions,
     marks,
     OTHERS,
     POLICIES,
@@ -40,9 +42,17 @@ def test_every_carrier_goes_with_the_reads_of_the_scheduler():
 
 
 def test_the_engine_and_sweeps_know_no_others():
-    for policy in Policy:
+    for policy in set(Policy) - {Policy.AUTO}:
         entry = TABLE[policy.value]
         assert (policy.takes_p, policy.carries) == (entry.takes_p, bool(entry.carrier))
+        assert policy.suited(True) is policy.suited(False) is policy
+    # What auto is asks for the same decisions, whatever the weights.
+    for moves in (False, True):
+        policy = Policy.AUTO.suited(moves)
+        assert policy is not Policy.AUTO and policy.takes_p
+        asked = decisions(policy.value, 0.5, 2, {'blend': True, 'accumulate': True})
+        auto = decisions(AUTO, 0.5, 2, {'blend': True, 'accumulate': True})
+        assert {**asked, 'policy': AUTO} == auto
     assert set(SWEPT) <= set(BASELINES) <= set(POLICIES) - {'scheduler', 'read'}
     assert 'oracle' not in SWEPT
 

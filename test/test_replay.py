@@ -238,7 +238,7 @@ def test_mistakes_are_one_line(tiny_weights, tmp_path, capsys):
         (['--lossless'], 'is for --live', 2),
         (['--live', '--rate', '0'], '--rate: 0 is not above 0', 2),
         (['--image-topic', '/a', '/b', '/a'], 'is named twice', 2),
-        (['--read-every', '3'], '--read-every: policy scheduler takes none', 2),
+        (['--read-every', '3'], '--read-every: policy auto takes none', 2),
         (['--policy', 'read', '--p', '0'], '--p: policy read takes none', 2),
         (['--image-topic', '/front'], 'no topic /front; the bag has', 1),
         (['--out', str(bag)], 'would write over', 2),

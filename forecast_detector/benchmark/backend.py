@@ -17,7 +17,7 @@ from .clock import Clock
 from .pictures import frame, Images
 
 # The scheduler is asked, and its answer is not enough.
-READ = StreamConfig(p=1.0)
+READ = StreamConfig(policy=Policy.SCHEDULER, p=1.0)
 ALONE = StreamConfig(policy=Policy.READ)
 # One READ, then forecasts.
 FORECAST = StreamConfig(policy=Policy.ALTERNATE, read_every=1_000_000)
@@ -25,7 +25,8 @@ FORECAST = StreamConfig(policy=Policy.ALTERNATE, read_every=1_000_000)
 CARRIED = StreamConfig(policy=Policy.SCHEDULED_FLOW, p=0.0, accumulate=False)
 # A quarter is READ, and the scheduler is asked about every frame.
 PERIOD = 4
-QUARTER = StreamConfig(p=0.0, accumulate=False, max_consecutive_forecasts=PERIOD - 1)
+QUARTER = StreamConfig(
+    policy=Policy.SCHEDULER, p=0.0, accumulate=False, max_consecutive_forecasts=PERIOD - 1)
 QUARTER_CARRIED = QUARTER.replace(policy=Policy.SCHEDULED_FLOW)
 # Frames before anything is taken down.
 WARM = 4

@@ -69,6 +69,7 @@ class DetectCommand(JsonOptions, DetectorOptions, PolicyOptions):
         skipped += getattr(clip, 'broken', 0)
         if clip.lacks != lacks:  # more was found on the way
             tell_unfinished([clip])
+        config = config.suited(detector.network.moves)
         found = clip_record(self.source, self.weights, checkpoint.sha256, config, detector.labels,
                             skipped, frames)
         if self.json:

@@ -121,6 +121,7 @@ class ReplayCommand(JsonOptions, DetectorOptions, PolicyOptions, ReferenceOption
         answers = answer_offline(recording, detector, self.loop)
         collector = self._collect(recording, detector.labels, answers)
         found = origin(self.weights, checkpoint.sha256, detector)
+        config = config.suited(detector.network.moves)
         return self._finish(config, recording, collector, detector.labels, found, detector)
 
     def _live(self, config: StreamConfig) -> int:
@@ -152,6 +153,7 @@ class ReplayCommand(JsonOptions, DetectorOptions, PolicyOptions, ReferenceOption
         collector = self._collect(recording, labels, replay.answers(labels))
         collector.bad.update(replay.bad())
         shutil.rmtree(self.folder / 'heard')
+        config = config.suited(checkpoint.network.moves)
         return self._finish(config, recording, collector, labels, weights_origin(
             self.weights, checkpoint.sha256, size or checkpoint.config.input_size,
             self.resize or checkpoint.config.resize, str(select_device(self.device)[0]),

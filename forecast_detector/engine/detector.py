@@ -177,7 +177,8 @@ class StreamingDetector(Machinery):
         """
         started = time.perf_counter() - self._preparation.waited_s
         config, results = self.config, dict[str, StepResult | StepFailure]()
-        given = {name: (configs or {}).get(name, config) for name in frames}
+        moves = self.network.moves
+        given = {name: (configs or {}).get(name, config).suited(moves) for name in frames}
         if config.budget is not Budget.NONE:
             p = self.steering.p(config)
             given = {name: one.replace(p=p) for name, one in given.items()}

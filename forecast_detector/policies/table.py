@@ -94,6 +94,8 @@ TABLE = {entry.name: entry for entry in (
     PolicyEntry('oracle', Mark(5, 'oracle'), swept=False),
 )}
 POLICIES = tuple(TABLE)
+# Of a stream, one of two that p steers.
+AUTO = 'auto'
 # Carriers at even distances, and with the scheduler's READs.
 CARRIERS = tuple(name for name, e in TABLE.items() if e.carrier and not e.takes_p)
 SCHEDULED_CARRIERS = tuple(name for name, e in TABLE.items() if e.carrier and e.takes_p)
@@ -125,7 +127,7 @@ def decisions(
 
     :param changes: other settings of the stream.
     """
-    entry, asked = TABLE[policy], dict(changes)
+    entry, asked = TABLE['scheduler' if policy == AUTO else policy], dict(changes)
     if not entry.takes_p:
         asked.update(max_consecutive_forecasts=None, accumulate=None)
     if not entry.forecasts:
