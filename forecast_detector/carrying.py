@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .flow import dense_flow, Flow, Grey, grey_thumbnail, prepare
+from .flow import Flow, Grey
 from .types import Detections
 
 FloatArray = NDArray[np.float32]
@@ -23,66 +22,15 @@ OFFSETS = ((np.arange(PLACES) + 0.5) / PLACES - 0.5).astype(np.float32)
 SLOPE = OFFSETS / np.square(OFFSETS).sum()
 # Most that a box grows or shrinks from one frame to the next, a share of its sides.
 MOST_GROWTH = 0.2
-
-
-class SmallPicture(NamedTuple):
-    """
-    What motion is measured on.
-
-    :ivar grey: thumbnail of an image, prepared for :func:`~.flow.dense_flow`.
-    :ivar size: (width, height) of the image, pixels.
-    """
-
-    grey: Grey
-    size: tuple[int, int]
-
-    @classmethod
-    def of(cls, image: NDArray[np.uint8], size: tuple[int, int]) -> SmallPicture:
-        """
-        Make it of an image.
-
-        :param image: (H, W, 3), RGB; a smaller one of the same aspect gives the same.
-        :param size: of the image itself.
-        """
-        return cls(prepare(grey_thumbnail(image)), size)
-
-
-@dataclass(frozen=True)
-class CarriedBoxes:
-    """
-    Detections of a READ, carried from frame to frame. A step makes new ones.
-
-    :ivar detections: at the last frame, in pixels of its image and not cut at its border.
-    :ivar now: the last frame; ``before``: the frame before it. None where there was none.
-    """
-
-    detections: Detections = field(default_factory=Detections)
-    now: SmallPicture | None = None
-    before: SmallPicture | None = None
-
-    def read(self, detections: Detections, picture: SmallPicture) -> CarriedBoxes:
-        """Take in the detections of the next frame, which is READ."""
-        return CarriedBoxes(detections, picture, self.now)
-
-    def carry(self, picture: SmallPicture) -> CarriedBoxes:
-        """Carry them on to the next frame."""
-        return CarriedBoxes(self.detections, picture, self.now)._moved(ahead=False)
-
-    def anticipate(self) -> CarriedBoxes:
-        """Carry them on to a frame that has not come yet, as the last two frames moved."""
-        return self._moved(ahead=True)
-
-    def _moved(self, ahead: bool) -> CarriedBoxes:
-        before, now = self.before, self.now
-        if (
-            before is None or now is None or before.grey.shape != now.grey.shape
-            or not len(self.detections)
-        ):
-            return self
-        flow = -dense_flow(now.grey, before.grey) if ahead else dense_flow(before.grey, now.grey)
-        # Pixels of the image in one of the picture, right and down.
-        scale = (np.array(now.size) / now.grey.shape[::-1]).astype(np.float32)
-        return replace(self, detections=_carried(self.detections, flow, scale))
+# A box is fitted to its look in such steps, shares of its sides, one after the other.
+STEPS = (0.08, 0.04)
+# What a step has to gain, a share of the range of grey values; less is noise.
+LEAST_GAIN = 0.003
+# Left and right, up and down, larger and smaller: by how many steps.
+TRIED = np.array([
+    (0, 0, 0), (1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1),
+], np.float32)
+GREYS = np.float32(255)
 
 
 def within(detections: Detections, size: tuple[int, int]) -> Detections:
@@ -96,37 +44,35 @@ def within(detections: Detections, size: tuple[int, int]) -> Detections:
     return Detections(boxes[kept], detections.scores[kept], detections.labels[kept])
 
 
-def carried_back(detections: Detections, flow: Flow, scale: float) -> Detections:
+def carried_back(detections: Detections, flow: Flow) -> Detections:
     """
     Carry boxes to a frame whose motion is known from there.
 
-    :param flow: (h, w, 2), where what is seen in that frame was before, right and down, in its
-        own pixels; ``scale``: pixels of the boxes in one of these.
+    :param flow: (h, w, 2), where what is seen in that frame was before, right and down. Boxes
+        are in its pixels.
     """
-    return _carried(detections, -flow, np.full(2, scale, np.float32), back=True)
+    return _carried(detections, -flow, back=True)
 
 
-def carried_on(detections: Detections, flow: Flow, scale: float) -> Detections:
+def carried_on(detections: Detections, flow: Flow) -> Detections:
     """
-    Carry boxes on to a frame that has not come yet, as the picture last moved.
+    Carry boxes on by the motion of what they show.
 
-    :param flow: (h, w, 2), where what is seen in their frame was before, right and down, in its
-        own pixels; ``scale``: pixels of the boxes in one of these.
+    :param flow: (h, w, 2), where what is seen in their frame goes, right and down. Boxes are in
+        its pixels.
     """
-    return _carried(detections, -flow, np.full(2, scale, np.float32))
+    return _carried(detections, flow)
 
 
-def _carried(
-    detections: Detections, flow: Flow, scale: FloatArray, back: bool = False
-) -> Detections:
+def _carried(detections: Detections, flow: Flow, back: bool = False) -> Detections:
     """
     Move and scale boxes; those that show nothing in the picture any more are dropped.
 
     :param back: whether the flow is that of places where boxes go, and not where they are.
     """
     border = np.array(flow.shape[1::-1], np.float32)
-    boxes = detections.boxes.reshape(-1, 2, 2) / scale
-    seen = np.clip(boxes, 0, border)
+    boxes: FloatArray = detections.boxes.reshape(-1, 2, 2)
+    seen: FloatArray = np.clip(boxes, 0, border)
     kept = (seen[:, 0] < seen[:, 1]).all(axis=1)
     if not kept.any():
         return Detections()
@@ -140,23 +86,59 @@ def _carried(
     fixed = seen.mean(axis=1, keepdims=True)
     moved = fixed + shift[:, None] + (boxes - fixed) * (1 + growth[:, None, None])
     return Detections(
-        (moved * scale).reshape(-1, 4).astype(np.float32), detections.scores[kept],
+        moved.reshape(-1, 4).astype(np.float32), detections.scores[kept],
         detections.labels[kept], None if detections.ids is None else detections.ids[kept],
     )
 
 
-def mean_in(values: FloatArray, boxes: FloatArray, scale: float) -> FloatArray:
+def looks(grey: Grey, boxes: FloatArray) -> FloatArray:
     """
-    Average a map over boxes, (N,): at the places where their motion is taken.
+    Take what boxes look like, (N, PLACES, PLACES): grey values in [0, 1] at places in them.
 
-    :param values: (h, w); ``boxes``: (N, 4); ``scale``: pixels of the boxes in one of the map's.
+    :param grey: (h, w); ``boxes``: (N, 4), in its pixels. Beyond its border that is repeated.
     """
-    if not len(boxes):
-        return np.zeros(0, np.float32)
-    border = np.array(values.shape[::-1], np.float32)
-    seen = np.clip(boxes.reshape(-1, 2, 2) / np.float32(scale), 0, border)
-    found = _at_places(values, seen, OFFSETS)
-    return np.asarray(found.reshape(len(boxes), -1).mean(axis=1), np.float32)
+    return _seen(grey, *_places(boxes)) / GREYS
+
+
+def fitted(grey: Grey, boxes: FloatArray, wanted: FloatArray) -> FloatArray:
+    """
+    Move and scale boxes a little where that makes them look more like they should.
+
+    :param grey: (h, w); ``boxes``: (N, 4), in its pixels.
+    :param wanted: what they should look like, but for how bright, see :func:`looks`.
+    """
+    for step in STEPS if len(boxes) else ():
+        middles, sides = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+        halves = sides * (1 + step * TRIED[:, None, 2:]) / 2
+        there = middles + sides * step * TRIED[:, None, :2]
+        tried = np.concatenate([there - halves, there + halves], axis=2)
+        found = looks(grey, tried.reshape(-1, 4)).reshape(len(TRIED), *wanted.shape)
+        costs = _unlike(found, wanted)
+        costs[0] -= LEAST_GAIN
+        boxes = np.asarray(tried[costs.argmin(axis=0), np.arange(len(boxes))], np.float32)
+    return boxes
+
+
+def _unlike(found: FloatArray, wanted: FloatArray) -> FloatArray:
+    """Say how far looks are from those wanted, in shares of the range; light may change."""
+    apart = found - wanted
+    apart -= apart.mean(axis=(-2, -1), keepdims=True)
+    return np.asarray(np.abs(apart).mean(axis=(-2, -1)))
+
+
+def unexplained(here: Grey, there: Grey, flow: Flow, boxes: FloatArray) -> FloatArray:
+    """
+    Say what of boxes motion does not explain, (N,): the mean difference, a share of the range.
+
+    :param here: (h, w), the picture that they lie in; ``boxes``: (N, 4), in its pixels.
+    :param there: the other one, of the same size.
+    :param flow: (h, w, 2), where what is seen in the one is in the other, right and down.
+    """
+    columns, rows = _places(boxes)
+    moved = _seen(flow, columns, rows)
+    other = _seen(there, columns + moved[..., 0], rows + moved[..., 1])
+    apart = np.abs(_seen(here, columns, rows) - other)
+    return np.asarray(apart.mean(axis=(1, 2)) / GREYS)
 
 
 def _shift(found: FloatArray) -> FloatArray:
@@ -186,17 +168,32 @@ def _median(values: FloatArray, axis: int) -> FloatArray:
 
 def _at_places(flow: FloatArray, boxes: FloatArray, offsets: FloatArray) -> FloatArray:
     """
-    Take the flow, or another map, at places of each box, (N, rows, columns, 2).
+    Take the flow at places of each box, (N, rows, columns, 2).
 
-    :param boxes: (N, 2, 2), top left and bottom right corner; N at least 1.
+    :param boxes: (N, 2, 2), top left and bottom right corner.
     :param offsets: of rows and columns, shares of the side from its middle.
     """
-    count, side = len(offsets), boxes[:, 1] - boxes[:, 0]
+    return _seen(flow, *_places(boxes.reshape(-1, 4), offsets))
+
+
+def _places(
+    boxes: FloatArray, offsets: FloatArray = OFFSETS
+) -> tuple[FloatArray, FloatArray]:
+    """Give columns and rows of places in boxes, (N, 4); each (N, rows, columns)."""
+    count, corners = len(offsets), boxes.reshape(-1, 2, 2)
+    side = corners[:, 1] - corners[:, 0]
     # Pixel k has its middle at k + 0.5.
-    places = boxes.mean(axis=1)[:, None] + side[:, None] * offsets[None, :, None] - 0.5
-    columns, rows = np.broadcast_arrays(places[:, None, :, 0], places[:, :, None, 1])
-    found = cv2.remap(
-        flow, columns.reshape(-1, count), rows.reshape(-1, count), cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return np.asarray(found, np.float32).reshape(-1, count, count, *flow.shape[2:])
+    places = corners.mean(axis=1)[:, None] + side[:, None] * offsets[None, :, None] - 0.5
+    shape = (len(corners), count, count)
+    return np.broadcast_to(places[:, None, :, 0], shape), np.broadcast_to(
+        places[:, :, None, 1], shape)
+
+
+def _seen(values: NDArray[Any], columns: FloatArray, rows: FloatArray) -> FloatArray:
+    """Take values between pixels, (N, rows, columns, ...); beyond the border that is repeated."""
+    if not len(columns):
+        return np.zeros((*columns.shape, *values.shape[2:]), np.float32)
+    shape = (-1, columns.shape[-1])
+    found = cv2.remap(values, columns.reshape(shape), rows.reshape(shape), cv2.INTER_LINEAR,
+                      borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(found, np.float32).reshape(*columns.shape, *values.shape[2:])

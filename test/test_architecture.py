@@ -27,7 +27,8 @@ ALLOWED = {
     'device': {'legible'},
     'flow': {'resizing'},
     'carrying': {'flow', 'types'},
-    'blending': {'boxes', 'carrying', 'flow', 'types'},
+    'kept': {'carrying', 'flow', 'types'},
+    'blending': {'boxes', 'kept', 'types'},
     'tracking': {'boxes', 'types'},
     'node': {'config', 'limits', 'parameter'},
     'memory': set(),
@@ -47,8 +48,8 @@ ALLOWED = {
     'backends': {'config', 'layout', 'model', 'postprocess', 'trees'},
     'engine': {
         'backends', 'blending', 'boxes', 'carrying', 'checkpoint', 'config', 'device', 'flow',
-        'layout', 'legible', 'model', 'postprocess', 'preprocess', 'resizing', 'tracking', 'trees',
-        'types',
+        'kept', 'layout', 'legible', 'model', 'postprocess', 'preprocess', 'resizing', 'tracking',
+        'trees', 'types',
     },
     # Frames from elsewhere.
     'images': {'legible', 'limits', 'types'},
@@ -57,17 +58,18 @@ ALLOWED = {
     # Loops over the engine.
     'scoring': {'boxes', 'data', 'records', 'types'},
     'policies': {
-        'carrying', 'config', 'data', 'engine', 'flow', 'model', 'preprocess', 'tracking', 'types',
+        'carrying', 'config', 'data', 'engine', 'flow', 'kept', 'model', 'preprocess', 'tracking',
+        'types',
     },
     'evaluation': {
-        'boxes', 'carrying', 'checkpoint', 'config', 'data', 'engine', 'flow', 'memory',
+        'boxes', 'checkpoint', 'config', 'data', 'engine', 'flow', 'kept', 'memory',
         'policies', 'postprocess', 'records', 'scoring', 'threads', 'types',
     },
     'benchmark': {
         'checkpoint', 'config', 'engine', 'postprocess', 'records', 'types',
     },
     'training': {
-        'blending', 'boxes', 'checkpoint', 'config', 'data', 'engine', 'evaluation', 'layout',
+        'boxes', 'checkpoint', 'config', 'data', 'engine', 'evaluation', 'kept', 'layout',
         'model', 'postprocess', 'preprocess', 'settings', 'shipped', 'types', 'writing',
     },
     'adaptation': {

@@ -12,6 +12,7 @@ from forecast_detector.evaluation.rollout import run_settings, Setting
 from forecast_detector.evaluation.run import run_clips
 from forecast_detector.evaluation.store import FeatureStore
 from forecast_detector.evaluation.sweep import carry
+from forecast_detector.kept import SHOWN
 from forecast_detector.policies.detector import evaluation_config
 from forecast_detector.policies.flow import FlowBoxes
 from forecast_detector.policies.registry import make_runner
@@ -33,12 +34,12 @@ def overlap(answer, box, row=0):
     return iou(answer.boxes[row:row + 1], np.array([box], np.float32))[0, 0]
 
 
-def test_a_box_follows_what_it_shows_and_keeps_score_and_class():
+def test_a_box_follows_what_it_shows_keeps_its_class_and_is_doubted():
     clip = SquareClip()
     assert overlap(detected(clip), clip.boxes[-1]) < 0.4
     for box, answer in zip(clip.boxes[1:], carried(clip)):
         assert overlap(answer, box) > 0.8
-        assert (answer.scores.tolist(), answer.labels.tolist()) == ([np.float32(0.7)], [1])
+        assert SHOWN < answer.scores[0] <= np.float32(0.7) and answer.labels.tolist() == [1]
 
 
 @pytest.mark.parametrize('growth', [1.06, 1 / 1.06])
@@ -55,8 +56,11 @@ def test_boxes_go_their_own_ways():
     clip = SquareClip()
     still = (220, 120, 280, 180)
     answer = carried(clip, found((*clip.boxes[0], 0.9, 0), (*still, 0.8, 1)))[-1]
-    assert overlap(answer, clip.boxes[-1]) > 0.8
-    assert overlap(answer, still, 1) > 0.9
+    moved, stood = answer.labels.tolist().index(0), answer.labels.tolist().index(1)
+    assert overlap(answer, clip.boxes[-1], moved) > 0.8
+    assert overlap(answer, still, stood) > 0.9
+    # What stands still is explained; what moves over the ground is so but for its borders.
+    assert answer.scores[stood] == np.float32(0.8) > answer.scores[moved] > SHOWN
 
 
 def test_a_box_that_leaves_the_picture_is_dropped_alone():
@@ -91,7 +95,7 @@ def test_boxes_stay_where_the_size_of_the_image_changes():
     carrier = FlowBoxes()
     carrier.read(detected(clip), clip.frame(0))
     held = carrier.skip(Frame.from_array(texture(9, 400, 300), 1))
-    assert held.boxes.tolist() == detected(clip).boxes.tolist()
+    np.testing.assert_allclose(held.boxes, detected(clip).boxes, rtol=1e-5)
 
 
 def test_nothing_is_carried_into_a_fresh_start():

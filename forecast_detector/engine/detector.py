@@ -21,7 +21,7 @@ from .reading import Reader
 from .recurrence import Expected, Forecaster
 from .stream import Streams
 from .surprise import FloatMap, over_image
-from .turn import keep_good, Turn
+from .turn import carries_along, keep_good, Turn
 
 
 class StreamingDetector(Machinery):
@@ -140,10 +140,9 @@ class StreamingDetector(Machinery):
         past, config = self._streams.past(stream), config or self.config
         if past is None:
             raise RuntimeError(f'stream {stream!r} has seen no frame yet: there is no forecast')
-        if past.carried is not None:
-            ahead = past.carried.anticipate().detections
-            return within(ahead, past.geometry.image_size).above(config.score_threshold)
         found = self._ahead(past, config).above(config.score_threshold)
+        if past.policy.carries and not carries_along(past.policy, self.forecaster):
+            return within(found, past.geometry.image_size)
         return to_image(found, past.geometry)
 
     def surprise(self, stream: str) -> FloatMap | None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 
 from ..backends import connect
-from ..blending import WEAKEST
+from ..blending import blended, WEAKEST
 from ..checkpoint import Checkpoint
 from ..config import Backend, Resize, StreamConfig
 from ..device import select_device
@@ -166,14 +166,14 @@ class Machinery:
 
     def _ahead(self, past: Past, config: StreamConfig) -> Detections:
         """Give what is expected of a stream's next frame, in pixels of the network's input."""
-        kept, reduction = past.kept, self.forecaster.reduction
+        kept = past.kept
         if kept is not None and past.policy.carries:
-            return kept.ahead(reduction).doubted(config.score_threshold)
+            return kept.ahead().doubted(config.score_threshold)
         features = self.forecaster.anticipate(past.memory)
         if kept is None or not config.blend:
             return self.detect(features, config)[0]
         found = self.detect(features, config, min(config.score_threshold, WEAKEST))[0]
-        return kept.ahead(reduction).blended(found, config.score_threshold)
+        return blended(kept.ahead(), found, config.score_threshold)
 
     def detect(
         self, features: Maps, config: StreamConfig, score_threshold: float | None = None

@@ -91,12 +91,11 @@ class Network(Protocol):
             the thumbnail.
         """
 
-    def unexplained(self, corrected: Maps) -> Tensor:
+    def grey(self, preview: Maps) -> Tensor:
         """
-        Say what of the picture that motion does not explain.
+        Give the picture that motion is measured on, where it moves.
 
-        :param corrected: of :meth:`correct`.
-        :returns: (B, 1, h, w), shares of the range of grey values.
+        :returns: (B, 1, h, w), uint8, prepared for :func:`~forecast_detector.flow.dense_flow`.
         """
 
     def extrapolate(self, forecast: Maps, preview: Maps, previous: Maps) -> Maps:

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from ..boxes import Geometry
-from ..carrying import SmallPicture
 from ..config import Resize
+from ..kept import SmallPicture
 from ..preprocess import lay_image
 from ..types import BadFrameError, Frame
 from .memory import Maps

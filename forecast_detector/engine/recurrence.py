@@ -60,8 +60,8 @@ class Forecaster(Protocol):
     def motion(self, features: Maps) -> Tensor:
         """Say how the picture moved, where it moves: :meth:`~.network.Network.motion`."""
 
-    def unexplained(self, features: Maps) -> Tensor:
-        """Say what of it that does not explain: :meth:`~.network.Network.unexplained`."""
+    def grey(self, preview: Maps) -> Tensor:
+        """Give the picture that this is measured on: :meth:`~.network.Network.grey`."""
 
     def confidence(self, expected: Expected) -> Tensor:
         """Give the confidence that it serves, (B,), in [0, 1]; NaN where there is none."""
@@ -100,9 +100,9 @@ class LearnedForecast:
         """Say how the picture moved since the frame before."""
         return self.network.motion(features)
 
-    def unexplained(self, features: Maps) -> Tensor:
-        """Say what of the picture that does not explain."""
-        return self.network.unexplained(features)
+    def grey(self, preview: Maps) -> Tensor:
+        """Give the picture that this is measured on."""
+        return self.network.grey(preview)
 
     def confidence(self, expected: Expected) -> Tensor:
         """Give the scheduler's softmax of FORECAST, (B,); 0 for a network without forecasts."""
@@ -139,7 +139,7 @@ class CopiedForecast:
         """Refuse: a copy does not move."""
         raise NotImplementedError
 
-    def unexplained(self, features: Maps) -> Tensor:
+    def grey(self, preview: Maps) -> Tensor:
         """Refuse likewise."""
         raise NotImplementedError
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from ..blending import Kept
 from ..boxes import Geometry
-from ..carrying import CarriedBoxes
+from ..kept import Kept
 from ..tracking import Tracker
 from ..types import Policy
 from .memory import Memory
@@ -24,8 +23,9 @@ class Past:
     :ivar memory: of the network, a batch of one.
     :ivar since_read: of the rules.
     :ivar geometry: how the image that was decoded last lies in the network's input.
-    :ivar policy: of the last frame; ``carried``: its boxes, where that carries them.
-    :ivar kept: the boxes of the last READ, where forecasts are blended with them.
+    :ivar policy: of the last frame.
+    :ivar kept: the boxes of the last READ, where they are the answer or forecasts are blended with
+        them; in pixels of the network's input where its motion carries them, else of the image.
     :ivar surprise: what of the last frame the forecast does not explain, if that is known.
     """
 
@@ -33,7 +33,6 @@ class Past:
     since_read: SinceRead
     geometry: Geometry
     policy: Policy
-    carried: CarriedBoxes | None = None
     kept: Kept | None = None
     surprise: Tensor | None = None
 

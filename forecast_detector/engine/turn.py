@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
-from ..blending import Kept, WEAKEST
+from ..blending import blended, WEAKEST
 from ..boxes import Geometry
-from ..carrying import CarriedBoxes, within
+from ..carrying import within
 from ..config import StreamConfig
 from ..flow import Flow
+from ..kept import Kept, SmallPicture
 from ..layout import array
 from ..postprocess import to_image
 from ..types import (
@@ -21,6 +23,7 @@ from ..types import (
     Decision,
     Detections,
     Frame,
+    Policy,
     StepFailure,
     StepResult,
 )
@@ -38,6 +41,11 @@ from .rules import (
     size_change,
 )
 from .stream import Past, Stream
+
+
+def carries_along(policy: Policy, forecaster: Forecaster) -> bool:
+    """Say whether a policy carries boxes by the motion that the scheduler is asked about."""
+    return policy.carries and policy.takes_p and forecaster.moves
 
 
 @dataclass
@@ -68,7 +76,6 @@ class Turn:
     surprise: Tensor | None = None
     after: Memory | None = None
     found: Detections = field(default_factory=Detections)
-    carried: CarriedBoxes | None = None
     kept: Kept | None = None
     resets: int = 0
 
@@ -165,7 +172,7 @@ class Turn:
 
     def carries_along(self, forecaster: Forecaster) -> bool:
         """Say whether boxes are carried by the motion that the scheduler is asked about."""
-        return self.config.policy.carries and self.config.policy.takes_p and forecaster.moves
+        return carries_along(self.config.policy, forecaster)
 
     def blends(self, forecaster: Forecaster) -> bool:
         """Say whether forecasts of the stream are blended with the boxes of READs."""
@@ -182,15 +189,26 @@ class Turn:
 
         :param found: in pixels of the network's input.
         """
-        if self.reads:
-            if self.carries_along(forecaster):
-                self.kept = Kept.of(found, self._motion(forecaster), 0.0)
-            elif self.blends(forecaster):
-                self.kept = Kept.of(found, self._motion(forecaster))
+        if self.carries_along(forecaster) and self.reads:
+            self.kept = self._before.read(
+                found, self._thumbnail(forecaster), self._motion(forecaster))
+        elif self.blends(forecaster) and self.reads:
+            self.kept = self._before.read(
+                found.above(WEAKEST), self._thumbnail(forecaster), self._motion(forecaster))
         elif self.blends(forecaster):
             self.kept = self._moved(forecaster)
-            found = self.kept.blended(found, self.config.score_threshold)
+            found = blended(self.kept, found, self.config.score_threshold)
         self._show(found)
+
+    @property
+    def _before(self) -> Kept:
+        """What is kept of the frame before."""
+        return (self.past and self.past.kept) or Kept()
+
+    def _thumbnail(self, forecaster: Forecaster) -> SmallPicture:
+        """Give the picture that the network's motion is measured on; boxes are in its input."""
+        grey = array(forecaster.grey(self.preview))[0, ..., 0]
+        return SmallPicture(grey, np.full(2, forecaster.reduction, np.float32))
 
     def _motion(self, forecaster: Forecaster) -> Flow | None:
         """Give how the picture moved since the frame before, as far as anybody asked."""
@@ -201,10 +219,7 @@ class Turn:
 
     def _moved(self, forecaster: Forecaster) -> Kept:
         """Carry what is kept to this frame, which is a FORECAST."""
-        kept, flow = (self.past and self.past.kept) or Kept(), self._motion(forecaster)
-        assert flow is not None
-        unexplained = array(forecaster.unexplained(self.expected))[0, ..., 0]
-        return kept.moved(flow, forecaster.reduction, unexplained)
+        return self._before.moved(self._thumbnail(forecaster), self._motion(forecaster))
 
     def _show(self, found: Detections) -> None:
         """Take detections, in pixels of the network's input, for the answer."""
@@ -220,14 +235,13 @@ class Turn:
                 self._show(self.kept.doubted(self.config.score_threshold))
             return
         picture = reader.picture(self.loaded)
-        before = (self.past and self.past.carried) or CarriedBoxes()
         if self.reads:
-            self.carried = before.read(self.found, picture)
+            self.kept = self._before.read(self.found, picture)
         else:
-            self.carried = before.carry(picture)
-            here = within(self.carried.detections, picture.size)
+            self.kept = self._before.moved(picture)
             # It may have been raised since the READ.
-            self.found = here.above(self.config.score_threshold)
+            least, size = self.config.score_threshold, self.geometry.image_size
+            self.found = within(self.kept.doubted(least), size).above(least)
 
     def follow(self) -> None:
         """Where objects are followed, number those of the answer."""
@@ -246,7 +260,7 @@ class Turn:
         geometry = self.geometry
         self.stream.past = self.past = Past(
             memory, self.choice.follow(run, self.frame, geometry.image_size), geometry,
-            self.config.policy, self.carried, self.kept, self.surprise,
+            self.config.policy, self.kept, self.surprise,
         )
 
     def result(self, elapsed_ms: float) -> StepResult:

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from ..boxes import Geometry
-from ..carrying import SmallPicture
 from ..config import StreamConfig
 from ..data.base import Clip
 from ..data.views import ClipView
@@ -26,6 +25,7 @@ from ..engine.memory import first_tensor, Maps, Memory, tree_map
 from ..engine.reading import FrameReader
 from ..engine.recurrence import Forecaster, seen
 from ..flow import Grey, grey_thumbnail, LONGER_SIDE, thumbnail_size
+from ..kept import SmallPicture
 from ..postprocess import to_image
 from ..types import Detections, Frame
 from .run import Done, ignore

@@ -180,7 +180,7 @@ class ForecastNetwork(nn.Module):
         """Refuse: F moves as one."""
         raise NotImplementedError
 
-    def unexplained(self, corrected: Tensor) -> Tensor:
+    def grey(self, preview: Tensor) -> Tensor:
         """Refuse likewise."""
         raise NotImplementedError
 

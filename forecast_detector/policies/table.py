@@ -80,6 +80,7 @@ _CARRIERS = (
     PolicyEntry('hold', Mark(-4, 'hold'), carrier='boxes.HoldBoxes'),
     PolicyEntry('kalman', Mark(3, 'kalman'), carrier='kalman.KalmanBoxes', swept_scheduled=True),
     PolicyEntry('moved', Mark(6), carrier='boxes.MovedBoxes'),
+    PolicyEntry('plain_flow', Mark(7), carrier='flow.PlainFlowBoxes'),
     PolicyEntry('flow', Mark(-5, 'flow'), carrier='flow.FlowBoxes', swept_scheduled=True),
 )
 TABLE = {entry.name: entry for entry in (

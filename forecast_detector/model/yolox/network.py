@@ -175,9 +175,9 @@ class YoloxNetwork(nn.Module):
         """Give where what is seen now was before, (B, 2, h, w), pixels of the thumbnail."""
         return corrected.flow
 
-    def unexplained(self, corrected: Moving) -> Tensor:
-        """Give what of the picture that motion does not explain, (B, 1, H/4, W/4), in [0, 1]."""
-        return self._error(corrected.now, corrected.expected)
+    def grey(self, preview: Preview) -> Tensor:
+        """Give the picture that motion is measured on, (B, 1, h, w), uint8, blurred."""
+        return preview.grey
 
     def _moved(self, maps: tuple[Tensor, ...], flow: Tensor) -> tuple[Tensor, ...]:
         grids = lay_grids(flow, self.cells)

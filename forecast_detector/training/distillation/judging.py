@@ -12,11 +12,12 @@ from torch import nn, Tensor
 import torch.nn.functional as F
 from tqdm import tqdm
 
-from ...blending import Kept
 from ...boxes import iou
 from ...engine.recurrence import advance, LearnedForecast
+from ...kept import Kept, SmallPicture
 from ...layout import array
 from ...model.yolox.network import YoloxNetwork
+from ...model.yolox.preview import Preview
 from ...model.yolox.temporal import MapScheduler
 from ...types import Detections
 from .. import interrupt
@@ -149,29 +150,36 @@ def make_lessons(
 def follow_runs(
     network: YoloxNetwork, readings: Readings, runs: np.ndarray, recipe: JudgeRecipe
 ) -> Lessons:
-    """Forecast some runs side by side, blended as streams do it."""
+    """Carry the boxes of some READs along side by side, as streams do it; F rests."""
     forecaster = LearnedForecast(network)
     memory = advance(network, readings.features(runs[0]), preview=readings.previews(runs[0]))
-    kept = [Kept.of(readings.detections[frame]) for frame in runs[0]]
+    pictures = small_pictures(network, readings.previews(runs[0]))
+    kept = [
+        Kept().read(readings.detections[frame], picture)
+        for frame, picture in zip(runs[0], pictures)
+    ]
     seen, errors = [], []
     for frames in runs[1:]:
         preview, before = readings.previews(frames), memory.preview
         expected = forecaster.expect(memory, preview)
-        moving, features = expected.features, forecaster.settle(expected.features)
+        moving = expected.features
         seen.append((moving.objects, moving.staleness, expected.surprise))
-        motion, doubtful = array(network.motion(moving)), array(network.unexplained(moving))
-        kept = [
-            one.moved(flow, network.reduction, unexplained[..., 0])
-            for one, flow, unexplained in zip(kept, motion, doubtful)
-        ]
+        motion, pictures = array(network.motion(moving)), small_pictures(network, preview)
+        kept = [one.moved(*now) for one, *now in zip(kept, pictures, motion)]
         errors.append([
-            count_errors(own.blended(found), readings.detections[frame], recipe)
-            for own, found, frame in zip(kept, readings.detect(features), frames)
+            count_errors(own.doubted(), readings.detections[frame], recipe)
+            for own, frame in zip(kept, frames)
         ])
-        memory = advance(network, features, None, preview, before)
+        memory = advance(network, forecaster.rest(moving), None, preview, before)
     objects, staleness, surprise = (torch.stack(part, dim=1).cpu() for part in zip(*seen))
     counts = torch.tensor(errors, dtype=torch.float32).t()
     return Lessons(objects, staleness, surprise, counts)
+
+
+def small_pictures(network: YoloxNetwork, previews: Preview) -> list[SmallPicture]:
+    """Give what motion is measured on; boxes are in pixels of the network's input."""
+    scale = np.full(2, network.reduction, np.float32)
+    return [SmallPicture(one[..., 0], scale) for one in array(network.grey(previews))]
 
 
 def count_errors(found: Detections, reading: Detections, recipe: JudgeRecipe) -> int:
