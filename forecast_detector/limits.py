@@ -19,6 +19,9 @@ MAX_LISTED = 64
 MAX_CLASSES = 10_000
 MAX_LABEL_LETTERS = 200
 
+# Threads or processes that somebody may ask for.
+MAX_THREADS = 1024
+
 # One message of a recording, unpacked: what a raw image of MAX_PIXELS has in four channels.
 MAX_MESSAGE_BYTES = 4 * MAX_PIXELS
 # One chunk of a recording, unpacked. Its messages are read at once.

@@ -8,7 +8,7 @@ import re
 from typing import cast, get_args
 
 from .config import Backend, Resize
-from .limits import MAX_INPUT_SIDE, MAX_LISTED, MAX_PIXELS
+from .limits import MAX_INPUT_SIDE, MAX_LISTED, MAX_PIXELS, MAX_THREADS
 from .parameter import check, parameter
 
 DETECTOR = 'forecast_detector.ros.detector_node'
@@ -43,7 +43,7 @@ class NodeConfig:
     )
     cpu_threads: int = parameter(
         0, 'Threads on the CPU, of the network and of OpenCV each, at most as many as there are '
-        'cores; 0 leaves it to them.', least=0, most=1024, fixed='configure',
+        'cores; 0 leaves it to them.', least=0, most=MAX_THREADS, fixed='configure',
     )
     input_size: tuple[int, ...] = parameter(
         (0, 0), "Height and width of the network's input, pixels, multiples of 32, at most "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import os
 import sys
 
@@ -24,6 +25,25 @@ def wait_passively() -> bool:
         return os.environ.get(POLICY, '').upper() == PASSIVE
     os.environ[POLICY] = PASSIVE
     return True
+
+
+def cores() -> int | None:
+    """Count the cores that this process may use; None where the system does not say."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else None
+
+
+def bounded(name: str, wanted: int, say: Callable[[str], None]) -> int:
+    """
+    Take no more threads than there are cores.
+
+    :param name: of the setting; ``say``: is told if it asks for more.
+    """
+    most = cores()
+    if most is None or wanted <= most:
+        return wanted
+    say(f'{name}: {wanted} is more than the {most} cores that this process has; '
+        f'{most} threads are used')
+    return most
 
 
 def use_threads(count: int) -> None:

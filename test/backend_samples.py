@@ -47,6 +47,10 @@ CONFIGS = (
     StreamConfig(p=0.8, **LOOSE),
     StreamConfig(policy=Policy.FLOW, read_every=3, **LOOSE),
 )
+# What is recommended with YOLOX: boxes are carried, and F rests.
+CARRIED = StreamConfig(policy=Policy.SCHEDULED_FLOW, p=0.3, **LOOSE)
+# Networks whose forecast is dense motion, which boxes are carried by.
+MOVING = tuple(name for name in NETWORKS if 'yolox' in name or name == 'imported')
 
 
 def save(name, folder):

@@ -66,7 +66,8 @@ ALLOWED = {
         'policies', 'postprocess', 'records', 'scoring', 'threads', 'types',
     },
     'benchmark': {
-        'checkpoint', 'config', 'engine', 'postprocess', 'records', 'types',
+        'checkpoint', 'config', 'engine', 'kept', 'model', 'postprocess', 'records',
+        'tracking', 'types',
     },
     'training': {
         'boxes', 'checkpoint', 'config', 'data', 'engine', 'evaluation', 'kept', 'layout',
@@ -106,7 +107,7 @@ ALLOWED = {
         'adaptation', 'annotate', 'bags', 'benchmark', 'checkpoint', 'config', 'data', 'demo',
         'device', 'diagnosis', 'ends', 'engine', 'evaluation', 'importing', 'legible', 'limits',
         'memory', 'node', 'parameter', 'policies', 'records', 'replay', 'report', 'scoring',
-        'shipped', 'topics', 'training', 'types', 'writing',
+        'shipped', 'threads', 'topics', 'training', 'types', 'writing',
     },
     '__main__': {'executables'},
     '__init__': {'checkpoint', 'config', 'engine', 'threads', 'types'},

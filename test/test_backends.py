@@ -1,6 +1,16 @@
 """Compiled networks: the answers of PyTorch, within rounding, and never a silent fallback."""
 
-from backend_samples import answers, assert_alike, assert_found, CLOSE, CONFIGS, NETWORKS, save
+from backend_samples import (
+    answers,
+    assert_alike,
+    assert_found,
+    CARRIED,
+    CLOSE,
+    CONFIGS,
+    MOVING,
+    NETWORKS,
+    save,
+)
 import numpy as np
 import pytest
 from yolox_samples import MovingNoise
@@ -37,6 +47,19 @@ def test_answers_are_those_of_pytorch(pair):
         if config.policy is Policy.ALTERNATE:
             assert {step['0'].decision.action for step in reference} == set(Action)
         assert_alike(reference, compiled)
+
+
+@pytest.mark.parametrize('pair', MOVING, indirect=True)
+@pytest.mark.parametrize('streams', [1, 3])
+def test_carried_boxes_are_those_of_pytorch(pair, streams):
+    for one in pair:
+        assert one.network.moves
+        one.prepare(2)
+    reference, compiled = (answers(one, CARRIED, streams) for one in pair)
+    assert {step['0'].decision.action for step in reference} == set(Action)
+    carried = [step['0'] for step in reference if step['0'].decision.action is Action.FORECAST]
+    assert any(len(one.detections) for one in carried)
+    assert_alike(reference, compiled)
 
 
 def test_streams_share_steps(pair):

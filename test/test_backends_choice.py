@@ -1,5 +1,6 @@
 """Which backend runs a network, what it says of that, and what it keeps between runs."""
 
+from backend_samples import make_ssdlite
 from conftest import make_tiny_network
 import numpy as np
 import pytest
@@ -78,8 +79,13 @@ def test_the_environment_says_what_auto_means(network, monkeypatch):
     monkeypatch.setenv(choice.VARIABLE, 'torch')
     assert connect(network, 'auto', CPU, [SIZE]).name == 'torch'
     monkeypatch.setenv(choice.VARIABLE, 'abacus')
-    with pytest.raises(ValueError, match="backend: 'abacus' is none of auto, torch, openvino,"):
+    with pytest.raises(ValueError, match=f"^{choice.VARIABLE}: 'abacus' is none of auto, torch,"):
         connect(network, 'auto', CPU, [SIZE])
+    monkeypatch.setenv(choice.VARIABLE, 'cuda_graphs')
+    with pytest.raises(ValueError, match=f"^{choice.VARIABLE}: 'cuda_graphs' was asked: .* cpu,"):
+        connect(network, 'auto', CPU, [SIZE])
+    with pytest.raises(ValueError, match="^backend: 'abacus' is none of auto, torch,"):
+        connect(network, 'abacus', CPU, [SIZE])
 
 
 def test_an_export_is_kept_and_a_broken_one_made_anew(network, folder, exported):
@@ -102,6 +108,62 @@ def test_other_weights_are_another_export():
     assert cache.fingerprint(networks[0], []) == cache.fingerprint(fuse_norms(make_yolox()), [])
     assert cache.fingerprint(networks[0], []) != cache.fingerprint(networks[1], [])
     assert cache.fingerprint(networks[0], ['1']) != cache.fingerprint(networks[0], ['2'])
+
+
+def ssdlite(**changes):
+    # Encoders of fewer channels have the same layers whether they add what comes in or not.
+    return fuse_norms(make_ssdlite(lstm_channels=8, **changes))
+
+
+def outputs(network):
+    """Give what the parts make that depend on the configuration."""
+    with torch.inference_mode():
+        features = network.read(pictures(1, SIZE).byte())
+        if isinstance(features, torch.Tensor):
+            return network.encode(features, network.zero_state(features))[0]
+        preview = network.preview(pictures(1, (16, 24)).byte())
+        moving, surprise = network.correct(features, preview, preview)
+        return network.schedule(moving, features, surprise)
+
+
+@pytest.mark.parametrize('make, one, other', [
+    (ssdlite, {'residual': True}, {'residual': False}),
+    (lambda **changes: fuse_norms(make_yolox(**changes)), {'trust': 0.5}, {'trust': 0.9}),
+])
+def test_another_configuration_of_equal_weights_is_another_export(make, one, other):
+    first, second = make(**one), make(**other)
+    second.load_state_dict(first.state_dict())
+    assert cache.fingerprint(first, []) != cache.fingerprint(second, [])
+    found = []
+    for network in (first, second):
+        found.append(outputs(connect(network, 'openvino', CPU, [SIZE]).network))
+        torch.testing.assert_close(found[-1], outputs(network), atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(*found, atol=1e-2)
+
+
+def test_weights_of_another_shape_or_type_are_another_export(network):
+    before = cache.fingerprint(network, [])
+    bias = network.head.obj_preds[0].bias
+    bias.data = bias.data[None]
+    shaped = cache.fingerprint(network, [])
+    bias.data = bias.data[0].view(torch.int32)
+    assert len({before, shaped, cache.fingerprint(network, [])}) == 3
+
+
+def test_without_a_home_only_the_cache_is_lost(network, exported, monkeypatch):
+    def homeless():
+        raise RuntimeError('Could not determine home directory.')
+
+    for name in ('HOME', 'XDG_CACHE_HOME'):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(cache.Path, 'home', homeless)
+    assert cache.cache_folder() is None
+    for _ in range(2):
+        connected = connect(network, 'auto', CPU, [SIZE])
+        assert connected.name == 'openvino'
+        assert 'no home folder is known' in connected.note
+        assert 'XDG_CACHE_HOME' in connected.note
+    assert exported
 
 
 def test_where_nothing_can_be_kept_it_says_so(network, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """The engine's parts: memory, the recurrence, rules; and another family behind the seam."""
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import NamedTuple
 
 from conftest import make_tiny_network
@@ -24,6 +25,7 @@ from forecast_detector.engine.recurrence import (
 from forecast_detector.engine.rules import choose, FIRST, in_run, reset, serves
 from forecast_detector.evaluation.forecast_error import show_errors
 from forecast_detector.policies.detector import evaluation_config
+from forecast_detector.preprocess import lay_image
 from forecast_detector.types import Action, Frame, Policy, Reason
 
 
@@ -282,6 +284,24 @@ def test_a_forecast_of_that_family_is_not_read(two_maps):
     assert len(two_maps.anticipate('a')) > 0
 
 
+@pytest.mark.parametrize('size', [(64, 96), (48, 64)])
+def test_an_input_is_not_copied_but_is_not_the_senders_image_either(tiny_checkpoint, size):
+    detector = StreamingDetector(tiny_checkpoint, None, 'cpu')
+    reader, inputs, laid = detector.reader, [], []
+    reader.network = SimpleNamespace(fill=127, read=inputs.append)
+    lay = reader._lay
+    reader._lay = lambda *args: laid.append(lay(*args)) or laid[-1]
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    # Mirrored, and not to be written to: views that PyTorch does not take.
+    image = image[:, ::-1]
+    image.flags.writeable = False
+    loaded = reader.load(Frame.from_array(image, 0))
+    reader.read([loaded])
+    reader.read([loaded, loaded])
+    single, double = (one.permute(0, 2, 3, 1).numpy() for one in inputs)
+    assert np.shares_memory(single, laid[0]) and not np.shares_memory(single, image)
+    np.testing.assert_array_equal(single[0], lay_image(image, loaded.geometry))
+    np.testing.assert_array_equal(double, np.concatenate([single, single]))
 
 
 def test_detections_follow_the_first_configuration_whatever_is_read(tiny_checkpoint):

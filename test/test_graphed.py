@@ -6,9 +6,11 @@ from backend_samples import (
     answers,
     assert_alike,
     assert_found,
+    CARRIED,
     CLOSE,
     CONFIGS,
     make_ssdlite,
+    MOVING,
     NETWORKS,
     save,
 )
@@ -88,6 +90,18 @@ def test_answers_are_those_of_pytorch(gpu, both):
     for expected, found in zip(*both(steps), strict=True):
         assert any(len(step['0'].detections) for step in expected)
         assert_alike(expected, found)
+
+
+@pytest.mark.parametrize('both', MOVING, indirect=True)
+@pytest.mark.parametrize('streams', [1, 3])
+def test_carried_boxes_are_those_of_pytorch(gpu, both, streams):
+    def steps(detector):
+        detector.prepare(2)
+        return answers(detector, CARRIED, streams)
+
+    expected, found = both(steps)
+    assert {step['0'].decision.action for step in expected} == set(Action)
+    assert_alike(expected, found)
 
 
 FAMILIES = pytest.mark.parametrize('both', ['yolox', 'peek'], indirect=True)

@@ -14,6 +14,7 @@ from forecast_detector.bags import BagWriter
 from forecast_detector.checkpoint import load_checkpoint
 from forecast_detector.cli.main import main
 from forecast_detector.diagnosis.diagnose import LABEL_IOU, label_iou
+from forecast_detector.limits import MAX_THREADS
 from forecast_detector.training.distillation import forecast
 
 RECIPE = """
@@ -176,3 +177,9 @@ def test_the_scheduler_is_judged_by_the_overlap_that_its_training_asked_for():
     asked = {'recipe': json.dumps({'temporal': {'success_iou': 0.6}})}
     assert label_iou(asked) == 0.6
     assert label_iou({}) == label_iou({'recipe': 'damaged'}) == LABEL_IOU
+
+
+def test_workers_are_bounded(capsys):
+    with pytest.raises(SystemExit):
+        main(['train', '--config', 'foda', '--workers', '9999999'])
+    assert f"'9999999': a whole number in [0, {MAX_THREADS}]" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from pathlib import Path
 import shutil
 import tempfile
 
-from torch import nn
+from ..model.families import AnyNetwork
 
 PACKAGE = Path(__file__).resolve().parent.parent
 # So many exports are kept; each has the size of its weights in single precision.
@@ -19,25 +19,30 @@ KEPT = 24
 SEAL = hashlib.sha256().digest_size
 
 
-def cache_folder() -> Path:
-    """Give the user's folder for exports (XDG)."""
+def cache_folder() -> Path | None:
+    """Give the user's folder for exports (XDG); None where nobody says where the user's lie."""
     base = os.environ.get('XDG_CACHE_HOME', '')
     # A relative one is to be ignored, says the standard.
-    root = Path(base) if os.path.isabs(base) else Path.home() / '.cache'
-    return root / 'forecast_detector'
+    if os.path.isabs(base):
+        return Path(base) / 'forecast_detector'
+    try:
+        return Path.home() / '.cache' / 'forecast_detector'
+    except RuntimeError:  # no HOME, and the user has no entry in passwd: some containers
+        return None
 
 
-def fingerprint(network: nn.Module, facts: Iterable[object]) -> str:
+def fingerprint(network: AnyNetwork, facts: Iterable[object]) -> str:
     """
-    Name an export by all that it depends on: weights, shape, our code, and what else is said.
+    Name an export by all that it depends on: configuration, weights, code, and what else is said.
 
     :param facts: such as versions; what they say of themselves counts.
     """
     digest = hashlib.sha256()
-    for fact in facts:
+    # Networks of equal weights may still compute other things.
+    for fact in (*facts, network.config):
         digest.update(f'{fact!r}\n'.encode())
     for name, value in network.state_dict().items():
-        digest.update(name.encode())
+        digest.update(f'{name} {tuple(value.shape)} {value.dtype}\n'.encode())
         digest.update(value.detach().cpu().contiguous().numpy())
     for folder in ('model', 'backends'):
         for path in sorted((PACKAGE / folder).rglob('*.py')):

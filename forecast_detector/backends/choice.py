@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.util import find_spec
 import os
-from typing import Any, get_args, NamedTuple
+from typing import Any, cast, get_args, NamedTuple
 
 import torch
 from torch import nn
 
 from ..config import Backend
+from ..model.families import AnyNetwork
 from ..model.network import ForecastNetwork
 from ..model.yolox.network import YoloxNetwork
 
@@ -55,9 +56,10 @@ def connect(
     :param sizes: (height, width) of inputs to prepare for, pixels; at least one.
     :raises ValueError: for another name, or where the asked backend cannot run here.
     """
-    asked = os.environ.get(VARIABLE, '') or 'auto' if name == 'auto' else name
+    replaced = os.environ.get(VARIABLE, '') if name == 'auto' else ''
+    asked, place = (replaced, VARIABLE) if replaced else (name, 'backend')
     if asked not in get_args(Backend):
-        raise ValueError(f'backend: {asked!r} is none of {", ".join(get_args(Backend))}')
+        raise ValueError(f'{place}: {asked!r} is none of {", ".join(get_args(Backend))}')
     if asked == 'torch':
         return Connected(network, 'torch', 'steps run in PyTorch, as asked')
     usual = 'openvino' if device.type == 'cpu' else 'cuda_graphs'
@@ -74,7 +76,7 @@ def connect(
     if asked == 'auto':
         return Connected(network, 'torch', f'steps run in PyTorch: {hindrance}')
     raise ValueError(
-        f"backend: {asked!r} was asked: {hindrance}; use 'auto' or 'torch' to run without it"
+        f"{place}: {asked!r} was asked: {hindrance}; use 'auto' or 'torch' to run without it"
     )
 
 
@@ -114,7 +116,7 @@ def _with_openvino(network: nn.Module, sizes: Sequence[tuple[int, int]]) -> Conn
     threads = torch.get_num_threads()
     facts = (openvino.__version__, torch.__version__, sizes[0], processor, threads)
     is_yolox = isinstance(network, YoloxNetwork)
-    key = fingerprint(network, facts)
+    key = fingerprint(cast(AnyNetwork, network), facts)
     family: Any = yolox_parts if is_yolox else ssdlite
     library = Library(
         lambda: family.parts(network, sizes[0]), key, threads, family.LIGHT)

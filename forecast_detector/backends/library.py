@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 import hashlib
-from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -73,7 +72,8 @@ class Library:
         """
         self._parts = parts
         self._made: Mapping[str, Part] = {}
-        self._folder = cache.cache_folder() / f'openvino-{key}'
+        root = cache.cache_folder()
+        self._folder = root / f'openvino-{key}' if root is not None else None
         self._core = openvino.Core()
         self._models: dict[str, Any] = {}
         # By part and shapes, then by batch; what is in it is not changed any more.
@@ -106,16 +106,27 @@ class Library:
         threads = 1 if key.part in self._light else self._threads
         return {**self._settings, 'INFERENCE_NUM_THREADS': threads}
 
-    def _file(self, key: Key, batch: int) -> Path:
+    def _blob(self, key: Key, batch: int) -> str:
         shapes = '_'.join('x'.join(map(str, shape)) for shape in key.shapes)
         name = hashlib.sha256(shapes.encode()).hexdigest()[:12]
-        return self._folder / f'{key.part}-{batch}-{name}.blob'
+        return f'{key.part}-{batch}-{name}.blob'
+
+    def _load(self, name: str) -> bytes:
+        """
+        Read what was kept under a name.
+
+        :raises OSError: if there is nothing; ``ValueError`` if it is not whole.
+        """
+        if self._folder is None:
+            raise FileNotFoundError(name)
+        return cache.load(self._folder / name)
 
     def _kept(self, key: Key, batch: int) -> Any:
         """Take what an earlier run compiled; None if there is no whole one."""
         try:
-            data = cache.load(self._file(key, batch))
-            self._folder.touch()
+            data = self._load(self._blob(key, batch))
+            if self._folder is not None:
+                self._folder.touch()
             return self._core.import_model(data, 'CPU', self._settings_of(key))
         except (OSError, ValueError, RuntimeError):
             return None
@@ -126,7 +137,7 @@ class Library:
             port: [batch, *shape] for port, shape in zip(model.inputs, key.shapes, strict=True)
         })
         compiled = self._core.compile_model(model, 'CPU', self._settings_of(key))
-        self._keep([(self._file(key, batch), bytes(compiled.export_model().getvalue()))])
+        self._keep([(self._blob(key, batch), bytes(compiled.export_model().getvalue()))])
         return compiled
 
     def has(self, part: str, inputs: Sequence[Array]) -> bool:
@@ -156,26 +167,29 @@ class Library:
             self._models[part] = self._exported_before(part) or self._export(part)
         return self._models[part]
 
-    def _files(self, part: str) -> tuple[Path, Path]:
-        return self._folder / f'{part}.xml', self._folder / f'{part}.bin'
-
     def _exported_before(self, part: str) -> Any:
         """Take an export of an earlier run; None if there is no whole one."""
         try:
-            return self._read(*(cache.load(path) for path in self._files(part)))
+            return self._read(*(self._load(name) for name in _files(part)))
         except (OSError, ValueError, RuntimeError):
             return None
 
     def _export(self, part: str) -> Any:
         self._made = self._made or self._parts()
         files = export(self._made[part])
-        self._keep(zip(self._files(part), files))
+        self._keep(zip(_files(part), files))
         return self._read(*files)
 
-    def _keep(self, files: Iterable[tuple[Path, bytes]]) -> None:
+    def _keep(self, files: Iterable[tuple[str, bytes]]) -> None:
+        if self._folder is None:
+            self.note = (
+                'exported anew at every start: no home folder is known to keep exports in; set '
+                'XDG_CACHE_HOME to a folder that can be written to'
+            )
+            return
         try:
-            for path, data in files:
-                cache.store(path, data)
+            for name, data in files:
+                cache.store(self._folder / name, data)
             cache.prune(self._folder.parent)
         except OSError as error:
             self.note = (
@@ -187,6 +201,10 @@ class Library:
         data = np.frombuffer(weights, np.uint8)
         tensor = openvino.Tensor(np.array(data) if len(data) else np.zeros(0, np.uint8))
         return self._core.read_model(graph, tensor)
+
+
+def _files(part: str) -> tuple[str, str]:
+    return f'{part}.xml', f'{part}.bin'
 
 
 def _key(part: str, inputs: Sequence[Array]) -> Key:

@@ -13,8 +13,9 @@ from ..engine.reading import FrameReader
 from ..postprocess import to_detections
 from ..records.benchmark import BackendTimes, OfSize, Stages, Together
 from ..types import Action, Policy
-from .clock import Clock
+from .clock import Clock, REST, StageClock
 from .pictures import frame, Images
+from .stages import stages_of
 
 # The scheduler is asked, and its answer is not enough.
 READ = StreamConfig(policy=Policy.SCHEDULER, p=1.0)
@@ -30,14 +31,6 @@ QUARTER = StreamConfig(
 QUARTER_CARRIED = QUARTER.replace(policy=Policy.SCHEDULED_FLOW)
 # Frames before anything is taken down.
 WARM = 4
-# Part of the detector, its method, and the stage that this is. The last one holds the head.
-STAGES = (
-    ('reader', 'load', 'decode'), ('reader', '_lay', 'resize'),
-    ('network', 'preview', 'thumbnail'), ('network', 'correct', 'motion and correction'),
-    ('network', 'schedule', 'scheduler'), ('network', 'read', 'reader'),
-    ('network', 'encode', 'encoders'), ('network', 'detect', 'head'),
-    ('', 'detect', 'head, boxes and suppression'),
-)
 
 
 class Stepper:
@@ -161,20 +154,23 @@ class Contestant:
             to_detections(detector.decoding, raw, config.score_threshold, config.nms_iou,
                           config.max_detections)
 
-    def stages(self, config: StreamConfig, frames: int, images: Images) -> Stages:
+    def stages(
+        self, config: StreamConfig, frames: int, images: Images, clock: StageClock | None = None
+    ) -> Stages:
         """Step one stream with its stages watched."""
-        clock = Clock()
+        clock = clock or StageClock()
         stepper = Stepper(self.detector, config, clock, 'step')
         for _ in range(WARM):
             stepper.step(images)
         with ExitStack() as stack:
-            for part, method, stage in STAGES:
-                owner = getattr(stepper.detector, part) if part else stepper.detector
-                stack.enter_context(clock.watching(owner, method, stage))
+            watched = stages_of(stepper.detector)
+            for stage in watched:
+                stack.enter_context(clock.watching(*stage))
             for _ in range(frames):
                 stepper.step(images)
-        named = [stage for _, _, stage in STAGES if stage in clock.wall]
-        return Stages(clock.times('step'), [clock.times(stage) for stage in named])
+        names = dict.fromkeys([*(stage.name for stage in watched), REST])
+        summed = [times for name in names if (times := clock.stage(name)) is not None]
+        return Stages(clock.times('step'), summed)
 
     def record(self, read: Stages, forecast: Stages) -> BackendTimes:
         """Sum up."""

@@ -12,7 +12,7 @@ import torch
 
 from ..checkpoint import Checkpoint
 from ..config import Backend
-from ..records.benchmark import BackendTimes, Benchmark, NodeCost, OfSize, Together
+from ..records.benchmark import BackendTimes, Benchmark, ClockMhz, NodeCost, OfSize, Together
 from .backend import Contestant, FORECAST, PERIOD, READ, Stepper, WARM
 from .clock import Clock
 from .pictures import Images, pan
@@ -54,7 +54,7 @@ def measure(
     :param brief: only one stream and one image size.
     """
     images = pan(IMAGE)
-    contestants = [Contestant.make(checkpoint, device, name) for name in backends]
+    contestants = contestants_of(checkpoint, device, backends, say)
     say('one stream')
     steppers = [one.steppers() for one in contestants]
     quarters = [one.quarters() for one in contestants]
@@ -79,6 +79,20 @@ def measure(
         one.record(one.stages(READ, frames, images), one.stages(FORECAST, frames, images))
         for one in contestants
     ]
+
+
+def contestants_of(
+    checkpoint: Checkpoint, device: str, backends: Sequence[Backend], say: Say
+) -> list[Contestant]:
+    """Make a detector of each backend; one that two names lead to is measured once."""
+    found: dict[str, tuple[Backend, Contestant]] = {}
+    for name in backends:
+        made = Contestant.make(checkpoint, device, name)
+        backend = made.detector.backend
+        first, _ = found.setdefault(backend, (name, made))
+        if first != name:
+            say(f'{first} and {name} once: both are {backend} here')
+    return [made for _, made in found.values()]
 
 
 def _pairs(
@@ -108,7 +122,7 @@ def _of_size(contestants: Sequence[Contestant], size: tuple[int, int], frames: i
 
 def summed_up(
     weights: str, checkpoint: Checkpoint, machine: str, input_size: Sequence[int],
-    backends: list[BackendTimes], node: NodeCost | None,
+    backends: list[BackendTimes], node: NodeCost | None, clock_mhz: ClockMhz | None = None,
 ) -> Benchmark:
     """Put the medians of the first backend on top, beside the fastest plain detector."""
     first = backends[0]
@@ -116,4 +130,5 @@ def summed_up(
         first.read.p50, first.forecast.p50, min(one.plain.p50 for one in backends), first.name,
         torch.get_num_threads(), weights, checkpoint.sha256, machine, os.getloadavg()[0],
         versions(), list(input_size), list(IMAGE), backends, node,
+        clock_mhz,
     )

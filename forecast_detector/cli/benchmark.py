@@ -2,8 +2,10 @@
 Measure what steps cost on this machine: READ, FORECAST and a plain detector, by backend.
 
 Backends take turns frame by frame, so that none meets a quieter machine: compare within a run. The
-images are made here and lie in memory. CPU time is that of all threads, and is disturbed less by
-whatever else the machine does. Accuracy is not measured; evaluate and sweep do that.
+images are made here and lie in memory, so that decoding one is a copy. Stages are watched in steps
+of their own: what a step spends in each, all calls together and without what other stages take
+within it, and the rest. CPU time is that of all threads, and is disturbed less by whatever else
+the machine does. Accuracy is not measured; evaluate and sweep do that.
 """
 
 from __future__ import annotations
@@ -17,10 +19,10 @@ from typing import cast, get_args, TYPE_CHECKING
 
 from ..config import Backend
 from ..records import write
-from ..records.benchmark import Benchmark, NodeCost, Times
+from ..records.benchmark import Benchmark, ClockMhz, NodeCost, Times
 from ..records.codec import from_plain
 from . import common, options
-from .command import option
+from .command import node_option, option
 from .common import DeviceOptions, JsonOptions
 
 if TYPE_CHECKING:
@@ -38,31 +40,30 @@ class BenchmarkCommand(JsonOptions, DeviceOptions):
         'backends to measure side by side; the first one stands on top', ('auto',), nargs='+',
         choices=get_args(Backend))
     frames: int = option('frames of each measurement', 60, options.whole(4), metavar='N')
-    threads: int = option('of a step on the CPU; 0 leaves them to PyTorch', 0, options.whole(0),
-                          metavar='N')
+    threads: int = node_option(
+        'cpu_threads', 'of a step on the CPU, at most as many as there are cores; 0 leaves them '
+        'to PyTorch', metavar='N')
     brief: bool = option('one stream and images of 640x480 only', False)
 
     def run(self) -> int:
         """Measure, and print."""
-        import cv2
-        import torch
-
         from ..benchmark.run import measure, summed_up
         from ..checkpoint import load_checkpoint
-        from ..evaluation.provenance import machine
+        from ..evaluation.provenance import clock_mhz, machine
+        from ..threads import bounded, use_threads
 
         options.check_outputs(self, ['json'], [self.weights])
         if self.threads:
-            torch.set_num_threads(self.threads)
-            cv2.setNumThreads(self.threads)
+            use_threads(bounded('--threads', self.threads, common.note))
         checkpoint = load_checkpoint(self.weights)
         names = [cast(Backend, name) for name in dict.fromkeys(self.backend)]
         measured = measure(
             checkpoint, self.device, names, self.frames, self.brief,
             lambda what: common.say(f'measuring {what}'))
+        clock = clock_mhz()
         record = summed_up(
             self.weights, checkpoint, machine(), checkpoint.config.input_size, measured,
-            node_cost(self.frames))
+            node_cost(self.frames), clock)
         if self.json:
             write(self.json, record)
         if self.json != '-':
@@ -89,14 +90,20 @@ def node_cost(frames: int) -> NodeCost | None:
 def show(record: Benchmark) -> None:
     """Print tables of a benchmark."""
     print(f'{record.weights}, images of {record.image_size[0]}x{record.image_size[1]}, '
-          f'{record.threads} threads; {record.machine}, load {record.load:.1f}')
+          f'{record.threads} threads; {record.machine}{_clock(record.clock_mhz)}, '
+          f'load {record.load:.1f}')
     print(', '.join(f'{name} {version}' for name, version in record.versions.items()))
     for one in record.backends:
         _show_backend(one, record)
     if record.node is not None:
         print('\nmessages in and out, without the model')
-        _row(record.node.read, 'READ')
-        _row(record.node.forecast, 'FORECAST')
+        _row(record.node.message, 'an image')
+
+
+def _clock(mhz: ClockMhz | None) -> str:
+    now, most = (mhz.now, mhz.most) if mhz is not None else (None, None)
+    said = ([f'at {now:.0f} MHz'] if now else []) + ([f'at most {most:.0f} MHz'] if most else [])
+    return ''.join(f', {words}' for words in said)
 
 
 def _show_backend(one: BackendTimes, record: Benchmark) -> None:
@@ -113,7 +120,7 @@ def _show_backend(one: BackendTimes, record: Benchmark) -> None:
         if times is not None:
             _row(times, name, record.plain_ms)
     for kind, stages in (('READ', one.read_stages), ('FORECAST', one.forecast_stages)):
-        print(f'  {kind} by stage')
+        _row(stages.step, f'{kind}, by stage')
         for times in stages.stages:
             _row(times, f'  {times.name}')
     for together in one.streams:

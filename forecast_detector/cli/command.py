@@ -151,7 +151,8 @@ def _add(place: Any, name: str, default: Any, described: Option) -> None:
         more.update(type=described.parse, choices=described.choices)
     text = described.help
     if default not in (MISSING, None, '', ()) and default is not False and 'default' not in text:
-        text += f'; default: {default}'
+        words = ' '.join(map(str, default)) if isinstance(default, tuple) else default
+        text += f'; default: {words}'
     place.add_argument(*(flags or [name]), default=argparse.SUPPRESS,
                        help=text.replace('%', '%%'), **more)
 

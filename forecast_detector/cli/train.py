@@ -19,6 +19,7 @@ import os
 from pathlib import Path
 import sys
 
+from ..limits import MAX_THREADS
 from ..training.datasets import DATASETS, STILLS
 from . import options
 from .command import option
@@ -55,7 +56,7 @@ class TrainCommand(DataOptions, DeviceOptions):
         one_of='start', metavar='WEIGHTS')
     seed: int | None = option("instead of the recipe's", None, options.whole(0))
     workers: int = option('processes that prepare clips ahead, for phases baseline and joint', 2,
-                          options.whole(0))
+                          options.whole(0, most=MAX_THREADS))
 
     def run(self) -> int:
         """Train until the recipe is done, or a signal comes."""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..boxes import Geometry
 from ..config import Resize
+from ..layout import stacked, tensor
 from ..resizing import Size, weights
 from .memory import Maps
 from .network import Network
@@ -68,4 +69,4 @@ class GpuReader(FrameReader):
         return columns.to(self.device), rows.to(self.device)
 
     def _batch(self, images: list[NDArray[np.uint8]]) -> Tensor:
-        return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+        return tensor(stacked(images))

@@ -14,6 +14,7 @@ from torch import Tensor
 from ..boxes import Geometry
 from ..config import Resize
 from ..kept import SmallPicture
+from ..layout import stacked, tensor
 from ..preprocess import lay_image
 from ..types import BadFrameError, Frame
 from .memory import Maps
@@ -111,10 +112,12 @@ class FrameReader:
         return SmallPicture.of(loaded.image, loaded.geometry.image_size)
 
     def _lay(self, image: NDArray[np.uint8], geometry: Geometry) -> NDArray[np.uint8]:
-        return lay_image(image, geometry, self.network.fill)
+        laid = lay_image(image, geometry, self.network.fill)
+        # A thumbnail is remembered, and whoever gave the image may write the next one there.
+        return laid.copy() if laid is image else laid
 
     def _batch(self, images: list[NDArray[np.uint8]]) -> Tensor:
-        return torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2)
+        return tensor(stacked(images)).to(self.device)
 
 
 def load_image(frame: Frame) -> NDArray[np.uint8]:

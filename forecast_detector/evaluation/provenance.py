@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+import contextlib
 import os
+from pathlib import Path
 import platform
 from typing import Any, TYPE_CHECKING
 
 from ..data.bag_options import BagOptions
 from ..data.base import Clip, unfinished
 from ..data.registry import RECORDINGS
+from ..records.benchmark import ClockMhz
 from ..records.evaluation import Provenance
 
 if TYPE_CHECKING:
     from ..engine import StreamingDetector
     from .streaming_ap import Latencies
+
+CPUINFO, CPUS = Path('/proc/cpuinfo'), Path('/sys/devices/system/cpu')
 
 
 def origin(weights: str, sha256: str, detector: StreamingDetector) -> Provenance:
@@ -86,14 +91,36 @@ def unfinished_origin(clips: Iterable[Clip]) -> Provenance:
 
 
 def machine() -> str:
-    """Describe the machine: processor, cores, system."""
-    name = platform.processor() or platform.machine()
-    try:
-        with open('/proc/cpuinfo', encoding='utf-8') as file:
-            name = next(
-                (line.split(':', 1)[1].strip() for line in file if line.startswith('model name')),
-                name,
-            )
-    except OSError:
-        pass
+    """Describe the machine: processor, cores, system. It is the same in every run there."""
+    name = next(_of_processors('model name'), platform.processor() or platform.machine())
     return f'{name}, {os.cpu_count()} cores, {platform.system()} {platform.release()}'
+
+
+def clock_mhz() -> ClockMhz | None:
+    """Say how fast the processor runs now, and at most; None where the system says neither."""
+    now = [float(value) for value in _of_processors('cpu MHz')] or _frequencies('scaling_cur_freq')
+    most = _frequencies('cpuinfo_max_freq')
+    if not now and not most:
+        return None
+    return ClockMhz(sum(now) / len(now) if now else None, max(most, default=None))
+
+
+def _of_processors(name: str) -> Iterator[str]:
+    """Give what Linux says of each processor under a name; nothing on other systems."""
+    try:
+        lines = CPUINFO.read_text(encoding='utf-8').splitlines()
+    except OSError:
+        return
+    for line in lines:
+        key, _, value = line.partition(':')
+        if key.strip() == name and value.strip():
+            yield value.strip()
+
+
+def _frequencies(name: str) -> list[float]:
+    """Give the frequencies of the cores of some kind, MHz; a virtual machine often has none."""
+    found = []
+    for path in sorted(CPUS.glob(f'cpu[0-9]*/cpufreq/{name}')):
+        with contextlib.suppress(OSError, ValueError):  # a core that is off says nothing
+            found.append(int(path.read_text()) / 1e3)
+    return found

@@ -26,7 +26,13 @@ class Times:
 
 @dataclass(frozen=True)
 class Stages:
-    """Where the time of one kind of step went; ``step`` is the whole."""
+    """
+    Where the time of one kind of step went; ``step`` is the whole.
+
+    :ivar stages: what a step spent in each, all calls together and without what other stages took
+        within it; a stage that no step had is left out. The last one is the rest: in each step
+        they add up to the whole.
+    """
 
     step: Times
     stages: list[Times]
@@ -92,11 +98,23 @@ class NodeCost:
     """
     What a message costs beside the model, milliseconds.
 
-    :ivar read: message in to pixels, detections to messages out; ``forecast`` likewise.
+    :ivar message: image in to pixels, detections and decision to messages out: the same for a READ
+        and for a FORECAST of weights that peek.
     """
 
-    read: Times
-    forecast: Times
+    message: Times
+
+
+@dataclass(frozen=True)
+class ClockMhz:
+    """
+    How fast the processor's cores run, MHz; None is what the system does not say.
+
+    :ivar now: the mean over the cores, right after the steps; ``most``: what they may reach.
+    """
+
+    now: float | None = left_out()
+    most: float | None = left_out()
 
 
 @dataclass(frozen=True)
@@ -106,6 +124,7 @@ class Benchmark:
 
     :ivar plain_ms: of the fastest backend of the run.
     :ivar threads: of a step.
+    :ivar clock_mhz: of the processor; None where the system says nothing of it.
     """
 
     read_ms: float
@@ -122,3 +141,4 @@ class Benchmark:
     image_size: list[int]
     backends: list[BackendTimes]
     node: NodeCost | None = left_out()
+    clock_mhz: ClockMhz | None = left_out()

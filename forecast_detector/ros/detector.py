@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-import os
 from typing import Any
 
 from rcl_interfaces.msg import SetParametersResult
@@ -19,7 +18,7 @@ from ..config import StreamConfig
 from ..engine import StreamingDetector
 from ..legible import line
 from ..node import DEVICE_MARK, NodeConfig, UNCONFIGURED_MARK
-from ..threads import use_threads
+from ..threads import bounded, use_threads
 from . import parameters
 from .arguments import plain
 from .camera import Camera
@@ -172,15 +171,8 @@ class DetectorNode(ManagedNode):
         self.get_logger().info(f'{DEVICE_MARK}{detector.device_note}')
 
     def _set_threads(self, wanted: int) -> None:
-        if not wanted:
-            return
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else wanted
-        if wanted > cores:
-            self.get_logger().warning(
-                f'cpu_threads: {wanted} is more than the {cores} cores that this process has; '
-                f'{cores} threads are used'
-            )
-        use_threads(min(wanted, cores))
+        if wanted:
+            use_threads(bounded('cpu_threads', wanted, self.get_logger().warning))
 
     def _activate(self) -> None:
         assert self._pipeline

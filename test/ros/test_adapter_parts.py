@@ -18,7 +18,7 @@ from std_msgs.msg import Header  # noqa: E402
 from forecast_detector.config import StreamConfig  # noqa: E402
 from forecast_detector.node import NodeConfig  # noqa: E402
 from forecast_detector.parameter import build, plain  # noqa: E402
-from forecast_detector.ros import conversions, parameters  # noqa: E402
+from forecast_detector.ros import conversions, cost, parameters  # noqa: E402
 from forecast_detector.ros.mailbox import Mailbox  # noqa: E402
 from forecast_detector.ros.parameters import PARAMETERS  # noqa: E402
 from forecast_detector.topics import beside, camera_topics  # noqa: E402
@@ -241,3 +241,8 @@ def test_an_objects_number_is_its_id() -> None:
     followed = Detections(boxes, scores, classes, np.array([12, 3]))
     message = conversions.detections_message(Header(), followed, labels)
     assert [one.id for one in message.detections] == ['12', '3']
+
+
+def test_what_a_message_costs_is_one_figure_for_both_actions() -> None:
+    record = cost.measure(3)
+    assert record.message.count == 3 and record.message.least > 0
