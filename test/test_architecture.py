@@ -30,6 +30,7 @@ ALLOWED = {
     'blending': {'boxes', 'carrying', 'flow', 'types'},
     'tracking': {'boxes', 'types'},
     'node': {'config', 'limits', 'parameter'},
+    'node_help': {'parameter'},
     'memory': set(),
     'shipped': {'legible'},
     'threads': set(),
