@@ -39,11 +39,13 @@ class Listener:
     Hears the decisions about a camera's images.
 
     :ivar ages_ms: of the images when their decision came, which are stamped with the time of day.
+    :ivar gap_ms: longest time between two decisions.
     """
 
     def __init__(self, graph: Graph, topic: str) -> None:
         """Subscribe."""
         self.ages_ms: list[float] = []
+        self.gap_ms = 0.0
         self._heard_s = time.monotonic()
         graph.node.create_subscription(
             ForecastDecision, topic, self._hear, QoSProfile(depth=1000))
@@ -53,8 +55,10 @@ class Listener:
         return time.monotonic() - self._heard_s > SILENCE_S
 
     def _hear(self, message: ForecastDecision) -> None:
-        stamp = message.header.stamp
+        stamp, former_s = message.header.stamp, self._heard_s
         self._heard_s = time.monotonic()
+        if self.ages_ms:
+            self.gap_ms = max(self.gap_ms, (self._heard_s - former_s) * 1e3)
         self.ages_ms.append((time.time() - stamp.sec - stamp.nanosec / 1e9) * 1e3)
 
 
@@ -135,6 +139,7 @@ def load(
             ms for one, half in zip(listeners, halves) for ms in one.ages_ms[:half]]),
         'age_ms_second_half': spread([
             ms for one, half in zip(listeners, halves) for ms in one.ages_ms[half:]]),
+        'longest_gap_ms': round(max(one.gap_ms for one in listeners), 1),
         'call_ms': spread([ms for name in clients for ms in calls_ms[name]]),
         'call_ms_by_service': {name: spread(calls_ms[name]) for name in clients},
         'state': graph.state(), 'memory_mb': resident_mb(child.pid),

@@ -8,6 +8,11 @@ from __future__ import annotations
 
 # Pixels of one picture. Eight bits of three colours are then 192 MB.
 MAX_PIXELS = 64_000_000
+# The same of a robot's cameras, which have 20 million at most; 8K video has 33.
+MAX_CAMERA_PIXELS = 36_000_000
+# A compressed image of more is decoded beside the steps. OpenCV takes 10 to 50 ms for each million
+# (JPEG, PNG), so what is below keeps the other cameras waiting for 150 ms at most.
+LARGE_PIXELS = 3_000_000
 # Scans of a progressive JPEG, each of which goes over all of its pixels; encoders write ten.
 MAX_SCANS = 32
 

@@ -8,7 +8,7 @@ import re
 from typing import cast, get_args
 
 from .config import Backend, Resize
-from .limits import MAX_INPUT_SIDE, MAX_LISTED, MAX_PIXELS, MAX_THREADS
+from .limits import MAX_CAMERA_PIXELS, MAX_INPUT_SIDE, MAX_LISTED, MAX_THREADS
 from .parameter import check, parameter
 
 DETECTOR = 'forecast_detector.ros.detector_node'
@@ -71,8 +71,10 @@ class NodeConfig:
         'have to be reliable and to wait for the detector.', fixed='start',
     )
     max_pixels: int = parameter(
-        MAX_PIXELS, 'Images that have more pixels, or claim so in their header, are refused '
-        'before memory is taken for them, and counted as bad.', least=1, most=1_000_000_000,
+        MAX_CAMERA_PIXELS, 'Images that have more pixels, or claim so in their header, are '
+        'refused before memory is taken for them, and counted as bad. The default is above 8K '
+        'video and what cameras of robots have, 20 million at most; an image of it takes 108 MB.',
+        least=1, most=1_000_000_000,
     )
     anticipate: bool = parameter(
         False, 'Whether what the forecast says of the next image is published before it comes, on '

@@ -12,8 +12,8 @@ def start(room: str, name: str) -> int:
     """
     Run the node of a module; it ends at a signal from now on, also while it is loaded.
 
-    :returns: the exit status where there is no ROS, which is said in one line; otherwise the
-        process ends here.
+    :returns: the exit status where there is no ROS, which is said in one line, or where help is
+        asked for; otherwise the process ends here.
     """
     begin(name)
     try:
@@ -21,4 +21,8 @@ def start(room: str, name: str) -> int:
     except RuntimeError as error:
         print(f'{name}: error: {error}', file=sys.stderr)
         return 1
+    help_of = import_module('.node_help', __package__)
+    if help_of.is_asked_for(sys.argv[1:]):
+        print(help_of.text(name))
+        return 0
     leave(int(import_module(f'.{room}.{name}', __package__).main()))

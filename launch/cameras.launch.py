@@ -8,6 +8,7 @@ Arguments of detector.launch.py are taken, too.
 """
 
 from pathlib import Path
+import runpy
 
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
@@ -16,6 +17,7 @@ from launch_ros.actions import Node
 from launch import LaunchContext, LaunchDescription
 
 HERE = Path(__file__).resolve().parent
+DETECTOR, VIEW = (runpy.run_path(f'{HERE}/{name}.launch.py') for name in ('detector', 'view'))
 # Package to its executable; both publish image_raw, and by image_transport image_raw/compressed.
 DRIVERS = {'usb_cam': 'usb_cam_node_exe', 'v4l2_camera': 'v4l2_camera_node'}
 ARGUMENTS = [
@@ -37,6 +39,7 @@ ARGUMENTS = [
         'view', default_value='false', choices=['true', 'false'],
         description="Show the first camera's overlay in RViz.",
     ),
+    *DETECTOR['passed_on']('image_topics'),
 ]
 
 
@@ -61,6 +64,10 @@ def start(context: LaunchContext) -> list:
     value = {name: LaunchConfiguration(name).perform(context) for name in (
         'cameras', 'driver', 'transport', 'view')}
     cameras = split_cameras(value['cameras'])
+    others = [f'driver:={name}' for name in DRIVERS if name != value['driver']]
+    DETECTOR['require'](value['driver'], ' or '.join(others))
+    if value['view'] == 'true':
+        VIEW['require_rviz']()
     tail = '/compressed' if value['transport'] == 'compressed' else ''
     topics = [f'/{name}/image_raw{tail}' for name in cameras]
     # First, as it sets the environment of all that comes after it.

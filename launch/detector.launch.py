@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 
+from ament_index_python.packages import get_package_prefix
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
@@ -167,6 +168,32 @@ def unknown_arguments(command_line: Sequence[str]) -> list[str]:
             advice = f'did you mean {near[0]}?' if near else 'parameters go into params_file'
             lines.append(f'there is no launch argument {name}: it is not used; {advice}')
     return lines
+
+
+def passed_on(*given: str) -> list[DeclareLaunchArgument]:
+    """
+    List the arguments of this file, for one that includes it: launch shows only its own.
+
+    :param given: names of those that it gives itself.
+    """
+    return [argument for argument in ARGUMENTS if argument.name not in given]
+
+
+def require(package: str, otherwise: str) -> None:
+    """
+    Look a package up before anything is started, as that would stay behind at an error.
+
+    :param otherwise: what to do without it.
+    :raises RuntimeError: if it is not installed; names the remedy.
+    """
+    try:
+        get_package_prefix(package)
+    except LookupError:
+        distro = os.environ.get('ROS_DISTRO', '$ROS_DISTRO')
+        raise RuntimeError(
+            f'package {package} is not installed: `sudo apt install '
+            f'ros-{distro}-{package.replace("_", "-")}`, or {otherwise}'
+        ) from None
 
 
 def warn(lines: Sequence[str]) -> None:

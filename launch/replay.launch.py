@@ -8,6 +8,7 @@ tool: it loses no image.
 """
 
 from pathlib import Path
+import runpy
 
 from launch.actions import (
     DeclareLaunchArgument,
@@ -20,6 +21,7 @@ from launch.substitutions import LaunchConfiguration
 from launch import LaunchContext, LaunchDescription
 
 HERE = Path(__file__).resolve().parent
+DETECTOR, VIEW = (runpy.run_path(f'{HERE}/{name}.launch.py') for name in ('detector', 'view'))
 ARGUMENTS = [
     DeclareLaunchArgument('bag', description='Folder or file of the bag.'),
     DeclareLaunchArgument('rate', default_value='1.0', description='Times the recorded speed.'),
@@ -35,6 +37,7 @@ ARGUMENTS = [
         'view', default_value='', description='Camera whose overlay RViz shows, such as /front; '
         'empty shows none.',
     ),
+    *DETECTOR['passed_on']('use_sim_time'),
 ]
 
 
@@ -44,6 +47,9 @@ def start(context: LaunchContext) -> list:
         'bag', 'rate', 'loop', 'delay', 'view')}
     if not Path(value['bag']).exists():
         raise RuntimeError(f'bag:={value["bag"]} does not exist; expected a bag')
+    DETECTOR['require']('ros2bag', '`forecast-detector replay`, which reads it itself')
+    if value['view']:
+        VIEW['require_rviz']()
     command = ['ros2', 'bag', 'play', value['bag'], '--clock', '--rate', value['rate'],
                '--delay', value['delay'], *(['--loop'] if value['loop'] == 'true' else [])]
     actions = [

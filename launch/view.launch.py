@@ -1,6 +1,7 @@
 """Show a camera's overlay and surprise in RViz; for Foxglove: config/foxglove.json."""
 
 from pathlib import Path
+import runpy
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
@@ -8,7 +9,9 @@ from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
 
-RVIZ = Path(__file__).resolve().parent.parent / 'config' / 'detector.rviz'
+HERE = Path(__file__).resolve().parent
+DETECTOR = runpy.run_path(f'{HERE}/detector.launch.py')
+RVIZ = HERE.parent / 'config' / 'detector.rviz'
 ARGUMENTS = [
     DeclareLaunchArgument(
         'camera', default_value='/camera',
@@ -18,8 +21,14 @@ ARGUMENTS = [
 ]
 
 
+def require_rviz() -> None:
+    """:raises RuntimeError: if RViz is not installed; names the remedy."""
+    DETECTOR['require']('rviz2', 'leave out view:= and open config/foxglove.json in Foxglove')
+
+
 def start(context: LaunchContext) -> list[Node]:
     """Start RViz with the topics of the camera."""
+    require_rviz()
     camera = '/' + LaunchConfiguration('camera').perform(context).strip('/')
     shown = ('overlay', 'surprise')
     return [Node(

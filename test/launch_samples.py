@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 import runpy
 import sys
@@ -34,9 +35,17 @@ def argument(name: str, default_value: str = '', **named: Any) -> SimpleNamespac
     return SimpleNamespace(name=name, default_value=default_value, **named)
 
 
-def run_launch_file(monkeypatch: pytest.MonkeyPatch, name: str) -> Names:
-    """Give what a launch file defines."""
+def run_launch_file(
+    monkeypatch: pytest.MonkeyPatch, name: str, look_up: Callable[[str], str] = str
+) -> Names:
+    """
+    Give what a launch file defines.
+
+    :param look_up: finds a package by its name; by default all are installed.
+    """
     stubs: dict[str, Names] = {
+        'ament_index_python': {},
+        'ament_index_python.packages': {'get_package_prefix': look_up},
         'launch': {'LaunchContext': dict, 'LaunchDescription': list},
         'launch.actions': {
             'DeclareLaunchArgument': argument, 'OpaqueFunction': lambda function: function,

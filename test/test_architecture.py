@@ -31,6 +31,7 @@ ALLOWED = {
     'blending': {'boxes', 'kept', 'types'},
     'tracking': {'boxes', 'types'},
     'node': {'config', 'limits', 'parameter'},
+    'node_help': {'parameter'},
     'memory': set(),
     'shipped': {'legible'},
     'threads': set(),

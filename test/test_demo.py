@@ -237,6 +237,16 @@ def test_the_summary_has_the_agreement() -> None:
     assert 'agreement@0.5 0.812' in table(summary, numbers)
 
 
+def test_figures_of_few_frames_are_called_thin() -> None:
+    answers = [answer(k > 0, 1.0, [], None) for k in range(33)]
+    for images, is_thin in ((232, True), (67, True), (66, False), (33, False)):
+        numbers = {'images': images, 'answers': answers, 'shown_score': 0.3}
+        summary = summarise(numbers, 'a bag', 'coco', 0.8, 0.9)
+        said = f'only 33 of {images} frames were answered'
+        assert (said in summary.note) == (said in table(summary, numbers)) == is_thin
+        assert bool(summary.note) == is_thin
+
+
 def test_the_live_line_tells_what_is_going_on() -> None:
     assert live_line({}) == 'waiting for images'
     live = {'images': 9, 'answers': 8, 'read': 3, 'forecast': 5, 'action': 'READ', 'objects': 2,

@@ -203,3 +203,26 @@ def test_public_names_come_from_the_package_itself_and_load_late():
         '    raise SystemExit("no error")\n'
     )
     subprocess.run([sys.executable, '-c', program], check=True)
+
+
+@pytest.mark.parametrize(('output', 'shown'), [
+    (['CMake Error at CMakeLists.txt:9 (find_package):', '  Could not find rosidl'],
+     '1:CMake Error at CMakeLists.txt:9 (find_package):\n2-  Could not find rosidl'),
+    (['ERROR: No matching distribution found for torch'], '1:ERROR: No matching'),
+    (['a.cpp:3:10: fatal error: Python.h: No such file'], '1:a.cpp:3:10: fatal error'),
+    (['nothing of that kind'], ''),
+])
+def test_setup_shows_what_went_wrong_first(tmp_path, output, shown):
+    """The end of a log of colcon is a traceback that says nothing."""
+    scripts = tmp_path / 'scripts'
+    scripts.mkdir()
+    (scripts / 'distro').write_text((ROOT / 'scripts' / 'distro').read_text())
+    text = (ROOT / 'scripts' / 'setup').read_text()
+    assert text.endswith('\nmain\n')
+    (scripts / 'setup').write_text(text.removesuffix('main\n'))
+    (tmp_path / 'log').write_text('\n'.join([*output, *['Traceback'] * 40]))
+    program = f'source {scripts}/setup; run build bash -c "cat {tmp_path}/log; exit 3"; echo no'
+    done = subprocess.run(['bash', '-c', program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and not done.stdout
+    assert ('what went wrong first' in done.stderr) == bool(shown) and shown in done.stderr
+    assert 'setup_build.log. Repeat the command' in done.stderr.splitlines()[-1]

@@ -33,7 +33,7 @@ KEYS = {
     DetectedFrame: 'index stamp_ns action reason confidence inference_ms detections',
     FoundObject: 'class score box id',
     DemoSummary: 'source weights p frames read forecast dropped map50 agreement50 '
-    'latency_ms',
+    'latency_ms note',
     Adaptation: 'helps verdict judged_at recommended rows unmet_shares recordings skipped '
                 'passed_over train_s provenance',
     AdaptedShare: 'read_share before after gain low high',

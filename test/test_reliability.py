@@ -34,6 +34,8 @@ def test_hostile_messages_change_no_answer(reliability, detector):
     assert found['wrong_answers'] == 0
     assert found['refused'] > 100 and found['answered'] > 20
     assert found['longest_text'] < 2000
+    # 15 MB, once; a picture that was believed in takes 200 and more.
+    assert found['grown_mb'] < 100 and found['grown_in_second_half_mb'] < 50
 
 
 def test_the_same_seed_makes_the_same_messages(reliability):
@@ -48,9 +50,10 @@ def test_the_same_seed_makes_the_same_messages(reliability):
 
 
 def test_a_soak_counts_frames_and_memory(reliability, detector):
-    found = reliability.soak(detector, 200, float('inf'), 2)
-    assert found['frames'] == 200 and found['warm_mb'] > 0
-    assert abs(found['drift']) < 0.2  # few frames: libraries still grow
+    found = reliability.soak(detector, 400, float('inf'), 2)
+    assert found['frames'] == 400 and found['warm_mb'] > 0
+    # It stays the same to the last page, here; a picture kept of each frame would be 3 MB.
+    assert found['end_mb'] - found['warm_mb'] < 2
     json.dumps(found)
 
 

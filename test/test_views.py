@@ -84,6 +84,53 @@ def test_each_camera_has_a_driver_and_all_have_one_detector(launched: Any) -> No
     assert included(detector)[1] == {'image_topics': '/camera/image_raw'}
 
 
+@pytest.mark.parametrize(('name', 'given', 'looked_up'), [
+    ('cameras', {}, ['usb_cam']),
+    ('cameras', {'driver': 'v4l2_camera', 'view': 'true'}, ['v4l2_camera', 'rviz2']),
+    ('replay', {'bag': '.'}, ['ros2bag']),
+    ('replay', {'bag': '.', 'view': '/front'}, ['ros2bag', 'rviz2']),
+    ('view', {}, ['rviz2']),
+])
+def test_what_is_not_installed_is_named_before_anything_is_started(
+    monkeypatch: pytest.MonkeyPatch, name: str, given: dict[str, str], looked_up: list[str]
+) -> None:
+    seen: list[str] = []
+
+    def look_up(package: str) -> str:
+        seen.append(package)
+        if package == missing:
+            raise KeyError(package)
+        return '/opt/ros'
+
+    made = run_launch_file(monkeypatch, name, look_up)
+    monkeypatch.setenv('ROS_DISTRO', 'jazzy')
+    missing = ''
+    assert started(made, **given) and seen == looked_up
+    for missing in looked_up:
+        with pytest.raises(RuntimeError) as caught:  # so nothing at all is given to launch
+            started(made, **given)
+        apt = f'sudo apt install ros-jazzy-{missing.replace("_", "-")}`, or '
+        assert str(caught.value).startswith(f'package {missing} is not installed: `{apt}')
+    drivers = {'usb_cam': 'driver:=v4l2_camera', 'v4l2_camera': 'driver:=usb_cam'}
+    missing = looked_up[0]
+    if missing in drivers:
+        with pytest.raises(RuntimeError, match=f'or {drivers[missing]}$'):
+            started(made, **given)
+
+
+@pytest.mark.parametrize(('name', 'own'), [
+    ('cameras', 'image_topics'), ('replay', 'use_sim_time'),
+])
+def test_arguments_that_are_passed_on_are_shown(
+    monkeypatch: pytest.MonkeyPatch, name: str, own: str
+) -> None:
+    detector, outer = (
+        {one.name: one.default_value for one in run_launch_file(monkeypatch, file)['ARGUMENTS']}
+        for file in ('detector', name))
+    assert own not in outer and len(detector) > 10
+    assert {**outer, own: detector[own]}.items() >= detector.items()
+
+
 @pytest.mark.parametrize('wrong', ['front', ':/dev/video0', 'a:/x,a:/y', ''])
 def test_a_camera_without_name_or_device_is_refused(launched: Any, wrong: str) -> None:
     with pytest.raises(RuntimeError, match='is not one NAME:DEVICE'):

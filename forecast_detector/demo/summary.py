@@ -16,6 +16,9 @@ from ..scoring.metrics import ScoredClip
 from ..types import Action, Detections
 from .counts import Counts, counts_of
 
+# Where fewer of the frames than this share are answered, that is said.
+MANY = 0.5
+
 
 def read_numbers(path: Path) -> dict[str, Any]:
     """
@@ -80,6 +83,16 @@ def latencies(answers: Sequence[Mapping[str, Any]], action: Action) -> DemoTimes
     return DemoTimes(*(round(float(np.percentile(times, share)), 3) for share in (50, 95)))
 
 
+def thin(images: int, answered: int) -> str:
+    """Say that figures of the answered frames tell little of all; '' where those are many."""
+    if answered >= MANY * images:
+        return ''
+    return (
+        f'only {answered} of {images} frames were answered: the machine is slow, or has other '
+        'work; figures of so few say little. `forecast-detector replay` answers every frame'
+    )
+
+
 def summarise(
     numbers: Mapping[str, Any], source: str, weights: str, p: float,
     agreement50: float | None = None,
@@ -98,6 +111,7 @@ def summarise(
         None if precision is None else round(precision, 4),
         None if agreement50 is None else round(agreement50, 4),
         DemoStepTimes(latencies(answers, Action.READ), latencies(answers, Action.FORECAST)),
+        thin(numbers['images'], counts.answers),
     )
 
 
@@ -128,4 +142,6 @@ def table(summary: DemoSummary, numbers: Mapping[str, Any]) -> str:
     if summary.agreement50 is not None:
         rows.append(('agreement@0.5', f'{summary.agreement50:.3f} of the answered frames with '
                                       'reading every one'))
+    if summary.note:
+        rows.append(('note', summary.note))
     return '\n'.join(f'  {name:<14}{text}' for name, text in rows)

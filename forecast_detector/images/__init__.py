@@ -10,11 +10,12 @@ from .ends import is_cut
 from .format_field import CompressedFormat
 from .kinds import picture_kind
 from .orientation import orientation_of, turn
-from .picture import decode_picture
+from .picture import decode_picture, pixels_claimed
 from .quiet import quiet
 from .raw import check_image_layout, decode_image, ENCODINGS
 
 __all__ = [
     'check_image_layout', 'CompressedFormat', 'decode_compressed', 'decode_image',
-    'decode_picture', 'ENCODINGS', 'is_cut', 'orientation_of', 'picture_kind', 'quiet', 'turn',
+    'decode_picture', 'ENCODINGS', 'is_cut', 'orientation_of', 'picture_kind', 'pixels_claimed',
+    'quiet', 'turn',
 ]

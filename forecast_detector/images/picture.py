@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..limits import MAX_PIXELS
 from ..types import BadFrameError
-from .claimed import check_claim
+from .claimed import check_claim, claimed_size
 from .jpeg import decode_jpeg, is_grey
 from .kinds import picture_kind
 from .png import check_png
@@ -39,6 +39,15 @@ def _by_opencv(data: memoryview, kind: str | None, flags: int) -> NDArray[Any]:
         f'cannot be decoded: it is {kind}, truncated, or of a kind that OpenCV {cv2.__version__} '
         f'does not read here; expected JPEG or PNG'
     )
+
+
+def pixels_claimed(data: memoryview) -> int:
+    """Say how many pixels a picture claims to have; 0 where it is refused, or of no kind."""
+    try:
+        width, height = claimed_size(data, picture_kind(bytes(data[:HEAD]))) or (0, 0)
+    except BadFrameError:
+        return 0
+    return width * height
 
 
 def decode_picture(

@@ -86,6 +86,7 @@ class DemoSummary:
     :ivar agreement50: average precision over them against what reading every frame gives with the
         same weights, 0 to 1. None where it was not computed: of a camera, of the synthetic world,
         or because nobody wanted it; and where reading finds nothing.
+    :ivar note: what to mind about the figures; '' for nothing.
     """
 
     source: str
@@ -98,3 +99,4 @@ class DemoSummary:
     map50: float | None
     agreement50: float | None
     latency_ms: DemoStepTimes
+    note: str = ''

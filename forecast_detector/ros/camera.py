@@ -21,7 +21,13 @@ from forecast_detector.msg import ForecastDecision
 from ..legible import line
 from ..topics import CameraTopics
 from ..types import Detections, Frame, StepFailure, StepResult
-from .conversions import decision_message, detections_message, frame_from_message, from_ns
+from .conversions import (
+    decision_message,
+    detections_message,
+    frame_from_message,
+    from_ns,
+    is_large,
+)
 from .expected import NextStamp
 from .health import CameraHealth
 from .image_thread import ImageThread
@@ -40,11 +46,13 @@ class Waiting:
 
     :ivar header: the image's; results carry it as it is.
     :ivar received_s: when it came, monotonic seconds.
+    :ivar is_large: whether it is to be decoded before it joins a step.
     """
 
     frame: Frame
     header: Header
     received_s: float
+    is_large: bool = False
 
 
 class Camera:
@@ -177,11 +185,13 @@ class Camera:
         self.health.saw_image()
         try:
             frame = frame_from_message(message, self._node.get_parameter('max_pixels').value)
+            # A lossless one steps in the order in which images came, whatever they take.
+            large = not self._lossless and is_large(message)
         except Exception as error:  # whatever a message holds, the others are to be heard
             self.refuse(error)
             return
-        frame = self._counted(frame)
-        self._mailbox.put(self.topics.image, Waiting(frame, message.header, time.monotonic()))
+        self._mailbox.put(self.topics.image, Waiting(
+            self._counted(frame), message.header, time.monotonic(), large))
 
     def _counted(self, frame: Frame) -> Frame:
         """Count the image when it is decoded for the first time."""

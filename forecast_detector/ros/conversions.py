@@ -20,9 +20,9 @@ from vision_msgs.msg import (
 
 from forecast_detector.msg import ForecastDecision
 
-from ..images import check_image_layout, decode_compressed, decode_image
+from ..images import check_image_layout, decode_compressed, decode_image, pixels_claimed
 from ..legible import legible
-from ..limits import MAX_PIXELS
+from ..limits import LARGE_PIXELS, MAX_PIXELS
 from ..types import BadFrameError, Decision, Detections, Frame
 
 NS = 1_000_000_000
@@ -72,6 +72,13 @@ def frame_from_message(
         header.frame_id,
         message.encoding,
     )
+
+
+def is_large(message: Image | CompressedImage) -> bool:
+    """Say whether a compressed image takes long to decode; a raw one never does."""
+    if not isinstance(message, CompressedImage):
+        return False
+    return pixels_claimed(memoryview(message.data)) > LARGE_PIXELS
 
 
 def detections_message(

@@ -26,6 +26,7 @@ from .camera_parameters import check_given, checked_changes
 from .conversions import label_info_message
 from .diagnostics import Diagnostics
 from .held import Held
+from .idle import why_idle
 from .pipeline import Pipeline, topics_of, warm_up, why_no_images
 from .qos import LATCHED
 from .services import Services
@@ -83,7 +84,15 @@ class DetectorNode(ManagedNode):
             except RuntimeError as error:  # of the middleware; the names were checked before
                 super().set_parameters_atomically(former)
                 return SetParametersResult(successful=False, reason=line(plain(str(error))))
+        if result.successful and not result.reason:
+            result.reason = self._why_idle([change.name for change in changes])
         return result
+
+    def _why_idle(self, names: Sequence[str]) -> str:
+        """Say which changes have no effect at present; rclpy itself sets some before ours are."""
+        if not all(self.has_parameter(name) for name in ('policy', 'budget')):
+            return ''
+        return line(why_idle(names, parameters.current(self)))
 
     def _take_up(self, pipeline: Pipeline, changed: Collection[str]) -> None:
         """

@@ -10,7 +10,7 @@ from rclpy.clock_type import ClockType
 from rclpy.node import Node
 
 from .camera import Camera
-from .health import Finding
+from .health import BAD, Finding
 
 PERIOD_S = 1.0
 ACTIVE = 'active'
@@ -42,7 +42,7 @@ class Diagnostics:
         self.missed: Callable[[float | None], str] = _nothing
         self._twins = 0
         self._node = node
-        self._known: dict[str, str] = {}
+        self._known: dict[str, frozenset[str]] = {}
         self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self._clock = Clock(clock_type=ClockType.STEADY_TIME)
         node.create_timer(PERIOD_S, self._on_timer, clock=self._clock)
@@ -138,18 +138,17 @@ class Diagnostics:
         )
 
     def _log_change(self, topic: str, finding: Finding) -> None:
-        """Log a trouble when it comes, and its end; bad images have their own log lines."""
-        known = self._known.get(topic, '')
+        """Log each trouble when it comes, and the end of all; bad images have their own lines."""
+        known = self._known.get(topic, frozenset())
         if finding.is_open:
             return  # the trouble may be back before anything is answered
-        self._known[topic] = finding.kind
-        if finding.kind == known or 'bad images' in (finding.kind, known):
-            return
         logger = self._node.get_logger()
-        if finding.kind:
-            logger.warning(finding.text)
-        else:
+        for trouble in finding.troubles:
+            if trouble.kind not in known | {BAD}:
+                logger.warning(trouble.text)
+        if known - {BAD} and not finding.kind:
             logger.info(finding.text)
+        self._known[topic] = frozenset(trouble.kind for trouble in finding.troubles)
 
 
 def _nothing(_p: float | None) -> str:

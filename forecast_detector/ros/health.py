@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 import time
@@ -21,6 +21,8 @@ from .mailbox import Counters
 
 WINDOW = 100
 DISCOVERY_S = 2.0
+# A kind of trouble, of which each case has a log line of its own.
+BAD = 'bad images'
 # The slowest step that is no trouble yet.
 PATIENCE_S = 5.0
 HINT = (
@@ -43,14 +45,29 @@ class Finding:
     """
     What a camera's state amounts to.
 
-    :ivar kind: names the trouble, '' for none; a log line is due when it changes.
+    :ivar kind: names the trouble, '' for none; a log line is due when one comes.
     :ivar text: the trouble in words, with the topic's name.
     :ivar is_open: whether it is yet to be seen how the camera does: nothing was answered.
+    :ivar parts: the troubles by themselves where there are several.
     """
 
     kind: str
     text: str
     is_open: bool = False
+    parts: tuple[Finding, ...] = ()
+
+    @property
+    def troubles(self) -> tuple[Finding, ...]:
+        """Each trouble by itself."""
+        return self.parts or ((self,) if self.kind else ())
+
+    @classmethod
+    def of(cls, troubles: Sequence[Finding]) -> Finding:
+        """Put one or several troubles together."""
+        if len(troubles) == 1:
+            return troubles[0]
+        kinds, texts = (', '.join(t.kind for t in troubles), '; '.join(t.text for t in troubles))
+        return cls(kinds, texts, parts=tuple(troubles))
 
 
 class CameraHealth:
@@ -137,7 +154,9 @@ class CameraHealth:
         self, publishers: int, timeout_s: float, max_age_s: float = 0.0, is_simulated: bool = False
     ) -> Finding:
         """
-        Say what is wrong with this camera, if anything; the most basic trouble first.
+        Say what is wrong with this camera, if anything.
+
+        Where no images come, that is all there is to say; otherwise each trouble is named.
 
         :param publishers: of the image topic, as the graph knows it.
         :param timeout_s: silence that is tolerated; 0 tolerates any.
@@ -148,8 +167,6 @@ class CameraHealth:
             self._last_seen_s = time.monotonic()
         self._had_publishers = publishers > 0
         silence_s = time.monotonic() - self._last_seen_s
-        new_bad = self.counters.bad - self._reported_bad
-        self._reported_bad = self.counters.bad
         if publishers == 0 and silence_s > (timeout_s or DISCOVERY_S):
             return Finding('no publisher', f'no publisher on {self.topic}')
         types = self.offer.trouble(self.topic)
@@ -164,22 +181,28 @@ class CameraHealth:
         if timeout_s and silence_s > timeout_s:
             hint = f'; {types}' if types else HINT
             return Finding('silence', f'no images on {self.topic} for {silence_s:.1f} s{hint}')
-        if stale := self.ages.trouble(max_age_s, is_simulated):
-            return Finding('stamps', f'{self.topic}: {stale}')
-        if again := self._resets(publishers):
-            return Finding('resets', f'{self.topic}: {again}')
-        if new_bad or self._is_bad:  # those of before, while none was better
-            number = f'{new_bad} ' if new_bad else ''
-            return Finding(
-                'bad images', f'{number}unusable images on {self.topic}: {self.last_error}'
-            )
-        if types:
-            return Finding(f'types {self.offer.others}', types)
-        if lost := self.losses.trouble():
-            return Finding('losses', f'{self.topic}: {lost}')
-        if unanswered := self._unanswered(timeout_s):
-            return Finding('no answers', f'{self.topic}: {unanswered}')
-        return self._fine()
+        found = [Finding(kind, text) for kind, text in (
+            ('stamps', self._named(self.ages.trouble(max_age_s, is_simulated))),
+            ('resets', self._named(self._resets(publishers))),
+            (BAD, self._unusable(publishers)),
+            (f'types {self.offer.others}', types),
+            ('losses', self._named(self.losses.trouble())),
+            ('no answers', self._named(self._unanswered(timeout_s))),
+        ) if text]
+        return Finding.of(found) if found else self._fine()
+
+    def _named(self, trouble: str) -> str:
+        return f'{self.topic}: {trouble}' if trouble else ''
+
+    def _unusable(self, publishers: int) -> str:
+        """Say that images could not be used, lately or none was better since; '' for none."""
+        new = self.counters.bad - self._reported_bad
+        self._reported_bad = self.counters.bad
+        if not new and not self._is_bad:
+            return ''
+        several = f'; {publishers} publishers send on this topic' if publishers > 1 else ''
+        number = f'{new} ' if new else ''
+        return f'{number}unusable images on {self.topic}: {self.last_error}{several}'
 
     def _fine(self) -> Finding:
         """Say that nothing is wrong, and no more than that where nothing was answered yet."""

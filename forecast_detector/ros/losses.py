@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from threading import Lock
 from typing import Any
 
-# The last so many images are judged, once there are a few.
-WINDOW, FEW = 100, 20
+# The last so many images are judged, once there are a few: ten seconds of 30 Hz, so that bursts
+# which come every few seconds are one trouble.
+WINDOW, FEW = 300, 20
 # The trouble begins at the first share of lost images and ends below the second.
 BEGINS, ENDS = 0.2, 0.1
 # A number that is so far behind is of a publisher that began anew, and not of a repeated image.

@@ -51,6 +51,9 @@ class Mailbox(Generic[T]):
     which keeps them all where publisher and subscription are reliable and keep all. Frames are
     then taken one by one, in the order that they came in: which cameras share a step would
     depend on timing, and results on that in their last digits.
+
+    A frame that was taken may be held while it is prepared elsewhere: of its camera no other is
+    taken meanwhile, as frames stay in order, and the other cameras go on.
     """
 
     def __init__(self, cameras: Sequence[str], lossless: bool = False, capacity: int = 8) -> None:
@@ -63,6 +66,8 @@ class Mailbox(Generic[T]):
         self._capacity = capacity if lossless else 1
         self._waiting: dict[str, deque[T]] = {camera: deque() for camera in cameras}
         self._turns: deque[str] = deque()  # lossless: whose frame came first, and so on
+        self._held: dict[str, T] = {}
+        self._ready: dict[str, T] = {}
         self._changed = Condition()
         self._is_open = False
         self.counters = {camera: Counters() for camera in cameras}
@@ -79,6 +84,8 @@ class Mailbox(Generic[T]):
             self._waiting.pop(camera).clear()
             self._turns = deque(name for name in self._turns if name != camera)
             del self.counters[camera]
+            self._held.pop(camera, None)
+            self._ready.pop(camera, None)
             self._changed.notify_all()
 
     def open(self) -> None:
@@ -93,6 +100,10 @@ class Mailbox(Generic[T]):
             for camera, waiting in self._waiting.items():
                 self.counters[camera].count('dropped', len(waiting))
                 waiting.clear()
+            for kept in (self._held, self._ready):
+                for camera in kept:
+                    self.counters[camera].count('dropped')
+                kept.clear()
             self._turns.clear()
             self._changed.notify_all()
 
@@ -127,10 +138,42 @@ class Mailbox(Generic[T]):
         :returns: camera to frame; empty once the mailbox is closed.
         """
         with self._changed:
-            self._changed.wait_for(lambda: any(self._waiting.values()) or not self._is_open)
-            due = [self._turns.popleft()] if self._turns else self._waiting
-            taken = {
-                camera: self._waiting[camera].popleft() for camera in due if self._waiting[camera]
-            }
+            self._changed.wait_for(lambda: self._ready or self._due() or not self._is_open)
+            due = [self._turns.popleft()] if self._turns else self._due()
+            taken = self._ready | {camera: self._waiting[camera].popleft() for camera in due}
+            self._ready = {}
             self._changed.notify_all()
             return taken
+
+    def _due(self) -> list[str]:
+        return [
+            camera for camera, waiting in self._waiting.items()
+            if waiting and camera not in self._held and camera not in self._ready
+        ]
+
+    def hold(self, camera: str, item: T) -> bool:
+        """
+        Take no further frame of a camera until this one is released; not for lossless ones.
+
+        :returns: False where the frame is dropped: the mailbox is closed, or the camera gone.
+        """
+        with self._changed:
+            if self._is_open and camera in self._waiting:
+                self._held[camera] = item
+                return True
+            if counters := self.counters.get(camera):
+                counters.count('dropped')
+            return False
+
+    def is_held(self, camera: str, item: T) -> bool:
+        """Say whether a frame is still wanted that was held."""
+        with self._changed:
+            return self._held.get(camera) is item
+
+    def release(self, camera: str, item: T, ready: T) -> None:
+        """Let a camera go on with what a held frame became; nothing where it was dropped."""
+        with self._changed:
+            if self._held.get(camera) is item:
+                self._ready[camera] = ready
+                del self._held[camera]
+                self._changed.notify_all()

@@ -19,6 +19,7 @@ from .ages import Age
 from .camera import Camera, Waiting
 from .image_thread import ImageThread
 from .image_types import choose, COMPRESSED, Offer, RAW
+from .large import LargePictures
 from .mailbox import Mailbox
 from .names import resolved
 from .overlay import Overlay, Painter, Scene
@@ -116,7 +117,10 @@ class Pipeline:
         self._node = node
         self._tracebacks, self._undrawn = Throttle(), Throttle()
         self._mailbox: Mailbox[Waiting] = Mailbox((), config.lossless)
-        self._worker = Worker(self, self._mailbox, self._is_stale, self._deliver, self._fail)
+        self._worker = Worker(
+            self, self._mailbox, self._is_stale, self._deliver, self._fail,
+            LargePictures(self._mailbox).put,
+        )
         self._painter = Painter(self._overlays, self._not_drawn)
         self._images = ImageThread(node)
         try:

@@ -30,6 +30,7 @@ class Worker(Background):
         is_stale: Callable[[str, Waiting], bool],
         deliver: Callable[[str, Waiting, StepResult | StepFailure], None],
         fail: Callable[[Mapping[str, Waiting], Exception], None],
+        put_aside: Callable[[str, Waiting], None],
     ) -> None:
         """
         Prepare; :meth:`start` begins.
@@ -37,6 +38,7 @@ class Worker(Background):
         :param is_stale: whether a camera's frame is too old to be worth a step.
         :param deliver: given the camera, its frame and the outcome; called in the thread.
         :param fail: given the frames that a step or a delivery failed for; called in the thread.
+        :param put_aside: given a frame that is large; it comes back when it is decoded.
         """
         super().__init__()
         self._detector = detector
@@ -44,6 +46,7 @@ class Worker(Background):
         self._is_stale = is_stale
         self._deliver = deliver
         self._fail = fail
+        self._put_aside = put_aside
 
     def _open(self) -> None:
         self._mailbox.open()
@@ -77,6 +80,8 @@ class Worker(Background):
             if self._is_stale(camera, waiting):
                 if counters := self._mailbox.counters.get(camera):
                     counters.count('stale')
+            elif waiting.is_large:
+                self._put_aside(camera, waiting)
             else:
                 fresh[camera] = waiting
         return fresh

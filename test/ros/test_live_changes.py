@@ -275,6 +275,8 @@ def test_a_budget_moves_p_and_says_so(graph: Graph, front: Camera) -> None:
     decisions = [front.ask()[1] for _ in range(24)]
     (refused,) = graph.set(policy='flow')
     assert not refused.successful and 'takes none' in refused.reason
+    (kept,) = graph.set(p=0.9)  # for when the budget is over
+    assert kept.successful and 'has no effect now: budget read_share moves p' in kept.reason
     assert graph.set(budget='none', p=0.0)[0].successful
     assert len({d.threshold for d in decisions}) > 1
     assert decisions[-1].reason_detail.startswith('budget read_share 0.5, now')

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
+import random
 from typing import Any
 
 import pytest
@@ -65,10 +67,37 @@ def test_many_lost_images_are_a_trouble_until_they_are_few() -> None:
     assert not losses.trouble()  # too few to judge
     lost(range(2 * FEW - 1, 6 * FEW, 2), losses)
     assert f'{3 * FEW - 1} of the last {6 * FEW - 1} images were lost' in losses.trouble()
-    lost(range(6 * FEW, 6 * FEW + WINDOW // 2), losses)
+    lost(range(6 * FEW, 6 * FEW + WINDOW // 3), losses)
     assert losses.trouble()
-    lost(range(6 * FEW + WINDOW // 2, 6 * FEW + WINDOW), losses)
+    lost(range(6 * FEW + WINDOW // 3, 6 * FEW + WINDOW), losses)
     assert not losses.trouble()
+
+
+def test_a_trouble_does_not_begin_again_without_a_new_loss() -> None:
+    dice, losses, number, now, before = random.Random(3), Losses(), 0, '', ''
+    begun, new_loss = 0, False
+    for _ in range(4000):
+        if dice.random() < 0.004:
+            number += dice.randrange(1, 150)  # a burst
+        number += 1
+        new_loss = losses.saw(info(number)) > 0 or new_loss
+        if dice.random() < 0.1:  # as diagnostics ask, now and then
+            before, now = now, losses.trouble()
+            if now and not before:
+                assert new_loss
+                begun += 1
+            new_loss = False
+    assert begun > 3
+
+
+def test_bursts_every_few_seconds_are_one_trouble() -> None:
+    losses, number, said = Losses(), 0, []
+    for image in range(1500):
+        number += 35 if image % 130 == 30 else 1  # at 30 Hz every four seconds, a second of loss
+        losses.saw(info(number))
+        if image % 30 == 29:
+            said.append(bool(losses.trouble()))
+    assert [a != b for a, b in pairwise(said)].count(True) == 1 and said[-1]
 
 
 def test_health_counts_them_and_says_so() -> None:

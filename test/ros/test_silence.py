@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
 
 from forecast_detector.ros import health as health_of  # noqa: E402
 from forecast_detector.ros.diagnostics import Diagnostics  # noqa: E402
-from forecast_detector.ros.health import CameraHealth, Finding, PATIENCE_S  # noqa: E402
+from forecast_detector.ros.health import BAD, CameraHealth, Finding, PATIENCE_S  # noqa: E402
 from forecast_detector.ros.image_types import Offer, RAW  # noqa: E402
 from forecast_detector.ros.mailbox import Counters  # noqa: E402
 from forecast_detector.ros.resets import FEW, trouble, WINDOW  # noqa: E402
@@ -135,7 +136,35 @@ def test_a_trouble_is_over_in_the_log_when_something_is_answered(graph: Graph) -
         diagnostics._log_change(TOPIC, finding)
         said.append(diagnostics._known.get(TOPIC))
     diagnostics._log_change(TOPIC, Finding('', 'is running'))
-    assert said == ['no publisher'] * 4 and diagnostics._known[TOPIC] == ''
+    assert said == [{'no publisher'}] * 4 and diagnostics._known[TOPIC] == set()
+
+
+def test_two_troubles_at_once_are_both_named_and_logged(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    health = healthy()
+
+    def found(bad: bool) -> Finding:
+        for _ in range(WINDOW):
+            health.saw_image()
+            health.saw_answer(0.0, 0.0, RESET)
+        if bad:
+            health.saw_error(ValueError('no colours'))
+        return health.finding(2, 2.0)
+
+    both = found(bad=True)
+    assert [one.kind for one in both.troubles] == ['resets', BAD]
+    assert 'reset the stream' in both.text and 'no colours; 2 publishers send on this' in both.text
+
+    log: list[str] = []
+    diagnostics = Diagnostics(graph.node)
+    node = SimpleNamespace(get_logger=lambda: SimpleNamespace(
+        warning=lambda text: log.append(f'WARN {text}'), info=log.append))
+    monkeypatch.setattr(diagnostics, '_node', node)
+    unusable, fine = Finding(BAD, 'unusable'), Finding('', 'is running')
+    for finding in (unusable, both, both, found(bad=False), unusable, both, fine, unusable, fine):
+        diagnostics._log_change(TOPIC, finding)
+    assert log == [f'WARN {both.parts[0].text}', f'WARN {both.parts[0].text}', 'is running']
 
 
 class Statuses:

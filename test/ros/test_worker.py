@@ -20,6 +20,8 @@ from forecast_detector.ros.worker import Worker  # noqa: E402
 class Waiting:
     """A frame that can be watched."""
 
+    is_large = False
+
     def __init__(self, frame: int) -> None:
         self.frame = frame
 
@@ -56,6 +58,7 @@ def run(
         lambda camera, waiting: False,
         deliver,
         lambda taken, error: failures.append((*taken, str(error))),
+        lambda camera, waiting: None,
     )
     worker.start()
     worker.stop()
