@@ -91,9 +91,11 @@ def test_detect_carries_boxes_between_reads(options, asked, video, tiny_weights,
     frames = report['frames']
     assert ''.join(frame['action'][0] for frame in frames) == 'RFF' * 4
     for read, *carried in zip(*[iter(frames)] * 3):
-        scores = {one['score'] for one in read['detections']}
-        assert scores and all(
-            one['score'] in scores for frame in carried for one in frame['detections'])
+        # Boxes of the READ, whose scores fall by doubt, and do not rise.
+        most = max(one['score'] for one in read['detections'])
+        for frame in carried:
+            assert 0 < len(frame['detections']) <= len(read['detections'])
+            assert all(one['score'] <= most for one in frame['detections'])
 
 
 def test_detect_reads_bags_and_passes_over_frames_that_cannot_be_used(

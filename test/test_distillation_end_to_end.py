@@ -100,7 +100,8 @@ def compare(network, readings, images, frames):
         read = network.read(images.images(frames))
     others = readings.features([frame - 1 for frame in frames])
     for one, kept, other in zip(read.maps, readings.features(frames).maps, others.maps):
-        torch.testing.assert_close(one, kept, rtol=2e-3, atol=1e-2)
+        # How far sums are apart depends on the processor's instructions.
+        torch.testing.assert_close(one, kept, rtol=1e-2, atol=1e-2)
         assert (one - other).abs().max() > 0.1
 
 
