@@ -47,7 +47,7 @@ def test_descriptors_say_what_the_fields_say() -> None:
     (reach,) = every.integer_range
     assert (reach.from_value, reach.to_value) == (1, 1_000_000)
     assert policy.additional_constraints == (
-        'one of scheduler, read, alternate, flow, scheduled_flow')
+        'one of auto, scheduler, read, alternate, flow, scheduled_flow')
     assert weights.description.endswith('when the node is configured.') and not weights.read_only
     fixed = {name for name in PARAMETERS if parameters.descriptor(PARAMETERS[name]).read_only}
     assert fixed == {'autostart', 'lossless'}

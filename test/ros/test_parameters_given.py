@@ -108,7 +108,7 @@ def test_a_broken_parameter_file_ends_each_node_with_one_line(node: str, tmp_pat
     ('player', 'image_topics:=[]', 'image_topics: the list is empty'),
     ('camera', "frames:='5'", 'frames: "5" is a text; expected a whole number'),
     ('detector', 'cameras.front.p:=2.0', 'cameras.front.p: p: 2.0 is not a number in [0, 1]'),
-    ('detector', 'policy:=never', "policy: 'never' is not one of scheduler, read"),
+    ('detector', 'policy:=never', "policy: 'never' is not one of auto, scheduler, read"),
     ('player', 'loop:=0', 'loop: 0 is not a whole number of at least 1'),
     ('recorder', 'out:=[a]', 'out: ["a"] is a list of texts; expected a text'),
     ('camera', 'image_topic:=/cam/image-raw', "image_topic: '/cam/image-raw' is no name of a"),
@@ -168,8 +168,8 @@ def test_right_types_are_taken() -> None:
     ('read_every', 0, 'read_every: 0 is not a whole number in [1, 1000000]'),
     ('max_gap_s', math.nan, 'max_gap_s: nan is not a number in [0, 1000000]'),
     ('cpu_threads', 5000, 'cpu_threads: 5000 is not a whole number in [0, 1024]'),
-    ('policy', 'sometimes', "policy: 'sometimes' is not one of scheduler, read, alternate, flow, "
-     'scheduled_flow'),
+    ('policy', 'sometimes', "policy: 'sometimes' is not one of auto, scheduler, read, alternate, "
+     'flow, scheduled_flow'),
     ('resize', 'crop', "resize: 'crop' is not one of '', letterbox, stretch, corner, trim"),
 ])
 def test_a_value_out_of_range_is_named_with_what_is_expected(
