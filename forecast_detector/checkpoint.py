@@ -143,6 +143,14 @@ def load_checkpoint(name: str | Path, sha256: str = '') -> Checkpoint:
     return Checkpoint(network.eval(), config, metadata, found.file, path)
 
 
+def is_checkpoint(path: Path) -> bool:
+    """Say whether a file is weights of this package, whatever its name; it need not be whole."""
+    try:
+        return CONFIG_KEY in read_header(path).metadata
+    except (OSError, ValueError, RecursionError):
+        return False
+
+
 @contextmanager
 def _fitting(path: Path) -> Iterator[None]:
     """:raises WeightsError: for whatever does not fit."""

@@ -35,6 +35,8 @@ from forecast_detector.adaptation.verdict import judge
 from forecast_detector.bags import BagWriter
 from forecast_detector.checkpoint import load_checkpoint, save_checkpoint
 from forecast_detector.cli.main import main
+from forecast_detector.data.base import Truth
+from forecast_detector.data.views import JudgedClip
 from forecast_detector.engine import machinery
 from forecast_detector.evaluation.points import Point
 from forecast_detector.evaluation.trade_off import Wish
@@ -92,6 +94,8 @@ def test_it_helps_weights_whose_forecasts_are_spoilt(adapt, folder, tmp_path):
     assert recording['sha256'] == digest(folder / 'a.mp4')
     assert (recording['frames'], recording['learnt'], recording['aside']) == (60, 48, 12)
     assert found['provenance']['aside_frames'] == 12
+    assert found['steps'] == {'forecast': 40, 'scheduler': 10}
+    assert 'trained: forecast 40 steps, scheduler 10 steps' in out
     for row in found['rows']:
         before, after = row['before'], row['after']
         assert after['read_share'] <= before['read_share'] + 1e-9
@@ -125,6 +129,7 @@ def test_what_does_not_help_is_not_written(adapt, tmp_path):
     found = json.loads((tmp_path / 'out.json').read_text())
     assert (found['helps'], found['recommended']) == (False, None)
     assert found['rows'] and all(row['gain'] == 0 for row in found['rows'])
+    assert found['steps'] == {} and 'trained: nothing' in out
 
 
 def test_a_stopped_run_goes_on(adapt, tmp_path, monkeypatch):
@@ -244,6 +249,26 @@ def test_where_nothing_is_found_there_is_nothing_to_learn(adapt, tmp_path):
     status, _, err = adapt('--weights', tmp_path / 'blind.safetensors')
     assert status == 1 and 'nothing to learn from' in err
     assert not (tmp_path / 'out.safetensors.state').exists()
+
+
+def test_where_nothing_is_kept_aside_to_judge_by_nothing_is_trained(
+    adapt, tmp_path, monkeypatch
+):
+    def empty(store, *rest):
+        return store.judged([
+            JudgedClip(clip, [Truth() for _ in range(len(clip))]) for clip in store.clips])
+
+    monkeypatch.setattr(run, 'judged_store', empty)
+    monkeypatch.setattr(plan, 'fitted', None)
+    status, _, err = adapt()
+    assert status == 1 and 'reading finds no object in the parts kept aside' in err
+    assert not (tmp_path / 'out.safetensors.state').exists()
+
+
+def test_a_recipe_that_needs_a_truth_is_refused_with_those_that_do_not(adapt, tmp_path):
+    status, _, err = adapt('--config', 'foda')
+    assert status == 1
+    assert 'learns from a truth' in err and 'teacher: itself, such as adapt or coco' in err
 
 
 def test_the_papers_family_cannot_be_adapted(adapt, tmp_path):

@@ -149,6 +149,8 @@ def test_mistakes_are_one_line_and_status_1(arguments, message, video, tiny_weig
         (['detect', 'V', '--input-size', '0', '32'], r'a multiple of 32 in \[32, 2048\]'),
         (['detect', 'V', '--video', 'V'], 'would be written over .*clip.mp4'),
         (['detect', 'V', '--json', '/'], "--json: '/' is no file name"),
+        (['detect', 'V', '--budget-target', '0.3'], '--budget-target: is for --budget'),
+        (['replay', '--bag', 'V', '--budget', 'none', '--budget-target', '0.3'], 'for --budget'),
         (['info', 'W', '--json', 'W'], 'would be written over'),
         (['demo', '--topic', '/a'], '--topic: is for --bag'),
         (['demo', '--frames', '-3'], 'whole number of at least 0'),

@@ -72,6 +72,10 @@ def test_a_judgement_sums_up_and_its_interval_is_over_clips():
     assert (judged.auroc.low, judged.auroc.value, judged.auroc.high) == (0.75, 0.75, 0.75)
     assert judged.calibration_error == pytest.approx((0.1 + 0.8 + 0.7 + 0.2) / 4)
     assert judged.brier == pytest.approx((0.01 + 0.64 + 0.49 + 0.04) / 4)
+    # Trials of one clip alone are in every resample that has any.
+    for clips in (1, 2):
+        alone = judge(trials[:4], clips).auroc
+        assert (alone.low, alone.value, alone.high) == (None, 0.75, None)
     with pytest.raises(ValueError, match='no frame could be forecast'):
         judge([], 2)
 
@@ -134,6 +138,10 @@ def test_a_forecast_that_copies_has_the_error_of_a_copy(weights, clips):
     ratios = forecast_ratios(FeatureStore(detector, clips), 3)
     assert [ratio.ratio for ratio in ratios] == pytest.approx([1.0] * 3, abs=1e-5)
     assert [ratio.frames for ratio in ratios] == [6 + 4, 5 + 3, 4 + 2]
+    alone = forecast_ratios(FeatureStore(detector, clips[:1]), 1)[0]
+    assert alone.ratio == pytest.approx(1.0, abs=1e-5)
+    assert (alone.low, alone.high) == (None, None)
+    assert all(ratio.low is not None for ratio in ratios)
     still = [NoisyClip('a', 1, 4)]
     still[0].images[:] = still[0].images[0]
     assert forecast_ratios(FeatureStore(detector, still), 1)[0].ratio is None
@@ -192,6 +200,8 @@ def test_splices_run_as_one_stream_without_a_reset(steered, clips):
         'read', 'scheduler', 'scheduled_kalman', 'scheduled_flow', 'alternate', 'copy', *CARRIERS]
     assert all(len(row.frames_until_found) == 1 for row in rows)
     assert rows[0].versus_read.value == 0.0
+    # One cut gives every resample the same.
+    assert {(row.mean.low, row.versus_read.high) for row in rows} == {(None, None)}
     runs = run_clips(make_runner('scheduler', steered, 0.5), [spliced])
     actions = [step.action for step in runs[0].steps]
     assert rows[1].read_share == actions.count(Action.READ) / len(spliced)

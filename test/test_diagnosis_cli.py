@@ -18,6 +18,20 @@ def run(*options):
         '--dataset', 'synthetic', '--device', 'cpu', *map(str, options)]).run()
 
 
+def test_one_clip_has_no_intervals(weights, tmp_path, monkeypatch, capsys):
+    pytest.importorskip('matplotlib')
+    monkeypatch.setitem(
+        datasets.KINDS, 'synthetic',
+        lambda place: ClipDataset(('bolt', 'nut'), [NoisyClip('a', 1, 6)]))
+    assert run('--weights', weights, '--ahead', 1, '--json', tmp_path / 'd.json',
+               '--plot', tmp_path / 'd.png') == 0
+    ratio, = json.loads((tmp_path / 'd.json').read_text())['forecast_error']
+    assert (ratio['low'], ratio['high']) == (None, None)
+    line, = [one for one in capsys.readouterr().out.splitlines() if '1 in a row' in one]
+    assert line == f'  1 in a row: {ratio["ratio"]:.3f}, 5 frames'
+    assert (tmp_path / 'd.png').stat().st_size > 1000
+
+
 @pytest.mark.parametrize(('option', 'text'), [
     ('--ahead', "argument --ahead: '0': a whole number of at least 1"),
     ('--read-every', "argument --read-every: '0': a whole number of at least 1"),

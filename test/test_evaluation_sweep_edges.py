@@ -50,6 +50,13 @@ class UnseenClip(NoisyClip):
         return Truth(annotated=False)
 
 
+class EmptyClip(NoisyClip):
+    """A clip in which nobody saw an object."""
+
+    def truth(self, index):
+        return Truth()
+
+
 def points_of(detector, clips, baselines):
     return list(Sweeper(FeatureStore(detector, clips), detector.labels).points(baselines))
 
@@ -96,11 +103,11 @@ def run(out, weights, *options):
 
 
 @pytest.mark.parametrize('wish', [(), ('--want-share', 0.5), ('--want-loss', 0.1)])
-def test_without_truth_shares_and_times_are_named_and_nothing_is_recommended(
+def test_without_objects_shares_and_times_are_named_and_nothing_is_recommended(
     weights, tmp_path, monkeypatch, capsys, wish
 ):
     pytest.importorskip('matplotlib')
-    clips = [UnseenClip('a', 1, 9), UnseenClip('b', 2, 6)]
+    clips = [EmptyClip('a', 1, 9), EmptyClip('b', 2, 6)]
     monkeypatch.setitem(
         datasets.KINDS, 'synthetic', lambda place: ClipDataset(('bolt', 'nut'), clips))
     status, result = run(tmp_path, weights, '--dataset', 'synthetic', *wish,
@@ -113,6 +120,39 @@ def test_without_truth_shares_and_times_are_named_and_nothing_is_recommended(
     with open(tmp_path / 's.csv', newline='') as file:
         assert {row['map50'] for row in csv.DictReader(file)} == {''}
     assert (tmp_path / 's.png').stat().st_size > 1000
+
+
+@pytest.mark.parametrize('command', ['sweep', 'diagnose'])
+def test_what_nobody_annotated_is_refused_before_a_frame_is_read(
+    command, weights, tmp_path, monkeypatch, capsys
+):
+    clip = UnseenClip('a', 1, 9)
+    monkeypatch.setattr(clip, 'read', None)
+    monkeypatch.setitem(
+        datasets.KINDS, 'synthetic', lambda place: ClipDataset(('bolt', 'nut'), [clip]))
+    options = ['--weights', str(weights), '--device', 'cpu', '--dataset']
+    assert main([command, *options, 'synthetic']) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert 'error: no frame has a truth' in said and 'give --reference read' in said
+    # Videos never have one: not even the weights are opened.
+    monkeypatch.setattr('forecast_detector.checkpoint.load_checkpoint', None)
+    assert main([command, *options, 'video', '--root', str(tmp_path)]) == 2
+    assert '--dataset video: has no truth' in capsys.readouterr().err
+
+
+def test_a_truth_of_some_frames_is_told_before_a_frame_is_read(
+    weights, tmp_path, monkeypatch, capsys
+):
+    def stop(*arguments, **more):
+        raise RuntimeError('stopped here')
+
+    monkeypatch.setitem(
+        datasets.KINDS, 'synthetic', lambda place: ClipDataset(
+            ('bolt', 'nut'), [UnseenClip('a', 1, 9), NoisyClip('b', 1, 6)]))
+    monkeypatch.setattr(trade_off, 'FeatureStore', stop)
+    with pytest.raises(RuntimeError, match='stopped here'):
+        run(tmp_path, weights, '--dataset', 'synthetic')
+    assert '6 of 15 frames are annotated' in capsys.readouterr().err
 
 
 def test_other_settings_of_a_stream_are_taken_by_the_command(

@@ -215,3 +215,14 @@ def test_the_command_writes_nothing_unless_all_fits(
     error = capsys.readouterr().err
     assert message in error and error.count('\n') == 1
     assert list(tmp_path.iterdir()) == [source]
+
+
+def test_weights_of_ours_are_used_as_they_are(tiny_weights, tmp_path, capsys):
+    """Whatever the file is called."""
+    (tmp_path / 'renamed.onnx').write_bytes(tiny_weights.read_bytes())
+    for source in (tiny_weights, tmp_path / 'renamed.onnx'):
+        assert main(['import', str(source), '--out', str(tmp_path / 'x')]) == 1
+        error = capsys.readouterr().err
+        assert 'already weights of this package' in error and error.count('\n') == 1
+        assert f'detect VIDEO --weights {source}' in error
+    assert not (tmp_path / 'x.safetensors').exists()

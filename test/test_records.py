@@ -35,7 +35,7 @@ KEYS = {
     DemoSummary: 'source weights p frames read forecast dropped map50 agreement50 '
     'latency_ms note',
     Adaptation: 'helps verdict judged_at recommended rows unmet_shares recordings skipped '
-                'passed_over train_s provenance',
+                'passed_over steps train_s provenance',
     AdaptedShare: 'read_share before after gain low high',
     AdaptedTo: 'name sha256 frames seconds learnt aside',
     Diagnosis: 'classifier forecast_error cuts classes frames skipped provenance',

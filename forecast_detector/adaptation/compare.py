@@ -132,6 +132,19 @@ class ShareSearch:
         return self._sweep.point('scheduler', p, None, self._found[p])
 
 
+def check_reading(store: FeatureStore) -> None:
+    """
+    See that there is something to judge by.
+
+    :param store: its clips judged by what is read.
+    :raises ValueError: if reading finds no object in them.
+    """
+    if not any(len(clip.truth(at)) for clip in store.clips for at in range(len(clip))):
+        raise ValueError(
+            'reading finds no object in the parts kept aside: there is nothing to judge by; '
+            'record what the robot is to see, or lower --reference-score')
+
+
 def compare(
     before: FeatureStore, after: FeatureStore, shares: Sequence[float],
     labels: Sequence[str], judging: Judging, done: Done = ignore,
@@ -141,14 +154,10 @@ def compare(
 
     :param before: of the one, its clips judged by what it reads; ``after``: of the other.
     :param shares: of READs.
-    :raises ValueError: if reading finds nothing to agree with.
+    :raises ValueError: if reading finds nothing to agree with, see :func:`check_reading`.
     """
     old, new = (
         ShareSearch(Sweeper(store, labels, done, judging)) for store in (before, after))
-    if old.full.metrics.ap50 is None:
-        raise ValueError(
-            'reading finds no object in the parts kept aside: there is nothing to judge by; '
-            'record what the robot is to see, or lower --reference-score')
     met = [(share, point) for share, point in zip(shares, old.near(shares)) if point]
     found = new.below(
         [point.read_share for _, point in met], [point.p for _, point in met if point.p])

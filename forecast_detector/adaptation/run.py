@@ -29,7 +29,7 @@ from ..training.distillation.recipe import DistillConfig
 from ..training.distillation.trainer import distill
 from ..training.run_facts import hash_facts
 from . import plan
-from .compare import compare, Compared, Comparison, FINER, SHARES
+from .compare import check_reading, compare, Compared, Comparison, FINER, SHARES
 from .recordings import CutRecording, digest, stretches
 from .verdict import judge
 
@@ -65,12 +65,10 @@ class Adapted:
     What came of it.
 
     :ivar trained: the weights; :func:`~.files.keep` writes them, with what was found.
-    :ivar steps: that the forecasts were trained by.
     """
 
     trained: Checkpoint
     found: Adaptation
-    steps: int
 
 
 def with_start(config: DistillConfig, checkpoint: Checkpoint) -> DistillConfig:
@@ -113,28 +111,36 @@ def adapt(
     """
     hashes = _hash_all(recordings)
     watch = Stopwatch()
-    trained = _train(start, config, recordings, hashes, asked, state)
+    trained, aside = _train(start, config, recordings, hashes, asked, state)
     seconds = watch.seconds('train')['train_s']
-    comparison, about = _compare(start, trained, recordings, asked)
+    comparison, about = _compare(start, trained, aside, asked)
     verdict = judge(comparison, asked.wish)
     return Adapted(trained, Adaptation(
         helps=verdict.helps, verdict=verdict.text,
         judged_at=verdict.row.share if verdict.row else None,
         recommended=verdict.row.after.record() if verdict.row and verdict.helps else None,
         rows=[_row(one) for one in comparison.rows], unmet_shares=list(comparison.unmet),
-        recordings=_named(recordings, hashes), train_s=seconds, provenance=about,
-    ), json.loads(trained.info['recipe'])['forecast']['steps'])
+        recordings=_named(recordings, hashes), steps=_steps(trained), train_s=seconds,
+        provenance=about,
+    ))
 
 
 def _train(
     start: Checkpoint, config: DistillConfig, recordings: Sequence[CutRecording],
     hashes: Sequence[str], asked: Asked, state: Path,
-) -> Checkpoint:
-    """Learn from the first four fifths."""
+) -> tuple[Checkpoint, FeatureStore]:
+    """
+    Learn from the first four fifths.
+
+    :returns: the weights, and what is kept aside, which is read before anything is trained: where
+        there is nothing to judge by, training would be in vain.
+    """
     learnt = stretches(((r.clip, r.learnt) for r in recordings), LEARNT_STRETCH, LEARNT_MOST)
+    aside: list[FeatureStore] = []
 
     def fit(network: YoloxNetwork, readings: Readings, recipe: DistillConfig) -> DistillConfig:
         _check_readings(readings, asked.judging)
+        aside.append(_read_aside(start, recordings, asked))
         planned = plan.fitted(network, readings, recipe, asked.minutes, state)
         steps = planned.config.forecast.steps, planned.config.scheduler.steps
         done = f', of the first of which {planned.done} are taken' if planned.done else ''
@@ -147,7 +153,13 @@ def _train(
                    asked.on_bad, asked.on_bad_frame)
     trained = load_checkpoint(path)
     _check_reads(start, trained)
-    return trained
+    return trained, aside[0]
+
+
+def _steps(trained: Checkpoint) -> dict[str, int]:
+    """Say how many steps each phase has trained, those of earlier runs included."""
+    recipe = json.loads(trained.info['recipe'])
+    return {phase: recipe[phase]['steps'] for phase in recipe['phases'] if recipe[phase]['steps']}
 
 
 def _check_readings(readings: Readings, judging: Judging) -> None:
@@ -170,20 +182,39 @@ def _check_reads(start: Checkpoint, trained: Checkpoint) -> None:
         raise RuntimeError(f'training changed what reading is made of, first {changed[0]}')
 
 
-def _compare(
-    start: Checkpoint, trained: Checkpoint, recordings: Sequence[CutRecording], asked: Asked
-) -> tuple[Comparison, Provenance]:
-    """Judge both by the last fifths; they are read once, as both read the same."""
+def _detector(weights: Checkpoint, asked: Asked) -> StreamingDetector:
+    return StreamingDetector(weights, StreamConfig(), str(asked.device), backend='torch')
+
+
+def _read_aside(
+    start: Checkpoint, recordings: Sequence[CutRecording], asked: Asked
+) -> FeatureStore:
+    """
+    Read the last fifths, once for both: they read the same.
+
+    :raises ValueError: if there is no object to judge by.
+    """
     aside = stretches(((r.clip, r.aside) for r in recordings), ASIDE_STRETCH, ASIDE_MOST)
-    old, new = (
-        StreamingDetector(one, StreamConfig(), str(asked.device), backend='torch')
-        for one in (start, trained))
+    with tqdm(unit='frame', desc='kept aside') as bar:
+        store = FeatureStore(_detector(start, asked), aside, bar.update, MEMORY_BYTES,
+                             asked.on_bad, on_bad_frame=asked.on_bad_frame)
+        store = judged_store(store, asked.judging.reading or 0.0, bar.update)
+    check_reading(store)
+    return store
+
+
+def _compare(
+    start: Checkpoint, trained: Checkpoint, store: FeatureStore, asked: Asked
+) -> tuple[Comparison, Provenance]:
+    """
+    Judge both by the last fifths.
+
+    :param store: of these, by the start.
+    """
+    old, new = store.detector, _detector(trained, asked)
     more = FINER if asked.wish.share is None else (asked.wish.share,)
     shares = sorted({*SHARES, *more}, reverse=True)
     with tqdm(unit='frame', desc='before and after') as bar:
-        store = FeatureStore(old, aside, bar.update, MEMORY_BYTES, asked.on_bad,
-                             on_bad_frame=asked.on_bad_frame)
-        store = judged_store(store, asked.judging.reading or 0.0, bar.update)
         found = compare(store, store.seen_by(new), shares, old.labels, asked.judging, bar.update)
     return found, {
         **origin(str(start.path), start.sha256, old), 'reference': 'read',

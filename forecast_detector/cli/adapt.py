@@ -163,8 +163,9 @@ class AdaptCommand(JsonOptions, DeviceOptions, WishOptions):
         if self.json != '-':
             print(adaptation_table(found))
         if not found.helps:
+            steps = found.steps.get('forecast', 0)
             common.say(f'nothing is written to {self.out}; the training is kept in '
-                       f'{self._states}: with more --steps (they were {adapted.steps}) or '
+                       f'{self._states}: with more --steps (they were {steps}) or '
                        '--minutes the same command goes on from there; or remove the folder')
             return NO_HELP
         common.say(f'{self.out} is written')

@@ -105,7 +105,9 @@ class PolicyOptions(Command):
     budget_target: float = stream_option('budget_target')
 
     def check_policy(self) -> None:
-        """:raises OptionError: for an option that the policy does not take."""
+        """:raises OptionError: for an option that the policy does not take, or no budget does."""
+        if Budget(self.budget) is Budget.NONE:
+            self.refuse(['budget_target'], 'is for --budget, which is none; give it, too')
         steering = {'max_consecutive_forecasts': self.max_consecutive_forecasts}
         asked = decisions(self.policy, self.p, self.read_every, steering)
         self.refuse(

@@ -129,6 +129,28 @@ class MeasuredOn(ReferenceOptions, DataOptions):
         """Open the data, see :func:`~forecast_detector.data.registry.open_dataset`."""
         return open_dataset(self.dataset, self.place(labels, skipped, needs_images), self.stride)
 
+    def check_has_truth(self) -> None:
+        """:raises OptionError: for data that never has a truth, where that is measured by."""
+        if self.dataset == 'video' and self.reference != 'read':
+            raise options.OptionError('--dataset video: has no truth to measure by; give '
+                                      '--reference read, which takes what reading every frame '
+                                      'gives')
+
+    def check_truth(self, dataset: ClipDataset) -> None:
+        """
+        See that there is a truth, before hours are spent; tell on stderr of frames without one.
+
+        :raises ValueError: if no frame has one, where that is measured by.
+        """
+        if self.reference == 'read':
+            return
+        annotated = sum(clip.truth(at).annotated for clip in dataset.clips
+                        for at in range(len(clip)))
+        if not annotated:
+            raise ValueError('no frame has a truth: there is nothing to measure by; give '
+                             '--reference read, which takes what reading every frame gives')
+        tell_part(annotated, len(dataset))
+
     def on_bad(self, skipped: SkippedBags) -> Callable[[Clip, Exception], None] | None:
         """
         Give what takes down a clip with a frame that cannot be used.

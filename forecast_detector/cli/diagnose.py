@@ -64,6 +64,7 @@ class DiagnoseCommand(JsonOptions, DetectorOptions, MeasuredOn):
                              'nothing to diagnose')
         success_iou = self.success_iou or label_iou(checkpoint.info)
         dataset = self.open_data(detector.labels, skipped)
+        self.check_truth(dataset)
         with tqdm(unit='frame', dynamic_ncols=True) as bar:
             bar.set_description('reading')
             store = FeatureStore(detector, dataset.clips, bar.update,
@@ -85,6 +86,7 @@ class DiagnoseCommand(JsonOptions, DetectorOptions, MeasuredOn):
     def _check(self) -> None:
         self.check_data()
         self.check_reference()
+        self.check_has_truth()
         if self.reference == 'read':
             self.refuse(['plot_classes'], 'reading every frame always agrees with itself; it is '
                                           'for --reference truth')

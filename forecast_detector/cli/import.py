@@ -59,6 +59,7 @@ class ImportCommand(Command):
         from ..importing import import_yolox
 
         out = self._out()
+        self._check_source()
         size = (self.input_size[0], self.input_size[1]) if self.input_size else None
         imported = import_yolox(self.source, self.labels, size, self.resize)
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -74,6 +75,17 @@ class ImportCommand(Command):
         if out.suffix and out.suffix != SUFFIX:
             raise options.OptionError(f'--out: {out}: weights are {SUFFIX} files')
         return out.with_suffix(SUFFIX)
+
+    def _check_source(self) -> None:
+        """:raises WeightsError: for weights that are ours already."""
+        from ..checkpoint import is_checkpoint
+        from ..types import WeightsError
+
+        if is_checkpoint(self.source):
+            raise WeightsError(
+                f'{self.source}: already weights of this package, so there is nothing to import; '
+                'name the file where weights are asked for: forecast-detector detect VIDEO '
+                f'--weights {shlex.quote(str(self.source))}')
 
     def _info(self, imported: Imported) -> dict[str, str]:
         given = {**dict(self.info), **({'licence': self.licence} if self.licence else {})}

@@ -30,7 +30,7 @@ from ..report.tables import sweep_table
 from . import common, options
 from .command import option
 from .common import DetectorOptions, JsonOptions, StreamOptions, WishOptions
-from .data import MeasuredOn, SkippedBags, tell_part
+from .data import MeasuredOn, SkippedBags
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,15 +61,13 @@ class SweepCommand(JsonOptions, DetectorOptions, StreamOptions, WishOptions, Mea
         for policy in self.baselines:
             check_forecasts(policy, detector)
         dataset = self.open_data(detector.labels, skipped)
+        self.check_truth(dataset)
         judging = self.judging(self.score_threshold)
         with tqdm(unit='frame', dynamic_ncols=True) as bar:
             found, clips = trade_off(
                 detector, dataset, self.baselines, self.changes(), self.wish(), bar.update,
                 bar.set_description, self.on_bad(skipped), judging,
             )
-        if not judging.by_reading:
-            truths = [clip.truth(i) for clip in clips for i in range(len(clip))]
-            tell_part(sum(truth.annotated for truth in truths), len(truths))
         if found.unmet_shares:
             shares = ', '.join(f'{share:.2f}' for share in found.unmet_shares)
             common.note(f'no p gives a READ share of {shares}, give or take {TOLERANCE}; nothing '
@@ -94,6 +92,7 @@ class SweepCommand(JsonOptions, DetectorOptions, StreamOptions, WishOptions, Mea
     def _check(self) -> None:
         self.check_data()
         self.check_reference()
+        self.check_has_truth()
         if 'oracle' in self.baselines:
             self.refuse(['no_commit'], 'the oracle takes none; leave it out of --baselines')
         options.check_outputs(self, ('json', 'csv', 'plot'))

@@ -69,10 +69,16 @@ def auroc(confidence: FloatArray, serves: NDArray[np.bool_]) -> float | None:
 def auroc_interval(
     confidence: FloatArray, serves: NDArray[np.bool_], clip: NDArray[np.int64], clips: int
 ) -> Interval | None:
-    """Add the 95 % interval of a bootstrap over clips; resamples without both kinds are left."""
+    """
+    Add the 95 % interval of a bootstrap over clips; resamples without both kinds are left.
+
+    It has no ends where one clip has all trials: every resample gives the same.
+    """
     value = auroc(confidence, serves)
     if value is None:
         return None
+    if len(np.unique(clip)) < 2:
+        return Interval(value, None, None)
     rows = [np.flatnonzero(clip == at) for at in range(clips)]
     values = []
     for weights in clip_weights(clips, RESAMPLES).astype(int):

@@ -95,7 +95,10 @@ def _ratio(ahead: int, frames: int, sums: NDArray[np.float64]) -> ForecastRatio:
     whole = sums.sum(axis=0)
     if not whole[1]:
         return ForecastRatio(ahead, frames, None, None, None)
+    ratio = float(whole[0] / whole[1])
+    if (sums[:, 1] > 0).sum() < 2:
+        return ForecastRatio(ahead, frames, ratio, None, None)
     drawn = clip_weights(len(sums), RESAMPLES) @ sums
     moved = drawn[:, 1] > 0
     low, high = np.quantile(drawn[moved, 0] / drawn[moved, 1], (0.025, 0.975))
-    return ForecastRatio(ahead, frames, float(whole[0] / whole[1]), float(low), float(high))
+    return ForecastRatio(ahead, frames, ratio, float(low), float(high))

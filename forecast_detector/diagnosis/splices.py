@@ -128,7 +128,9 @@ def _finds(step: Step, truth: Truth) -> bool:
 
 
 def _mean(values: NDArray[np.int64]) -> Interval:
-    """Mean with the 95 % interval of a bootstrap over cuts."""
+    """Mean with the 95 % interval of a bootstrap over cuts; one cut has none."""
+    if len(values) < 2:
+        return Interval(float(values.mean()), None, None)
     drawn = clip_weights(len(values), RESAMPLES) @ values / len(values)
     low, high = np.quantile(drawn, (0.025, 0.975))
     return Interval(float(values.mean()), float(low), float(high))

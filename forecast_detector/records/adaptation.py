@@ -50,6 +50,8 @@ class Adaptation:
     :ivar recommended: the point to take p from; None where it does not help.
     :ivar unmet_shares: shares of READs where nothing can be compared.
     :ivar passed_over: how many frames could not be used, and were left out.
+    :ivar steps: that each phase has trained; ``--minutes`` takes as many as the machine's speed
+        allows, so the figures go by it.
     :ivar train_s: seconds that this run trained, reading the frames included.
     """
 
@@ -62,5 +64,6 @@ class Adaptation:
     recordings: list[AdaptedTo]
     skipped: list[Skipped] = field(default_factory=list)
     passed_over: Count = 0
+    steps: dict[str, Count] = field(default_factory=dict)
     train_s: float | None = None
     provenance: Provenance = field(default_factory=dict)

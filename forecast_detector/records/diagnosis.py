@@ -35,7 +35,8 @@ class Judgement:
     :ivar p: that steered the streams; 1 reads every frame.
     :ivar served: share of all forecasts that would serve.
     :ivar auroc: probability that a forecast that serves gets more confidence than one that does
-        not, with its interval over clips; None where all serve or none.
+        not, with its interval over clips, which one clip has none of; None where all serve or
+        none.
     :ivar calibration_error: mean distance between confidence and share served, weighed by bin
         (ECE).
     :ivar brier: mean squared distance between confidence and outcome.
@@ -59,6 +60,7 @@ class ForecastRatio:
 
     :ivar ahead: forecasts in a row; 1 follows a READ.
     :ivar ratio: sum of ||F(t+k) - Fc|| over sum of ||F(t+k) - F(t)||; None where nothing moved.
+        Where it did in one clip only, there is no interval: ``low`` and ``high`` are None.
     """
 
     ahead: Count
@@ -75,7 +77,7 @@ class Cuts(AtHalf[float]):
 
     :ivar frames_until_found: from each cut to the first detection of an object of the new clip,
         0 on its first frame with an object; the limit where none is found by then.
-    :ivar mean: of these, with an interval over cuts.
+    :ivar mean: of these, with an interval over cuts, which a single cut has none of.
     :ivar versus_read: difference of the mean from that of reading every frame, paired by cut.
     :ivar at_once: cuts whose object is found on its first frame.
     :ivar missed: cuts whose object is not found within the limit.

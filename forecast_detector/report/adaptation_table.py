@@ -23,6 +23,8 @@ def _lines(found: Adaptation) -> Iterator[str]:
         yield f'{"wanted":>7}  ' + 2 * _heading() + f'{"gain":>9}  95 % interval'
     for row in found.rows:
         yield _row(row)
+    trained = ', '.join(f'{phase} {count} steps' for phase, count in found.steps.items())
+    yield f'trained: {trained or "nothing"}'
     if found.passed_over:
         yield f'{found.passed_over} frames that cannot be used were passed over'
     yield 'READs are as before: the same boxes and scores, on every frame'

@@ -77,17 +77,19 @@ def _with_auroc(name: str, auroc: Interval | None) -> str:
 
 
 def _plot_ratios(axes: Any, ratios: Sequence[ForecastRatio]) -> None:
-    known = [(r.ahead, r.ratio, r.low or 0.0, r.high or 0.0) for r in ratios
-             if r.ratio is not None]
-    ahead = [at for at, *_ in known]
+    known = [(r.ahead, Interval(r.ratio, r.low, r.high)) for r in ratios if r.ratio is not None]
+    ahead = [at for at, _ in known]
     axes.axhline(1, color='0.7', lw=1)
-    axes.errorbar(
-        ahead, [ratio for _, ratio, *_ in known], fmt='o-', capsize=3,
-        yerr=[[ratio - low for _, ratio, low, _ in known],
-              [high - ratio for _, ratio, _, high in known]],
-    )
+    means = [one for _, one in known]
+    axes.errorbar(ahead, [one.value for one in means], fmt='o-', capsize=3, yerr=_arms(means))
     axes.set(xlabel='forecasts in a row', ylabel='error of forecasts over that of copies',
              xticks=ahead)
+
+
+def _arms(means: Sequence[Interval]) -> list[list[float]]:
+    """Give how far intervals reach down and up; not at all where there are none."""
+    return [[0.0 if m.low is None else m.value - m.low for m in means],
+            [0.0 if m.high is None else m.high - m.value for m in means]]
 
 
 def _plot_cuts(axes: Any, cuts: Sequence[Cuts] | None) -> None:
@@ -96,9 +98,6 @@ def _plot_cuts(axes: Any, cuts: Sequence[Cuts] | None) -> None:
         return
     names = [cut_name(cut) for cut in cuts]
     means = [cut.mean for cut in cuts]
-    axes.barh(names, [m.value for m in means], color='0.6', capsize=3, xerr=[
-        [0.0 if m.low is None else m.value - m.low for m in means],
-        [0.0 if m.high is None else m.high - m.value for m in means],
-    ])
+    axes.barh(names, [m.value for m in means], color='0.6', capsize=3, xerr=_arms(means))
     axes.invert_yaxis()
     axes.set(xlabel='frames from a cut until the new object is found')

@@ -44,9 +44,7 @@ def _judgement(judged: Judgement) -> Iterator[str]:
 
 
 def _ratio(one: ForecastRatio) -> str:
-    known = None
-    if one.ratio is not None and one.low is not None and one.high is not None:
-        known = Interval(one.ratio, one.low, one.high)
+    known = None if one.ratio is None else Interval(one.ratio, one.low, one.high)
     return f'  {one.ahead} in a row: {interval(known)}, {one.frames} frames'
 
 

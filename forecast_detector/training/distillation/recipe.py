@@ -204,6 +204,11 @@ def load_distill_config(path: Path, start: YoloxConfig) -> DistillConfig:
     try:
         values = with_base(path)
         teacher = values.pop('teacher', None)
+        if teacher is None:
+            raise ValueError(
+                'this recipe learns from a truth, and is for forecast-detector train; without '
+                'labels only YOLOX is trained, by a recipe that says teacher: itself, such as '
+                'adapt or coco')
         if teacher != 'itself':
             raise ValueError(f"teacher: {teacher!r} is none of ['itself']")
         added = dict(settings(values.pop('model', {}), 'model'))
