@@ -175,13 +175,18 @@ def main() -> int:
     parser.add_argument('--rate', type=float, default=30.0, help='Hz of a camera of a load')
     parser.add_argument('--no-calls', action='store_true', help='of a load')
     parser.add_argument('--p', type=float, default=0.5, help='of a load')
+    parser.add_argument('--policy', default='auto', help='of a load')
+    parser.add_argument(
+        '--forecasts', type=int, default=0, help='in a row, at most, of a load; 0 is no limit')
     parser.add_argument('--threads', type=int, default=1, help='cpu_threads in a load')
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--weights', default='synthetic')
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, Graph(Path(folder)) as graph:
         if options.what == 'load':
-            node = {'weights': options.weights, 'p': options.p, 'cpu_threads': options.threads}
+            node = {'weights': options.weights, 'p': options.p, 'policy': options.policy,
+                    'max_consecutive_forecasts': options.forecasts,
+                    'cpu_threads': options.threads}
             print(json.dumps(load(
                 graph, node, options.seconds or 180.0, options.rate, not options.no_calls)))
             return 0

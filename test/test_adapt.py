@@ -73,12 +73,14 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def adapt(folder, tmp_path, capsys):
     """Run the command; returns its status, stdout and stderr."""
-    def call(*options, recipe=RECIPE, source=('--video', folder / 'a.mp4'), device='cpu'):
+    def call(*options, recipe=RECIPE, source=('--video', folder / 'a.mp4'), device='cpu',
+             policy='scheduler'):
         (tmp_path / 'tiny.yaml').write_text(recipe)
         status = main([*map(str, (
             'adapt', '--weights', folder / 'spoilt.safetensors', '--out',
             tmp_path / 'out.safetensors', '--config', tmp_path / 'tiny.yaml', '--device', device,
-            '--reference-score', 0.2, '--score-threshold', 0.15, *source, *options))])
+            '--reference-score', 0.2, '--score-threshold', 0.15, '--policy', policy, *source,
+            *options))])
         return status, *capsys.readouterr()
     return call
 
@@ -115,6 +117,28 @@ def test_it_helps_weights_whose_forecasts_are_spoilt(adapt, folder, tmp_path):
     assert json.loads(info['adapted_gain'])[0]['gain'] == found['rows'][0]['gain']
     assert info['started_from'].startswith('spoilt.safetensors (') and info['licence'] == 'none'
     assert not (tmp_path / 'out.safetensors.state').exists()
+
+
+def test_where_boxes_are_carried_the_scheduler_alone_is_trained(adapt, folder, tmp_path):
+    """That is what the node does by default; there is no use for better forecasts."""
+    found = {}
+    for policy in ('auto', 'scheduled_flow'):
+        status, out, err = adapt(
+            '--json', tmp_path / 'out.json', '--steps', 7, '--state', tmp_path / policy,
+            policy=policy)
+        assert status in (0, 4) and 'training of 7 steps: about' in err
+        assert 'trained: scheduler 7 steps' in out
+        found[policy] = json.loads((tmp_path / 'out.json').read_text())
+        assert found[policy]['provenance']['policy'] == 'scheduled_flow'
+        assert found[policy]['steps'] == {'scheduler': 7}
+        trained = load_checkpoint(tmp_path / policy / 'tiny.safetensors').network.state_dict()
+        start = load_checkpoint(folder / 'spoilt.safetensors').network.state_dict()
+        changed = {key.split('.')[0] for key in start if not torch.equal(start[key], trained[key])}
+        assert changed == {'scheduler'}
+    (before, after), *_ = ((row['before'], row['after']) for row in found['auto']['rows'])
+    assert before['policy'] == after['policy'] == 'scheduled_flow'
+    assert [row['gain'] for row in found['auto']['rows']] == [
+        row['gain'] for row in found['scheduled_flow']['rows']]
 
 
 def test_what_does_not_help_is_not_written(adapt, tmp_path):

@@ -76,7 +76,7 @@ ALLOWED = {
     },
     'adaptation': {
         'checkpoint', 'config', 'data', 'engine', 'evaluation', 'model', 'records', 'scoring',
-        'training',
+        'training', 'types',
     },
     'diagnosis': {
         'boxes', 'config', 'data', 'engine', 'evaluation', 'policies', 'records', 'scoring',

@@ -13,6 +13,7 @@ from ..evaluation.sweep import Sweeper
 from ..records.evaluation import Interval
 from ..scoring.bootstrap import paired_difference
 from ..scoring.judging import Judging
+from ..types import Policy
 
 # Shares of READs that are compared; and between them, where p has to keep to a loss or a time.
 SHARES = (1 / 2, 1 / 4, 1 / 8)
@@ -62,9 +63,13 @@ class Comparison:
 class ShareSearch:
     """Finds the p of a scheduler that give wanted shares of READs, nearer than a sweep does."""
 
-    def __init__(self, sweep: Sweeper) -> None:
-        """Read every frame, for what the scheduler thinks of its forecasts."""
-        self._sweep = sweep
+    def __init__(self, sweep: Sweeper, policy: Policy) -> None:
+        """
+        Read every frame, for what the scheduler thinks of its forecasts.
+
+        :param policy: that takes p.
+        """
+        self._sweep, self._policy = sweep, policy
         self._found: dict[float, Sequence[ClipRun]] = {1.0: sweep.full}
         self.full = self._point(1.0)
 
@@ -115,7 +120,7 @@ class ShareSearch:
         curve = self._sweep.curve
         if curve is None or not thresholds:
             return
-        for p, runs in zip(thresholds, self._sweep.at(thresholds)):
+        for p, runs in zip(thresholds, self._sweep.at(thresholds, self._policy)):
             self._found[p] = runs
             curve.add(p, read_share(runs))
 
@@ -129,7 +134,7 @@ class ShareSearch:
         return read_share(self._found[p])
 
     def _point(self, p: float) -> Point:
-        return self._sweep.point('scheduler', p, None, self._found[p])
+        return self._sweep.point(self._policy.value, p, None, self._found[p])
 
 
 def check_reading(store: FeatureStore) -> None:
@@ -148,16 +153,18 @@ def check_reading(store: FeatureStore) -> None:
 def compare(
     before: FeatureStore, after: FeatureStore, shares: Sequence[float],
     labels: Sequence[str], judging: Judging, done: Done = ignore,
+    policy: Policy = Policy.SCHEDULER,
 ) -> Comparison:
     """
     Compare two networks by the agreement with reading.
 
     :param before: of the one, its clips judged by what it reads; ``after``: of the other.
     :param shares: of READs.
+    :param policy: of streams, one that takes p.
     :raises ValueError: if reading finds nothing to agree with, see :func:`check_reading`.
     """
     old, new = (
-        ShareSearch(Sweeper(store, labels, done, judging)) for store in (before, after))
+        ShareSearch(Sweeper(store, labels, done, judging), policy) for store in (before, after))
     met = [(share, point) for share, point in zip(shares, old.near(shares)) if point]
     found = new.below(
         [point.read_share for _, point in met], [point.p for _, point in met if point.p])

@@ -18,7 +18,7 @@ from ..training.distillation.forecast import rollout_losses
 from ..training.distillation.judging import follow_runs, Lessons, run_loss
 from ..training.distillation.part import lengthen
 from ..training.distillation.readings import Readings
-from ..training.distillation.recipe import DistillConfig
+from ..training.distillation.recipe import DistillConfig, ForecastRecipe, JudgeRecipe
 from ..training.phase import fingerprint, load_state
 
 T = TypeVar('T')
@@ -102,6 +102,11 @@ def _go_on(state: Path, config: DistillConfig) -> None:
     scheduler.unlink(missing_ok=True)
     if forecast.is_file():
         lengthen(forecast, config.forecast, config)
+
+
+def leading(config: DistillConfig) -> ForecastRecipe | JudgeRecipe:
+    """Give the phase whose steps are asked for: that of forecasts, where there is one."""
+    return config.forecast if 'forecast' in config.phases else config.scheduler
 
 
 def scaled(config: DistillConfig, share: float) -> DistillConfig:

@@ -28,6 +28,7 @@ from ..training.distillation.readings import Readings
 from ..training.distillation.recipe import DistillConfig
 from ..training.distillation.trainer import distill
 from ..training.run_facts import hash_facts
+from ..types import Policy
 from . import plan
 from .compare import check_reading, compare, Compared, Comparison, FINER, SHARES
 from .recordings import CutRecording, digest, stretches
@@ -46,7 +47,7 @@ class Asked:
     What a user wants.
 
     :ivar minutes: of training, at most; None: as the recipe says.
-    :ivar judging: by reading.
+    :ivar judging: by reading; ``policy``: of streams, one that takes p.
     :ivar on_bad: called with recordings that cannot be used; ``on_bad_frame`` with frames.
     """
 
@@ -54,6 +55,7 @@ class Asked:
     judging: Judging
     minutes: float | None
     device: torch.device
+    policy: Policy = Policy.AUTO
     say: Callable[[str], None] = lambda text: None
     on_bad: OnBad | None = None
     on_bad_frame: OnBadFrame | None = None
@@ -99,6 +101,13 @@ def with_start(config: DistillConfig, checkpoint: Checkpoint) -> DistillConfig:
     return replace(config, model=model, scheduler=judge)
 
 
+def for_policy(config: DistillConfig, policy: Policy) -> DistillConfig:
+    """Leave out of a recipe what a policy does not need: where boxes are carried, F rests."""
+    if not policy.carries:
+        return config
+    return replace(config, phases=tuple(one for one in config.phases if one != 'forecast'))
+
+
 def adapt(
     start: Checkpoint, config: DistillConfig, recordings: Sequence[CutRecording], asked: Asked,
     state: Path,
@@ -142,10 +151,11 @@ def _train(
         _check_readings(readings, asked.judging)
         aside.append(_read_aside(start, recordings, asked))
         planned = plan.fitted(network, readings, recipe, asked.minutes, state)
-        steps = planned.config.forecast.steps, planned.config.scheduler.steps
+        steps = ' and '.join(
+            str(getattr(planned.config, phase).steps) for phase in planned.config.phases
+            if phase in ('forecast', 'scheduler'))
         done = f', of the first of which {planned.done} are taken' if planned.done else ''
-        asked.say(f'training of {steps[0]} and {steps[1]} steps{done}: about '
-                  f'{planned.minutes:.1f} min in all')
+        asked.say(f'training of {steps} steps{done}: about {planned.minutes:.1f} min in all')
         return planned.config
 
     facts = {'recordings': hash_facts({'sha256': list(hashes)})}
@@ -214,10 +224,12 @@ def _compare(
     old, new = store.detector, _detector(trained, asked)
     more = FINER if asked.wish.share is None else (asked.wish.share,)
     shares = sorted({*SHARES, *more}, reverse=True)
+    policy = asked.policy.suited(old.network.moves)
     with tqdm(unit='frame', desc='before and after') as bar:
-        found = compare(store, store.seen_by(new), shares, old.labels, asked.judging, bar.update)
+        found = compare(store, store.seen_by(new), shares, old.labels, asked.judging, bar.update,
+                        policy)
     return found, {
-        **origin(str(start.path), start.sha256, old), 'reference': 'read',
+        **origin(str(start.path), start.sha256, old), 'policy': policy.value, 'reference': 'read',
         'reference_score': asked.judging.reading, 'score_threshold': asked.judging.threshold,
         'aside_frames': sum(len(clip) for clip in store.clips),
         'stretches': len(store.clips),

@@ -21,6 +21,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ..records import write
+from ..types import Policy
 from . import common, options
 from .command import option, stream_option
 from .common import DeviceOptions, JsonOptions, stoppable, WishOptions
@@ -59,8 +60,14 @@ class AdaptCommand(JsonOptions, DeviceOptions, WishOptions):
         'reading and measuring come on top', None, options.above_zero, one_of='length',
         metavar='M')
     steps: int | None = option(
-        "train the forecasts by N steps and the scheduler in proportion; default: the recipe's",
+        'train the scheduler by N steps, or with --policy scheduler the forecasts, and it in '
+        "proportion; default: the recipe's",
         None, options.whole(1), one_of='length', metavar='N')
+    policy: str = option(
+        'what is trained and judged: scheduled_flow (boxes carried between the READs that the '
+        'scheduler chooses), scheduler (forecasts, too: their correction is trained first), or '
+        'auto, what the node takes with these weights: scheduled_flow', Policy.AUTO.value,
+        choices=tuple(one.value for one in Policy if one.takes_p))
     config: str = option('recipe: a file, or a shipped one by name', 'adapt')
     seed: int | None = option("instead of the recipe's", None, options.whole(0))
     state: Path | None = option(
@@ -89,8 +96,8 @@ class AdaptCommand(JsonOptions, DeviceOptions, WishOptions):
 
     def _adapt(self) -> int:
         from ..adaptation.files import forget, keep
-        from ..adaptation.plan import scaled
-        from ..adaptation.run import adapt, Asked, with_start
+        from ..adaptation.plan import leading, scaled
+        from ..adaptation.run import adapt, Asked, for_policy, with_start
         from ..data.views import in_whole
         from ..device import select_device
         from ..evaluation.trade_off import Wish
@@ -99,9 +106,11 @@ class AdaptCommand(JsonOptions, DeviceOptions, WishOptions):
         from ..training.distillation.trainer import configure, load_start
 
         start = load_start(self.weights)
+        policy = Policy(self.policy).suited(start.network.moves)
         config = with_start(configure(find('recipes', self.config), start, self.seed), start)
+        config = for_policy(config, policy)
         if self.steps:
-            config = scaled(config, self.steps / max(1, config.forecast.steps))
+            config = scaled(config, self.steps / max(1, leading(config).steps))
         device, note = select_device(self.device)
         print(note, file=sys.stderr)
         skipped, bad = SkippedBags(), common.PassedOver()
@@ -109,7 +118,7 @@ class AdaptCommand(JsonOptions, DeviceOptions, WishOptions):
         wish = self.wish()
         asked = Asked(
             wish if wish != Wish() else Wish(SHARE),
-            Judging(self.score_threshold, self.reference_score), self.minutes, device,
+            Judging(self.score_threshold, self.reference_score), self.minutes, device, policy,
             common.note, lambda clip, error: skipped.add(clip.source, error),
             lambda clip, index, error: bad.say(_passed_over(*in_whole(clip, index), error)))
         try:
@@ -163,7 +172,7 @@ class AdaptCommand(JsonOptions, DeviceOptions, WishOptions):
         if self.json != '-':
             print(adaptation_table(found))
         if not found.helps:
-            steps = found.steps.get('forecast', 0)
+            steps = next(iter(found.steps.values()), 0)
             common.say(f'nothing is written to {self.out}; the training is kept in '
                        f'{self._states}: with more --steps (they were {steps}) or '
                        '--minutes the same command goes on from there; or remove the folder')
