@@ -15,8 +15,8 @@ from .types import Detections
 
 Floats = NDArray[np.float32]
 
-# What motion leaves unexplained of a box, a share of the range of grey values, added up over
-# frames, that divides what is taken of its score by e.
+# So much of a box that motion leaves unexplained, a share of the range of grey values, added up
+# over frames, divides by e what doubt may take of its score.
 DOUBT = 0.12
 # Of a score from here on only what is above it is taken: who looks at these, as users do unless
 # they say otherwise, sees no object vanish for doubt.

@@ -189,12 +189,10 @@ class Turn:
 
         :param found: in pixels of the network's input.
         """
-        if self.carries_along(forecaster) and self.reads:
-            self.kept = self._before.read(
-                found, self._thumbnail(forecaster), self._motion(forecaster))
-        elif self.blends(forecaster) and self.reads:
-            self.kept = self._before.read(
-                found.above(WEAKEST), self._thumbnail(forecaster), self._motion(forecaster))
+        if self.reads and self.carries_along(forecaster):
+            self.kept = self._read(found, forecaster)
+        elif self.reads and self.blends(forecaster):
+            self.kept = self._read(found.above(WEAKEST), forecaster)
         elif self.blends(forecaster):
             self.kept = self._moved(forecaster)
             found = blended(self.kept, found, self.config.score_threshold)
@@ -216,6 +214,10 @@ class Turn:
             return None
         flow: Flow = array(forecaster.motion(self.expected))[0]
         return flow
+
+    def _read(self, found: Detections, forecaster: Forecaster) -> Kept:
+        """Keep the boxes of this frame, a READ, in pixels of the network's input."""
+        return self._before.read(found, self._thumbnail(forecaster), self._motion(forecaster))
 
     def _moved(self, forecaster: Forecaster) -> Kept:
         """Carry what is kept to this frame, which is a FORECAST."""
