@@ -10,13 +10,11 @@ chosen afterwards so that the share of all frames is the same.
 
 from __future__ import annotations
 
-import argparse
-
+from data_options import data_parser, opened
 import numpy as np
 
 from forecast_detector.checkpoint import load_checkpoint
 from forecast_detector.config import StreamConfig
-from forecast_detector.data.registry import open_dataset, Place
 from forecast_detector.engine import StreamingDetector
 from forecast_detector.evaluation.run import scored
 from forecast_detector.evaluation.store import FeatureStore, StoredClip
@@ -68,18 +66,13 @@ def fixed(
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('weights')
-    parser.add_argument('dataset')
-    parser.add_argument('root', nargs='?')
+    parser = data_parser(__doc__)
     parser.add_argument('--target', type=float, default=0.25)
     parser.add_argument('--p', type=float, default=StreamConfig().p, help='to begin with')
-    parser.add_argument('--stride', type=int, default=1)
     parser.add_argument('--clips', type=int)
     options = parser.parse_args()
     checkpoint = load_checkpoint(options.weights)
-    data = open_dataset(
-        options.dataset, Place(options.root, labels=checkpoint.config.labels), options.stride)
+    data = opened(options, checkpoint.config.labels)
     store = FeatureStore(
         StreamingDetector(checkpoint, device='cpu'), data.clips[:options.clips])
     clips = [StoredClip(store, at) for at in range(len(store.clips))]

@@ -10,14 +10,13 @@ that finds at a score of 0.4 or more), recall is at a score of 0.3.
 
 from __future__ import annotations
 
-import argparse
 from unittest.mock import patch
 
+from data_options import data_parser, opened
 from tqdm import tqdm
 
 from forecast_detector import carrying, kept
 from forecast_detector.checkpoint import load_checkpoint
-from forecast_detector.data.registry import open_dataset, Place
 from forecast_detector.engine import StreamingDetector
 from forecast_detector.evaluation.points import scorer
 from forecast_detector.evaluation.reference import judged_store
@@ -38,26 +37,13 @@ VARIANTS = {
 }
 
 
-def arguments() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('weights')
-    parser.add_argument('dataset')
-    parser.add_argument('root', nargs='?')
-    parser.add_argument('--split')
-    parser.add_argument('--stride', type=int, default=1)
-    return parser.parse_args()
-
-
 def main() -> None:
     """Measure and print a table."""
-    options = arguments()
+    options = data_parser(__doc__).parse_args()
     checkpoint = load_checkpoint(options.weights)
     labels, config = checkpoint.config.labels, evaluation_config(Policy.READ)
     detector = StreamingDetector(checkpoint, config, 'cpu')
-    place = Place(options.root, options.split, labels=labels)
-    clips = open_dataset(options.dataset, place, options.stride).clips
+    clips = opened(options, labels).clips
     with tqdm(total=sum(map(len, clips)), desc='reading', unit='frame') as bar:
         store = FeatureStore(detector, clips, bar.update)
     store = judged_store(store, REFERENCE_SCORE)

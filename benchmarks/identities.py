@@ -7,14 +7,14 @@ Of a data set with tracks: boxes found, switches of number (`switched`), numbers
 another object (`shared`), and how often an object was lost for a while; and milliseconds a frame.
 """
 
-import argparse
 import statistics
 import time
+
+from data_options import data_parser, opened
 
 from forecast_detector.checkpoint import load_checkpoint
 from forecast_detector.config import StreamConfig
 from forecast_detector.data.base import Clip
-from forecast_detector.data.registry import open_dataset, Place
 from forecast_detector.engine import StreamingDetector
 from forecast_detector.evaluation.run import ClipRun, run_clip
 from forecast_detector.policies.detector import DetectorRunner, evaluation_config
@@ -38,19 +38,13 @@ def follow(run: ClipRun, clip: Clip, times: list[float]) -> Identities:
 
 def main() -> None:
     """Measure and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('weights')
-    parser.add_argument('dataset')
-    parser.add_argument('root', nargs='?')
-    parser.add_argument('--stride', type=int, default=1)
+    parser = data_parser(__doc__)
     parser.add_argument('--p', type=float, default=StreamConfig().p)
     parser.add_argument('--policy', default='scheduler')
     parser.add_argument('--clips', type=int)
     options = parser.parse_args()
     checkpoint = load_checkpoint(options.weights)
-    labels = checkpoint.config.labels
-    data = open_dataset(
-        options.dataset, Place(options.root, labels=labels), options.stride)
+    data = opened(options, checkpoint.config.labels)
     config = evaluation_config(Policy(options.policy), options.p, score_threshold=SCORE)
     runner = DetectorRunner(StreamingDetector(checkpoint, device='cpu'), config)
     times: list[float] = []

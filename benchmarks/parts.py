@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from itertools import islice, product
 from typing import Any, NamedTuple
 
+from data_options import data_parser, opened
 import numpy as np
 from parts_gain import Outcome, Plan, plans, show, show_clips
 import torch
@@ -35,7 +36,6 @@ from trimmed_input import matched, SCORE
 from forecast_detector.boxes import Geometry, GRID
 from forecast_detector.checkpoint import load_checkpoint
 from forecast_detector.data.base import Clip, Truth
-from forecast_detector.data.registry import open_dataset, Place
 from forecast_detector.engine import StreamingDetector
 from forecast_detector.engine.memory import tree_map
 from forecast_detector.evaluation.reference import as_truths
@@ -179,13 +179,7 @@ def side(truths: list[Truth], geometry: Geometry) -> float:
 
 def arguments() -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('weights')
-    parser.add_argument('dataset')
-    parser.add_argument('root', nargs='?')
-    parser.add_argument('--split')
-    parser.add_argument('--stride', type=int, default=1)
+    parser = data_parser(__doc__)
     parser.add_argument('--input', type=int, default=832, help='longer side, pixels')
     parser.add_argument('--crop', type=int, nargs='+', default=[256, 320], help='sides, pixels')
     parser.add_argument('--clips', nargs='+', help='names; all by default')
@@ -205,8 +199,7 @@ def main() -> None:
                          'YOLOX with forecasts, as coco')
     detector = StreamingDetector(
         checkpoint, CONFIG, 'cpu', (options.input, options.input), 'trim', 'torch')
-    place = Place(options.root, options.split, labels=checkpoint.config.labels)
-    every = {one.name: one for one in open_dataset(options.dataset, place, options.stride).clips}
+    every = {one.name: one for one in opened(options, checkpoint.config.labels).clips}
     if unknown := set(options.clips or ()) - set(every):
         raise SystemExit(f'--clips: no {sorted(unknown)}; expected some of {sorted(every)}')
     clips = [every[name] for name in options.clips or every]

@@ -9,16 +9,15 @@ images are read so, and without the rows and columns of grey (`trim`): agreement
 and the time of a READ, frame by frame in turn.
 """
 
-import argparse
 import statistics
 
+from data_options import data_parser, opened
 import numpy as np
 
 from forecast_detector.boxes import Geometry
 from forecast_detector.checkpoint import load_checkpoint
 from forecast_detector.config import Resize
 from forecast_detector.data.base import Clip, Truth
-from forecast_detector.data.registry import open_dataset, Place
 from forecast_detector.engine import StreamingDetector
 from forecast_detector.evaluation.reference import as_truths
 from forecast_detector.policies.detector import DetectorRunner, evaluation_config
@@ -59,20 +58,13 @@ def agreement(matches: list[tuple[float, bool]], objects: int) -> float:
 
 def main() -> None:
     """Measure and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('weights')
-    parser.add_argument('dataset')
-    parser.add_argument('root', nargs='?')
-    parser.add_argument('--split')
-    parser.add_argument('--stride', type=int, default=1)
-    options = parser.parse_args()
+    options = data_parser(__doc__).parse_args()
     checkpoint = load_checkpoint(options.weights)
     config = evaluation_config(Policy.READ)
-    place = Place(options.root, options.split, labels=checkpoint.config.labels)
     all_matches: list[tuple[float, bool]] = []
     all_objects, all_ratios = 0, []
     print(f'{"clip":24}{"input":>10}{"objects":>9}{"agreement":>11}{"time":>8}')
-    for clip in open_dataset(options.dataset, place, options.stride).clips:
+    for clip in opened(options, checkpoint.config.labels).clips:
         runners = tuple(
             DetectorRunner(StreamingDetector(checkpoint, config, 'cpu', None, resize), config)
             for resize in WAYS

@@ -23,7 +23,7 @@ def parts(monkeypatch):
     import parts
 
     yield parts
-    for name in ('parts', 'parts_gain', 'trimmed_input'):
+    for name in ('parts', 'parts_gain', 'trimmed_input', 'data_options'):
         sys.modules.pop(name, None)
 
 
