@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import lru_cache
 from typing import Any, get_args, Literal, TypeVar
 
 from .limits import (
@@ -371,9 +372,13 @@ class StreamConfig:
 
     def suited(self, moves: bool) -> StreamConfig:
         """Put the policy that suits the weights in the place of ``auto``, see :class:`Policy`."""
-        if self.policy is not Policy.AUTO:
-            return self
-        return self.replace(policy=self.policy.suited(moves))
+        return _suited(self, moves) if self.policy is Policy.AUTO else self
+
+
+# Asked for each frame: making a configuration checks all of it.
+@lru_cache(maxsize=256)
+def _suited(config: StreamConfig, moves: bool) -> StreamConfig:
+    return config.replace(policy=config.policy.suited(moves))
 
 
 # What weights are that were written before there was such a setting.

@@ -51,6 +51,11 @@ class Policy(str, Enum):
         return self in (Policy.AUTO, Policy.SCHEDULER, Policy.SCHEDULED_FLOW)
 
     @property
+    def takes_read_every(self) -> bool:
+        """Whether every so many frames are READ."""
+        return self in (Policy.ALTERNATE, Policy.FLOW)
+
+    @property
     def carries(self) -> bool:
         """Whether boxes are carried to the frames that are not READ; never of ``auto``."""
         return self in (Policy.FLOW, Policy.SCHEDULED_FLOW)

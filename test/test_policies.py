@@ -45,6 +45,7 @@ def test_the_engine_and_sweeps_know_no_others():
     for policy in set(Policy) - {Policy.AUTO}:
         entry = TABLE[policy.value]
         assert (policy.takes_p, policy.carries) == (entry.takes_p, bool(entry.carrier))
+        assert policy.takes_read_every == entry.takes_read_every
         assert policy.suited(True) is policy.suited(False) is policy
     # What auto is asks for the same decisions, whatever the weights.
     for moves in (False, True):

@@ -152,8 +152,7 @@ def check_reading(store: FeatureStore) -> None:
 
 def compare(
     before: FeatureStore, after: FeatureStore, shares: Sequence[float],
-    labels: Sequence[str], judging: Judging, done: Done = ignore,
-    policy: Policy = Policy.SCHEDULER,
+    labels: Sequence[str], judging: Judging, policy: Policy, done: Done = ignore,
 ) -> Comparison:
     """
     Compare two networks by the agreement with reading.

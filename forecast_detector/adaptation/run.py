@@ -55,7 +55,7 @@ class Asked:
     judging: Judging
     minutes: float | None
     device: torch.device
-    policy: Policy = Policy.AUTO
+    policy: Policy
     say: Callable[[str], None] = lambda text: None
     on_bad: OnBad | None = None
     on_bad_frame: OnBadFrame | None = None
@@ -224,13 +224,13 @@ def _compare(
     old, new = store.detector, _detector(trained, asked)
     more = FINER if asked.wish.share is None else (asked.wish.share,)
     shares = sorted({*SHARES, *more}, reverse=True)
-    policy = asked.policy.suited(old.network.moves)
     with tqdm(unit='frame', desc='before and after') as bar:
-        found = compare(store, store.seen_by(new), shares, old.labels, asked.judging, bar.update,
-                        policy)
+        found = compare(store, store.seen_by(new), shares, old.labels, asked.judging,
+                        asked.policy, bar.update)
     return found, {
-        **origin(str(start.path), start.sha256, old), 'policy': policy.value, 'reference': 'read',
-        'reference_score': asked.judging.reading, 'score_threshold': asked.judging.threshold,
+        **origin(str(start.path), start.sha256, old), 'policy': asked.policy.value,
+        'reference': 'read', 'reference_score': asked.judging.reading,
+        'score_threshold': asked.judging.threshold,
         'aside_frames': sum(len(clip) for clip in store.clips),
         'stretches': len(store.clips),
     }

@@ -7,8 +7,7 @@ from typing import Any
 
 from ..types import Budget, Policy
 
-# Those that only a policy with a scheduler, one with a fixed distance, or a budget goes by.
-OF_SCHEDULER, OF_DISTANCE = ('p',), ('read_every',)
+# Those that only a budget goes by.
 OF_BUDGET = ('budget_target', 'p_least', 'p_most')
 
 
@@ -28,11 +27,11 @@ def why_idle(names: Iterable[str], values: Mapping[str, Any]) -> str:
 
 
 def _why(name: str, policy: Policy, budget: Budget) -> str:
-    if name in OF_SCHEDULER and not policy.takes_p:
+    if name == 'p' and not policy.takes_p:
         return f'policy {policy.value} does not ask the scheduler'
     if name == 'p' and budget is not Budget.NONE:
         return f'budget {budget.value} moves p'
-    if name in OF_DISTANCE and policy not in (Policy.ALTERNATE, Policy.FLOW):
+    if name == 'read_every' and not policy.takes_read_every:
         return f'policy {policy.value} has no fixed distance'
     if name in OF_BUDGET and budget is Budget.NONE:
         return 'budget is none'
