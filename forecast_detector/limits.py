@@ -13,6 +13,8 @@ MAX_CAMERA_PIXELS = 36_000_000
 # A compressed image of more is decoded beside the steps. OpenCV takes 10 to 50 ms for each million
 # (JPEG, PNG), so what is below keeps the other cameras waiting for 150 ms at most.
 LARGE_PIXELS = 3_000_000
+# Letters of a message's frame_id: every detection of an answer carries it.
+MAX_FRAME_ID_LETTERS = 1000
 # Scans of a progressive JPEG, each of which goes over all of its pixels; encoders write ten.
 MAX_SCANS = 32
 

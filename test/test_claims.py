@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import struct
+from types import SimpleNamespace
 import zlib
 
 from bag_samples import Mcap, times, write_mcap
@@ -19,6 +20,8 @@ import zstandard
 from forecast_detector import checkpoint
 from forecast_detector.bags import BagError, BagReader, mcap_records, unpacking
 from forecast_detector.bags.finding import find_bags
+from forecast_detector.bags.messages import COMPRESSED_IMAGE
+from forecast_detector.bags.reader import frame_from_message
 from forecast_detector.cli.main import main
 from forecast_detector.config import ModelConfig, to_dict
 from forecast_detector.images import check_image_layout, decode_compressed, jpeg, picture_kind
@@ -157,6 +160,20 @@ def test_a_raw_image_is_bound_too():
     check_image_layout('mono8', 10, 11, 10, 110, max_pixels=110)
     with pytest.raises(BadFrameError, match='claims'):
         check_image_layout('rgb8', 2 ** 32 - 1, 2 ** 32 - 1, 2 ** 32 - 1, 10)
+
+
+@pytest.mark.parametrize('letters', [1000, 1001])
+def test_a_frame_id_is_bound_in_recordings_too(letters):
+    # Answers repeat it for each object: a megabyte of it made answers of 90 MB.
+    message = SimpleNamespace(
+        header=SimpleNamespace(stamp=SimpleNamespace(sec=0, nanosec=0), frame_id='x' * letters),
+        format='png', data=np.frombuffer(encoded('png'), np.uint8))
+    frame = frame_from_message(message, COMPRESSED_IMAGE, 'bag, /camera')
+    if letters == 1000:
+        assert frame.load().shape == (HEIGHT, WIDTH, 3)
+        return
+    with pytest.raises(BadFrameError, match='bag, /camera: its frame_id has 1001 letters'):
+        frame.load()
 
 
 def write_weights(path, weights, **changes):

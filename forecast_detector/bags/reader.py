@@ -10,7 +10,7 @@ from typing import Any
 
 from rosbags.typesys.store import Typestore
 
-from ..images import decode_compressed, decode_image
+from ..images import check_frame_id, decode_compressed, decode_image
 from ..types import BadFrameError, Frame
 from .channels import Channel, MessageSource
 from .closing import Closing
@@ -51,6 +51,7 @@ def frame_from_message(message: Any, msgtype: str, where: str) -> Frame:
 
     def load() -> Any:
         try:
+            check_frame_id(frame_id)
             return decode()
         except BadFrameError as error:
             raise BadFrameError(f'{where}: {error}') from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 import re
 
-from ..limits import MAX_PIXELS, MAX_SCANS
+from ..limits import MAX_FRAME_ID_LETTERS, MAX_PIXELS, MAX_SCANS
 from ..types import BadFrameError
 from .markers import segments, SOS
 
@@ -153,6 +153,19 @@ def check_pixels(width: int, height: int, max_pixels: int = MAX_PIXELS) -> None:
         raise BadFrameError(
             f'claims {width}x{height} pixels, more than the {max_pixels} that are taken '
             '(max_pixels of the node); let the camera send smaller pictures'
+        )
+
+
+def check_frame_id(frame_id: str) -> None:
+    """
+    See that an image's frame_id is no longer than is taken: answers repeat it for each object.
+
+    :raises BadFrameError: if it is.
+    """
+    if len(frame_id) > MAX_FRAME_ID_LETTERS:
+        raise BadFrameError(
+            f'its frame_id has {len(frame_id)} letters, and every detection repeats them; at '
+            f'most {MAX_FRAME_ID_LETTERS} are taken: check the publisher'
         )
 
 

@@ -20,7 +20,13 @@ from vision_msgs.msg import (
 
 from forecast_detector.msg import ForecastDecision
 
-from ..images import check_image_layout, decode_compressed, decode_image, pixels_claimed
+from ..images import (
+    check_frame_id,
+    check_image_layout,
+    decode_compressed,
+    decode_image,
+    pixels_claimed,
+)
 from ..legible import legible
 from ..limits import LARGE_PIXELS, MAX_PIXELS
 from ..types import BadFrameError, Decision, Detections, Frame
@@ -48,9 +54,10 @@ def frame_from_message(
     use, and replaying a bag without ROS decodes to the same pixels. A test compares both.
 
     :param max_pixels: an image that claims more is refused before anything is allocated.
-    :raises BadFrameError: if the message's fields contradict each other.
+    :raises BadFrameError: if the message's fields contradict each other, or one is huge.
     """
     header, data = message.header, memoryview(message.data)
+    check_frame_id(header.frame_id)
     stamp_ns = to_ns(header.stamp)
     if isinstance(message, CompressedImage):
         if not len(data):

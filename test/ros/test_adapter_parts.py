@@ -218,6 +218,12 @@ def test_an_image_is_checked_at_once_and_decoded_late() -> None:
         conversions.frame_from_message(image)
 
 
+def test_a_huge_frame_id_which_each_detection_would_repeat_is_refused() -> None:
+    conversions.frame_from_message(make_image(1, frame_id='x' * 1000))
+    with pytest.raises(BadFrameError, match='frame_id has 1001 letters'):
+        conversions.frame_from_message(make_image(1, frame_id='x' * 1001))
+
+
 @pytest.mark.parametrize(
     ('encoding', 'channels'),
     [('rgb8', 3), ('bgr8', 3), ('rgba8', 4), ('bgra8', 4), ('mono8', 1)],
