@@ -1,5 +1,8 @@
 """Which backend runs a network, what it says of that, and what it keeps between runs."""
 
+import subprocess
+import sys
+
 from backend_samples import make_ssdlite
 from conftest import make_tiny_network
 import numpy as np
@@ -63,6 +66,24 @@ def test_openvino_is_for_cpus_and_known_networks(network):
     for given, device in ((network, torch.device('cuda', 0)), (foreign, CPU)):
         with pytest.raises(ValueError, match="backend: 'openvino' was asked: .*use 'auto'"):
             connect(given, 'openvino', device, [SIZE])
+
+
+def test_signals_are_handled_after_detectors_were_dropped(tiny_weights):
+    # OpenVINO's runtimes, one a detector, took the stack for signals with them.
+    code = """
+import gc, os, signal, sys
+from forecast_detector import load_checkpoint, StreamingDetector
+signal.signal(signal.SIGTERM, lambda *_: print('handled', flush=True))
+checkpoint = load_checkpoint(sys.argv[1])
+detectors = [StreamingDetector(checkpoint, backend='openvino') for _ in range(2)]
+while detectors:
+    del detectors[0]
+    gc.collect()
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+    ended = subprocess.run(
+        [sys.executable, '-c', code, str(tiny_weights)], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, 'handled\n', '')
 
 
 def test_a_runtime_that_fails_is_named_and_left(network, monkeypatch):

@@ -109,10 +109,10 @@ def _with_openvino(network: nn.Module, sizes: Sequence[tuple[int, int]]) -> Conn
 
     from . import ssdlite, yolox, yolox_parts
     from .cache import fingerprint
-    from .library import Library
+    from .library import Library, RUNTIME
 
     # What was compiled is of one kind of processor.
-    processor = openvino.Core().get_property('CPU', 'FULL_DEVICE_NAME')
+    processor = RUNTIME.get_property('CPU', 'FULL_DEVICE_NAME')
     threads = torch.get_num_threads()
     facts = (openvino.__version__, torch.__version__, sizes[0], processor, threads)
     is_yolox = isinstance(network, YoloxNetwork)

@@ -15,6 +15,11 @@ from . import cache
 from .export import export
 from .part import batches, Part
 
+# One for the process, to its end. OpenVINO gives the thread that makes one a stack for signals;
+# where two end in the order in which they began, the next signal finds no stack, and that is a
+# segmentation fault.
+RUNTIME = openvino.Core()
+
 Array = NDArray[Any]
 Shape = tuple[int, ...]
 
@@ -74,7 +79,6 @@ class Library:
         self._made: Mapping[str, Part] = {}
         root = cache.cache_folder()
         self._folder = root / f'openvino-{key}' if root is not None else None
-        self._core = openvino.Core()
         self._models: dict[str, Any] = {}
         # By part and shapes, then by batch; what is in it is not changed any more.
         self._compiled: dict[Key, dict[int, Compiled]] = {}
@@ -127,7 +131,7 @@ class Library:
             data = self._load(self._blob(key, batch))
             if self._folder is not None:
                 self._folder.touch()
-            return self._core.import_model(data, 'CPU', self._settings_of(key))
+            return RUNTIME.import_model(data, 'CPU', self._settings_of(key))
         except (OSError, ValueError, RuntimeError):
             return None
 
@@ -136,7 +140,7 @@ class Library:
         model.reshape({
             port: [batch, *shape] for port, shape in zip(model.inputs, key.shapes, strict=True)
         })
-        compiled = self._core.compile_model(model, 'CPU', self._settings_of(key))
+        compiled = RUNTIME.compile_model(model, 'CPU', self._settings_of(key))
         self._keep([(self._blob(key, batch), bytes(compiled.export_model().getvalue()))])
         return compiled
 
@@ -200,7 +204,7 @@ class Library:
     def _read(self, graph: bytes, weights: bytes) -> Any:
         data = np.frombuffer(weights, np.uint8)
         tensor = openvino.Tensor(np.array(data) if len(data) else np.zeros(0, np.uint8))
-        return self._core.read_model(graph, tensor)
+        return RUNTIME.read_model(graph, tensor)
 
 
 def _files(part: str) -> tuple[str, str]:
