@@ -61,8 +61,7 @@ def stopping_at(when):
     def interrupted(kept):
         def call(*arguments, **more):
             if count[0] == when:
-                # What Python does at a signal, without one: a worker of xdist has died of it.
-                signal.getsignal(signal.SIGTERM)(signal.SIGTERM, None)
+                signal.raise_signal(signal.SIGTERM)
             count[0] += 1
             return kept(*arguments, **more)
         return call
