@@ -184,9 +184,10 @@ def _places(
     side = corners[:, 1] - corners[:, 0]
     # Pixel k has its middle at k + 0.5.
     places = corners.mean(axis=1)[:, None] + side[:, None] * offsets[None, :, None] - 0.5
-    shape = (len(corners), count, count)
-    return np.broadcast_to(places[:, None, :, 0], shape), np.broadcast_to(
-        places[:, :, None, 1], shape)
+    # OpenCV wants each of its own; NumPy's broadcasting is slow to begin.
+    columns, rows = np.empty((2, len(corners), count, count), np.float32)
+    columns[:], rows[:] = places[:, None, :, 0], places[:, :, None, 1]
+    return columns, rows
 
 
 def _seen(values: NDArray[Any], columns: FloatArray, rows: FloatArray) -> FloatArray:

@@ -8,15 +8,15 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
-from ..trees import cat, count, first_tensor, tree_map
+from ..trees import cat, count, first_tensor, leaves, tree_map
 
 # Features of a frame: one map (B, C, h, w), or a tuple of maps at several strides.
 Maps = Any
 T = TypeVar('T')
 
 __all__ = [
-    'cat', 'count', 'detach', 'first_tensor', 'Maps', 'Memory', 'rows', 'seen_maps', 'split',
-    'tree_map', 'where',
+    'cat', 'count', 'detach', 'first_tensor', 'leaves', 'Maps', 'Memory', 'rows', 'seen_maps',
+    'split', 'tree_map', 'where',
 ]
 
 

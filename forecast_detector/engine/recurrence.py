@@ -22,6 +22,8 @@ from . import memory as rows_of
 from .memory import Maps, Memory
 from .network import Network
 
+HALF = (torch.float16, torch.bfloat16)
+
 
 class Expected(NamedTuple):
     """
@@ -159,11 +161,11 @@ def schedule(network: Network, expected: Expected, detached: bool = False) -> Te
 
     :param detached: whether it must not bend the features to its liking.
     """
-    # Pictures among them stay bytes.
-    features, converted = rows_of.tree_map(
-        lambda one: one.float() if one.is_floating_point() else one,
-        (expected.features, expected.converted),
-    )
+    features, converted = seen = expected.features, expected.converted
+    if any(one.dtype in HALF for one in rows_of.leaves(seen)):
+        # Pictures among them stay bytes.
+        features, converted = rows_of.tree_map(
+            lambda one: one.float() if one.is_floating_point() else one, seen)
     if detached:
         features, converted = rows_of.detach((features, converted))
     # Its correlation is a sum of small differences, too coarse in 16 bits.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import cv2
@@ -16,6 +17,8 @@ from .backbone import STRIDES
 
 # Input pixels a pixel of the picture that the correction sees, each way.
 PICTURE = 4
+# In the place of a second map, where the first has columns and rows.
+IN_ONE: NDArray[np.float32] = np.empty(0, np.float32)
 
 
 class Preview(NamedTuple):
@@ -101,8 +104,13 @@ def averaged(values: Flow, cell: int) -> Flow:
 
 def _moved(picture: NDArray[np.uint8], flow: Flow) -> NDArray[np.uint8]:
     """Fetch pixels from where they came; the border is repeated."""
-    height, width = flow.shape[:2]
-    columns = flow[..., 0] + np.arange(width, dtype=np.float32)
-    rows = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
     return np.asarray(cv2.remap(
-        picture, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+        picture, flow + _places(flow.shape[:2]), IN_ONE, cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE), np.uint8)
+
+
+@lru_cache(maxsize=16)
+def _places(size: tuple[int, ...]) -> Flow:
+    """Give each pixel its place, (h, w, 2): its column and its row."""
+    rows, columns = np.indices(size, np.float32)
+    return np.stack([columns, rows], axis=-1)
