@@ -29,6 +29,10 @@ PERIOD = 4
 QUARTER = StreamConfig(
     policy=Policy.SCHEDULER, p=0.0, accumulate=False, max_consecutive_forecasts=PERIOD - 1)
 QUARTER_CARRIED = QUARTER.replace(policy=Policy.SCHEDULED_FLOW)
+# The same at even distances: nobody asks the scheduler, and the network rests between READs.
+QUARTER_FLOW = StreamConfig(policy=Policy.FLOW, read_every=PERIOD)
+# What a stream's FORECASTs are taken down as, by the name of the stream.
+FORECASTS = '{} forecast'
 # Frames before anything is taken down.
 WARM = 4
 
@@ -60,17 +64,22 @@ class Stepper:
 
     def period(self, images: Images) -> None:
         """
-        Step all streams from READ to READ; the time of a frame is taken down. Once to warm up.
+        Step all streams from READ to READ; the time of a frame, and that of a FORECAST, is taken
+        down. Once to warm up.
 
         :raises RuntimeError: if there was not one READ, at the end.
         """
         warm = self._index > 0
         if not warm:
             self._step(images)
+        forecasts = FORECASTS.format(self._name)
         with self._clock.measure(self._name, PERIOD):
-            actions = [self._step(images) for _ in range(PERIOD)]
+            with self._clock.measure(forecasts, PERIOD - 1):
+                actions = [self._step(images) for _ in range(PERIOD - 1)]
+            actions.append(self._step(images))
         if not warm:
             self._clock.forget(self._name)
+            self._clock.forget(forecasts)
         for some in actions[:-1]:
             self._check(some, {Action.FORECAST})
         self._check(actions[-1], {Action.READ})
@@ -125,10 +134,11 @@ class Contestant:
         ]
 
     def quarters(self) -> list[Stepper]:
-        """Prepare streams of which a quarter is READ; the second carries boxes."""
+        """Prepare streams of which a quarter is READ; all but the first carry boxes."""
         return [
             Stepper(self.detector, QUARTER, self.clock, 'quarter'),
             Stepper(self.detector, QUARTER_CARRIED, self.clock, 'quarter_carried'),
+            Stepper(self.detector, QUARTER_FLOW, self.clock, 'quarter_flow'),
         ]
 
     def pair(self, clock: Clock, streams: int = 1) -> list[Stepper]:
@@ -180,5 +190,6 @@ class Contestant:
             self.clock.times('plain'), self.streams, self.sizes,
             self.clock.times('padded') if 'padded' in self.clock.wall else None,
             self.clock.times('carried'), self.clock.times('quarter'),
-            self.clock.times('quarter_carried'),
+            self.clock.times('quarter_carried'), self.clock.times('quarter_flow'),
+            self.clock.times(FORECASTS.format('quarter_carried')),
         )

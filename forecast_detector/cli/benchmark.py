@@ -114,6 +114,8 @@ def _show_backend(one: BackendTimes, record: Benchmark) -> None:
         ('READ', one.read), ('READ, scheduler not asked', one.read_alone),
         ('FORECAST', one.forecast), ('FORECAST, boxes carried', one.carried),
         ('a quarter READ', one.quarter), ('a quarter READ, boxes carried', one.quarter_carried),
+        ('  a FORECAST of these', one.carried_in_quarter),
+        ('the same, scheduler not asked', one.quarter_flow),
         ('plain detector', one.plain),
         ('plain detector, input padded', one.padded),
     ):

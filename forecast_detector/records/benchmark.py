@@ -71,9 +71,12 @@ class BackendTimes:
     :ivar padded: the same where images fill the whole input with padding, as published networks
         take them; None where inputs are not trimmed.
     :ivar carried: a FORECAST that boxes are carried to, by the motion that the scheduler is asked
-        about (policy ``scheduled_flow``).
+        about (policy ``scheduled_flow``). It follows steps of other kinds, so caches are cold.
     :ivar quarter: a frame where a quarter is READ and the scheduler is asked about every one, in
-        the mean; ``quarter_carried``: the same with carried boxes.
+        the mean; ``quarter_carried``: the same with carried boxes; ``quarter_flow``: at even
+        distances, without the scheduler (policy ``flow``).
+    :ivar carried_in_quarter: a FORECAST of ``quarter_carried``, between its READs and its like, as
+        a stream has it.
     """
 
     name: str
@@ -91,6 +94,8 @@ class BackendTimes:
     carried: Times | None = None
     quarter: Times | None = None
     quarter_carried: Times | None = None
+    quarter_flow: Times | None = None
+    carried_in_quarter: Times | None = None
 
 
 @dataclass(frozen=True)
