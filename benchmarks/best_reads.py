@@ -38,6 +38,8 @@ PERIODS = (2, 4, 6, 8)
 REFERENCE_SCORE = 0.4
 # Boxes are carried no further.
 LONGEST = 24
+# Of errors by the age of boxes: else many choices are as good, and no share can be aimed at.
+AGE_COST = 0.01
 Costs = NDArray[np.float64]
 # For each clip the frames that are read.
 Reads = Sequence[Sequence[int]]
@@ -83,7 +85,8 @@ def carry(detector: StreamingDetector, clip: Clip, report: Callable[[int], objec
     errors, doubts = np.zeros((2, len(clip), len(clip)))
     for (read, now), carried in found.items():
         if read < now:
-            errors[read, now] = count_errors(carried, found[now, now], JudgeRecipe())
+            errors[read, now] = AGE_COST * (now - read) + count_errors(
+                carried, found[now, now], JudgeRecipe())
             doubts[read, now] = -math.log(max(confidences[read, now], 1e-9))
     return Carried(found, errors, doubts)
 
