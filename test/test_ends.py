@@ -130,26 +130,29 @@ sys.exit(forecast_detector())
     assert (status, said, printed) == (130, ['forecast-detector: interrupted'], '')
 
 
-def test_a_command_that_starts_ends_in_one_line():
+@pytest.mark.parametrize('number', SIGNALS)
+@pytest.mark.parametrize(('command', 'name'), [
+    (['info', 'coco'], 'numpy'), (['demo'], 'forecast_detector.cli.demo'),
+    (['detect', 'clip.mp4'], 'torch'),
+])
+def test_a_command_that_starts_ends_in_one_line(command, name, number):
     process = subprocess.Popen(
-        [sys.executable, '-c', HEAD + """
-import builtins
-sys.argv = ['forecast-detector', 'info', 'coco']
-real = builtins.__import__
-def slow(name, *rest):
-    if name == 'numpy':
-        print('loading', flush=True); time.sleep(60)
-    return real(name, *rest)
-builtins.__import__ = slow
+        [sys.executable, '-c', HEAD + f"""
+class Slow:
+    def find_spec(self, name, *rest):
+        if name == '{name}':
+            print('loading', flush=True); time.sleep(60)
+sys.meta_path.insert(0, Slow())
+sys.argv = ['forecast-detector', *{command}]
 from forecast_detector.executables import forecast_detector
 forecast_detector()
 """], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     assert process.stdout.readline() == 'loading\n'
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, said = process.communicate(timeout=100)
-    assert process.returncode == 130
-    assert said.splitlines() == ['forecast-detector: ended by SIGINT while it started']
+    assert process.returncode == 128 + number
+    assert said.splitlines() == [f'forecast-detector: ended by {number.name} while it started']
 
 
 @pytest.mark.parametrize('number', SIGNALS)

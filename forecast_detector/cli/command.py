@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, fields, MISSING
 import math
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from ..config import StreamConfig
 from ..node import NodeConfig
@@ -86,9 +86,11 @@ class Command:
     """
     What was typed.
 
+    :ivar loads: what of the package takes long to load, and is needed in any case.
     :ivar given: fields whose options were, be it with their default.
     """
 
+    loads: ClassVar[tuple[str, ...]] = ()
     given: frozenset[str] = frozenset()
 
     def run(self) -> int:

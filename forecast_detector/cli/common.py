@@ -40,6 +40,7 @@ class JsonOptions(Command):
 class DeviceOptions(Command):
     """Where the detector runs."""
 
+    loads = ('engine',)
     device: str = option("'auto', 'cpu', 'cuda' or 'cuda:N'", 'auto', options.device)
 
 

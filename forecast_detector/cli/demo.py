@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-import signal
 from typing import Any
 
 from ..checkpoint import Checkpoint, load_checkpoint
@@ -93,7 +92,6 @@ class DemoCommand(DeviceOptions):
             self.topic, self.frames, self.rate,
         )
         line = LiveLine()
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # processes end with this one
         try:
             if not source.ends and not self.frames:
                 line.note(f'{source.name} plays until Ctrl-C')

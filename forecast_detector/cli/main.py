@@ -69,7 +69,6 @@ def main(argv: list[str] | None = None) -> int:
     adapting weights did not help. An error that a user can mend is one line on stderr, without a
     traceback.
     """
-    work(signals=(SIGINT,))
     keep_freed_memory()
     if not sys.stderr.isatty():
         # In a log, progress bars (tqdm from 4.66 on, not imported yet) are drawn twice a minute.
@@ -80,7 +79,11 @@ def main(argv: list[str] | None = None) -> int:
     kind = given.pop('kind')
     del given['command']
     try:
-        return int(made(kind, given).run())
+        called_for = made(kind, given)
+        for name in kind.loads:
+            import_module(f'..{name}', __package__)
+        work()  # until here a signal ends the process at once: there is nothing to finish
+        return int(called_for.run())
     except (ValueError, RuntimeError, OSError, ImportError) as error:
         if signalled():  # some libraries make errors of their own of an interrupt
             return _interrupted()
@@ -93,7 +96,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _interrupted() -> int:
     print('forecast-detector: interrupted', file=sys.stderr)
-    return 128 + SIGINT
+    return 128 + (signalled() or SIGINT)
 
 
 if __name__ == '__main__':

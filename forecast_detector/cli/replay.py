@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 import shutil
-import signal
 import sys
 from typing import get_args, TYPE_CHECKING
 
@@ -143,7 +142,6 @@ class ReplayCommand(JsonOptions, DetectorOptions, PolicyOptions, ReferenceOption
         replay.check()
         common.clear_results(self.folder, OURS, recording.path)
         line = LiveLine()
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # processes end with this one
         try:
             device_note = replay.play(line.say, line.note)
         finally:
