@@ -158,14 +158,18 @@ class Camera:
         """
         Publish what the forecast says of the next image, before that comes.
 
-        Nothing is computed while nobody subscribes, or nobody knows when that image is due.
+        Nothing is computed while nobody subscribes, nobody knows when that image is due, or it
+        should have come.
 
         :param detect: on the forecast.
         """
-        due_ns = self._next_stamp.after(waiting.frame.stamp_ns)
+        stamp_ns = waiting.frame.stamp_ns
+        due_ns = self._next_stamp.after(stamp_ns)
         publisher = self._publishers[2]
         if due_ns is None or not publisher.get_subscription_count():
             return
+        if time.monotonic() - waiting.received_s > (due_ns - stamp_ns) / 1e9:
+            return  # the next image should be here by now
         header = Header(stamp=from_ns(due_ns), frame_id=waiting.header.frame_id)
         publisher.publish(detections_message(header, detect(), labels))
 

@@ -18,6 +18,7 @@ from .ages import Ages
 from .image_types import Offer, RAW
 from .losses import Losses
 from .mailbox import Counters
+from .senders import Senders
 
 WINDOW = 100
 DISCOVERY_S = 2.0
@@ -81,7 +82,7 @@ class CameraHealth:
         self.last_error = ''
         self.offer = Offer(RAW)
         self.ages = Ages()
-        self.losses = Losses()
+        self.losses, self.senders = Losses(), Senders()
         self._answers: deque[Answer] = deque(maxlen=WINDOW)
         self._lock = Lock()
         self._reported_bad = 0
@@ -106,6 +107,7 @@ class CameraHealth:
         self.incompatible_qos = ''
         self.ages.clear()
         self.losses.clear()
+        self.senders.clear()
         self._begin()
         with self._lock:
             self._answers.clear()
@@ -126,10 +128,11 @@ class CameraHealth:
 
     def saw_arrival(self, info: Mapping[str, Any]) -> None:
         """
-        Count the images that were lost before one that has come.
+        Count the images that were lost before one that has come, and note who sent it.
 
         :param info: what the middleware says of that.
         """
+        self.senders.saw(info)
         self.counters.count('lost', self.losses.saw(info))
 
     def saw_error(self, error: Exception) -> None:
@@ -181,9 +184,11 @@ class CameraHealth:
         if timeout_s and silence_s > timeout_s:
             hint = f'; {types}' if types else HINT
             return Finding('silence', f'no images on {self.topic} for {silence_s:.1f} s{hint}')
+        resets_often = self._resets(publishers)  # which says the same of several publishers
         found = [Finding(kind, text) for kind, text in (
             ('stamps', self._named(self.ages.trouble(max_age_s, is_simulated))),
-            ('resets', self._named(self._resets(publishers))),
+            ('resets', self._named(resets_often)),
+            ('senders', self._named('' if resets_often else self.senders.trouble())),
             (BAD, self._unusable(publishers)),
             (f'types {self.offer.others}', types),
             ('losses', self._named(self.losses.trouble())),
