@@ -1,5 +1,5 @@
 # `make setup` is safe to repeat and to interrupt; every other target runs it first.
-# Variables:  PYTHON, TORCH_INDEX_URL (setup); ROS_DISTRO=jazzy (all, beside Kilted);  SOURCE, VIDEO, BAG, TOPIC, P, WEIGHTS, FRAMES (demo).
+# Variables:  PYTHON, TORCH_INDEX_URL (setup); ROS_DISTRO=jazzy (all, beside Kilted);  SOURCE, VIDEO, BAG, TOPIC, P, WEIGHTS, FRAMES, OUT (demo).
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -15,6 +15,7 @@ TOPIC ?=
 P ?=
 WEIGHTS ?=
 FRAMES ?=
+OUT ?=
 PYTEST_ARGS ?=
 
 export PYTHON TORCH_INDEX_URL ROS_DISTRO
@@ -34,10 +35,11 @@ help:  ## Show this list
 setup:  ## Make .venv (Python, ROS 2) and .ros (interfaces); [PYTHON=] [TORCH_INDEX_URL=] [ROS_DISTRO=jazzy]
 	@scripts/setup
 
-demo: setup  ## Run the demo; [VIDEO=] [BAG= [TOPIC=]] [SOURCE=synthetic] [P=] [WEIGHTS=] [FRAMES=]
+demo: setup  ## Run the demo; [VIDEO=] [BAG= [TOPIC=]] [SOURCE=synthetic] [P=] [WEIGHTS=] [FRAMES=] [OUT=]
 	@scripts/ros_env $(python) -m forecast_detector demo $(call option,SOURCE,source) \
 		$(call option,VIDEO,video) $(call option,BAG,bag) $(call option,TOPIC,topic) \
-		$(call option,P,p) $(call option,WEIGHTS,weights) $(call option,FRAMES,frames)
+		$(call option,P,p) $(call option,WEIGHTS,weights) $(call option,FRAMES,frames) \
+		$(call option,OUT,out)
 
 test: lint types  ## Lint, check types, run all tests; [PYTEST_ARGS=] runs some; [ROS_DISTRO=jazzy]
 	@scripts/ros_env scripts/test $(PYTEST_ARGS)

@@ -85,7 +85,9 @@ class DetectorNode(ManagedNode):
                 super().set_parameters_atomically(former)
                 return SetParametersResult(successful=False, reason=line(plain(str(error))))
         if result.successful and not result.reason:
-            result.reason = self._why_idle([change.name for change in changes])
+            result.reason = self._why_idle([
+                change.name for change in changes if change.type_ != Parameter.Type.NOT_SET
+            ])
         return result
 
     def _why_idle(self, names: Sequence[str]) -> str:

@@ -126,6 +126,12 @@ def test_a_camera_may_have_a_p_of_its_own(graph: Graph, front: Camera, rear: Cam
     assert not rear.ask()[0].detections and front.ask()[0].detections
     for name in ('cameras.front.p', 'cameras.robot/rear.score_threshold'):
         assert graph.set(**{name: None})[0].successful  # as `ros2 param delete`
+    # Under a budget p is kept for later, but not one that is deleted.
+    graph.set(**{'cameras.front.p': 1.0})
+    graph.set(budget='read_share')
+    assert 'is kept' in graph.set(**{'cameras.front.p': 0.5})[0].reason
+    assert not graph.set(**{'cameras.front.p': None})[0].reason
+    graph.set(budget='none')
     assert front.ask()[1].action == FORECAST and rear.ask()[0].detections
 
 
