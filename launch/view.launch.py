@@ -23,7 +23,8 @@ ARGUMENTS = [
 
 def require_rviz() -> None:
     """:raises RuntimeError: if RViz is not installed; names the remedy."""
-    DETECTOR['require']('rviz2', 'open config/foxglove.json in Foxglove (with view:=, leave it out)')
+    DETECTOR['require'](
+        'rviz2', 'open config/foxglove.json in Foxglove (with view:=, leave it out)')
 
 
 def start(context: LaunchContext) -> list[Node]:
