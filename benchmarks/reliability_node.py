@@ -176,6 +176,7 @@ def main() -> int:
     parser.add_argument('--no-calls', action='store_true', help='of a load')
     parser.add_argument('--p', type=float, default=0.5, help='of a load')
     parser.add_argument('--policy', default='auto', help='of a load')
+    parser.add_argument('--read-every', type=int, default=2, help='of a load, for --policy flow')
     parser.add_argument(
         '--forecasts', type=int, default=0, help='in a row, at most, of a load; 0 is no limit')
     parser.add_argument('--threads', type=int, default=1, help='cpu_threads in a load')
@@ -186,6 +187,7 @@ def main() -> int:
         if options.what == 'load':
             node = {'weights': options.weights, 'p': options.p, 'policy': options.policy,
                     'max_consecutive_forecasts': options.forecasts,
+                    'read_every': options.read_every,
                     'cpu_threads': options.threads}
             print(json.dumps(load(
                 graph, node, options.seconds or 180.0, options.rate, not options.no_calls)))

@@ -266,6 +266,7 @@ def test_the_command_writes_what_it_measured(weights, tmp_path, capsys):
     assert one.quarter.count == one.quarter_carried.count == one.quarter_flow.count == 1
     # Of four frames that were taken down together three are FORECASTs.
     assert 0 < 3 * one.carried_in_quarter.p50 < 4 * one.quarter_carried.p50
+    assert 0 < 3 * one.flow_in_quarter.p50 < 4 * one.quarter_flow.p50
     assert record.node is None or record.node.message.count == 4
     assert (record.clock_mhz is None) == (provenance.clock_mhz() is None)
     assert 'FORECAST' in capsys.readouterr().out

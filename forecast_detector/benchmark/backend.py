@@ -192,4 +192,5 @@ class Contestant:
             self.clock.times('carried'), self.clock.times('quarter'),
             self.clock.times('quarter_carried'), self.clock.times('quarter_flow'),
             self.clock.times(FORECASTS.format('quarter_carried')),
+            self.clock.times(FORECASTS.format('quarter_flow')),
         )

@@ -116,6 +116,7 @@ def _show_backend(one: BackendTimes, record: Benchmark) -> None:
         ('a quarter READ', one.quarter), ('a quarter READ, boxes carried', one.quarter_carried),
         ('  a FORECAST of these', one.carried_in_quarter),
         ('the same, scheduler not asked', one.quarter_flow),
+        ('  a FORECAST of these', one.flow_in_quarter),
         ('plain detector', one.plain),
         ('plain detector, input padded', one.padded),
     ):

@@ -76,7 +76,7 @@ class BackendTimes:
         the mean; ``quarter_carried``: the same with carried boxes; ``quarter_flow``: at even
         distances, without the scheduler (policy ``flow``).
     :ivar carried_in_quarter: a FORECAST of ``quarter_carried``, between its READs and its like, as
-        a stream has it.
+        a stream has it; ``flow_in_quarter``: one of ``quarter_flow``.
     """
 
     name: str
@@ -96,6 +96,7 @@ class BackendTimes:
     quarter_carried: Times | None = None
     quarter_flow: Times | None = None
     carried_in_quarter: Times | None = None
+    flow_in_quarter: Times | None = None
 
 
 @dataclass(frozen=True)
