@@ -8,9 +8,16 @@ import numpy as np
 import pytest
 
 from forecast_detector import threads
-from forecast_detector.benchmark.backend import Contestant, FORECAST, READ, Stepper, WARM
+from forecast_detector.benchmark.backend import (
+    Contestant,
+    FORECAST,
+    OBJECTS,
+    READ,
+    Stepper,
+    WARM,
+)
 from forecast_detector.benchmark.clock import Clock, REST, StageClock
-from forecast_detector.benchmark.pictures import frame, pan
+from forecast_detector.benchmark.pictures import frame, IMAGE, pan
 from forecast_detector.benchmark.run import contestants_of
 from forecast_detector.benchmark.stages import CARRY, DECODE
 from forecast_detector.checkpoint import load_checkpoint
@@ -34,6 +41,21 @@ def test_the_camera_pans_steadily_and_comes_back():
 @pytest.fixture
 def contestant(tiny_checkpoint):
     return Contestant.make(tiny_checkpoint, 'cpu', 'torch')
+
+
+def test_there_are_objects_to_carry(contestant):
+    stepper = Stepper(contestant.detector, READ, Clock(), 'read')
+    step, counts = stepper.detector.step, []
+
+    def counted(frames):
+        (result,) = (results := step(frames)).values()
+        counts.append(len(result.or_raise().detections))
+        return results
+
+    stepper.detector.step = counted
+    for _ in range(WARM):
+        stepper.step(pan(IMAGE))
+    assert 1 <= np.median(counts) <= 3 * OBJECTS
 
 
 def test_steps_are_what_they_are_counted_as(contestant):

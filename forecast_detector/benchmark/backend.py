@@ -6,6 +6,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 import time
 
+import numpy as np
+
 from ..checkpoint import Checkpoint
 from ..config import Backend, StreamConfig
 from ..engine import StreamingDetector
@@ -14,7 +16,7 @@ from ..postprocess import to_detections
 from ..records.benchmark import BackendTimes, OfSize, Stages, Together
 from ..types import Action, Policy
 from .clock import Clock, REST, StageClock
-from .pictures import frame, Images
+from .pictures import frame, IMAGE, Images, pan
 from .stages import stages_of
 
 # The scheduler is asked, and its answer is not enough.
@@ -35,6 +37,8 @@ QUARTER_FLOW = StreamConfig(policy=Policy.FLOW, read_every=PERIOD)
 FORECASTS = '{} forecast'
 # Frames before anything is taken down.
 WARM = 4
+# Objects in a frame, about: boxes are carried, fitted and numbered for each.
+OBJECTS = 5
 
 
 class Stepper:
@@ -45,7 +49,7 @@ class Stepper:
         streams: int = 1, judged: bool = True,
     ) -> None:
         self.detector = detector.variant(judges_all=judged)
-        self.detector.config = config
+        self.detector.config = config.replace(score_threshold=detector.config.score_threshold)
         self._clock, self._name, self._streams, self._index = clock, name, streams, 0
         self._action = Action.FORECAST if config in (FORECAST, CARRIED) else Action.READ
 
@@ -118,6 +122,7 @@ class Contestant:
         elapsed_s = time.perf_counter() - started
         # For the plain detector with all its padding.
         detector.prepare(1, also=[detector.input_size])
+        detector.config = detector.config.replace(score_threshold=score_of_objects(detector))
         return cls(detector, elapsed_s)
 
     def prepare(self, streams: int) -> None:
@@ -194,3 +199,15 @@ class Contestant:
             self.clock.times(FORECASTS.format('quarter_carried')),
             self.clock.times(FORECASTS.format('quarter_flow')),
         )
+
+
+def score_of_objects(detector: StreamingDetector) -> float:
+    """Find the score from which pictures of noise have some objects, whatever these are."""
+    reader = detector.variant(judges_all=False)
+    reader.config = ALONE.replace(score_threshold=0.0)
+    scores = [
+        reader.step({'noise': frame(images, index)})['noise'].or_raise().detections.scores
+        for images in [pan(IMAGE)] for index in range(WARM)
+    ]
+    enough = [one[OBJECTS - 1] for one in scores if len(one) >= OBJECTS]
+    return float(np.median(enough)) if enough else 0.0

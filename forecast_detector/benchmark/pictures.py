@@ -15,6 +15,8 @@ Images = Sequence[NDArray[np.uint8]]
 PERIOD_NS = 33_333_333
 # So many different images; the camera pans there and back.
 COUNT = 24
+# (width, height) of most of what is measured.
+IMAGE = (640, 480)
 
 
 def pan(size: tuple[int, int], seed: int = 0) -> Images:

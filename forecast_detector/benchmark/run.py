@@ -15,12 +15,11 @@ from ..config import Backend
 from ..records.benchmark import BackendTimes, Benchmark, ClockMhz, NodeCost, OfSize, Together
 from .backend import Contestant, FORECAST, PERIOD, READ, Stepper, WARM
 from .clock import Clock
-from .pictures import Images, pan
+from .pictures import IMAGE, Images, pan
 
 Say = Callable[[str], None]
 STREAMS = (1, 2, 4, 8)
 SIZES = ((320, 240), (640, 480), (1280, 720), (1920, 1080))
-IMAGE = (640, 480)
 
 
 def versions() -> dict[str, str]:
