@@ -84,6 +84,6 @@ def _info(graph: Graph, camera: Camera) -> dict[str, Any]:
     found: list[dict[str, Any]] = []
     subscription = graph.node.create_subscription(
         Image, TOPIC, lambda _, info: found.append(info), 10)
-    wait_until(lambda: camera.send() or found, 'an image')
+    wait_until(lambda: (camera.send(), found)[1], 'an image')
     graph.node.destroy_subscription(subscription)
     return found[0]
