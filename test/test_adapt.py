@@ -141,6 +141,13 @@ def test_where_boxes_are_carried_the_scheduler_alone_is_trained(adapt, folder, t
         row['gain'] for row in found['scheduled_flow']['rows']]
 
 
+@pytest.mark.parametrize('wish', [('--want-loss', 0.9), ('--want-ms', 1000)])
+def test_a_loss_or_a_time_is_wanted_where_boxes_are_carried(adapt, tmp_path, wish):
+    status, out, _ = adapt('--steps', 3, *wish, policy='auto')
+    assert status in (0, 4) and 'no READ share takes at most' not in out
+    assert 'it helps: ' in out or 'it does not help: ' in out
+
+
 def test_what_does_not_help_is_not_written(adapt, tmp_path):
     """No training changes nothing: every gain is 0."""
     (tmp_path / 'out.safetensors').write_text('of yesterday')
@@ -444,8 +451,8 @@ def test_a_recording_without_a_frame_is_skipped(adapt, folder, tmp_path):
 
 
 def point(p, share, value, ms=10.0, recall=None):
-    return Point('scheduler', p, None, share, Metrics(agreement50=value), Found(recall50=recall),
-                 ms, None)
+    return Point('scheduled_flow', p, None, share, Metrics(agreement50=value),
+                 Found(recall50=recall), ms, None)
 
 
 def found(*rows, full=1.0):

@@ -110,15 +110,17 @@ def recommend(
     """
     Choose p: the highest precision within a budget, or the fewest READs within a loss.
 
+    Any policy with a p may be chosen: under each the scheduler's READs are those of that p.
+
     Precision is ``map50``, or ``agreement50`` where reading is judged by.
 
     :param share: at most this share of READs.
     :param ms: at most so many milliseconds a frame.
     :param loss: at most so much less precision than at p=1.
-    :returns: a point of the scheduler, None if none keeps to the budget.
+    :returns: a point with a p, None if none keeps to the budget.
     """
     scheduled = [
-        q for q in points if q.policy == 'scheduler' and q.metrics.ap50 is not None
+        q for q in points if q.p is not None and q.metrics.ap50 is not None
         and (share is None or q.read_share <= share) and (ms is None or q.ms_per_frame <= ms)
     ]
     if loss is None:

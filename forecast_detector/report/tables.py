@@ -16,6 +16,7 @@ from ..records.evaluation import (
     Versus,
 )
 from ..records.sweep import Sweep, SweepPoint
+from ..types import Policy
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,9 @@ def _sweep(result: Sweep, wish: str) -> Iterator[str]:
         if whole and one:
             yield f'{whole:.1f} {what}; one pass of evaluate: {one:.1f} ({whole / one:.2f} times)'
     if result.recommended:
-        yield f'recommended: p = {result.recommended.p:.6g}' + (f', {wish}' if wish else '')
+        best = result.recommended
+        policy = '' if best.policy == Policy.SCHEDULER.value else f' with policy {best.policy}'
+        yield f'recommended: p = {best.p:.6g}{policy}' + (f', {wish}' if wish else '')
     else:
         yield 'recommended: none, ' + (
             'there is no truth to choose by' if all(q.ap50 is None for q in points)
