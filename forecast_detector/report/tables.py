@@ -16,7 +16,6 @@ from ..records.evaluation import (
     Versus,
 )
 from ..records.sweep import Sweep, SweepPoint
-from ..types import Policy
 
 
 @dataclass(frozen=True)
@@ -193,7 +192,7 @@ def _sweep(result: Sweep, wish: str) -> Iterator[str]:
             yield f'{whole:.1f} {what}; one pass of evaluate: {one:.1f} ({whole / one:.2f} times)'
     if result.recommended:
         best = result.recommended
-        policy = '' if best.policy == Policy.SCHEDULER.value else f' with policy {best.policy}'
+        policy = '' if best.policy == 'scheduler' else f' with policy {best.policy}'
         yield f'recommended: p = {best.p:.6g}{policy}' + (f', {wish}' if wish else '')
     else:
         yield 'recommended: none, ' + (
