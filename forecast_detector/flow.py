@@ -170,9 +170,8 @@ def _dis() -> cv2.DISOpticalFlow:
 
 def _inside(grey: Grey) -> tuple[slice, slice]:
     """Find the rows and columns that hold a picture: those of more than one value, and between."""
-    def filled(along: int) -> slice:
-        most, least = (cv2.reduce(grey, along, how) for how in (cv2.REDUCE_MAX, cv2.REDUCE_MIN))
-        varied = np.flatnonzero(most != least)
+    def filled(axis: int) -> slice:
+        varied = np.flatnonzero(grey.max(axis=axis) != grey.min(axis=axis))
         return slice(int(varied[0]), int(varied[-1]) + 1) if len(varied) else slice(0, 0)
 
     return filled(1), filled(0)

@@ -205,9 +205,10 @@ def score_of_objects(detector: StreamingDetector) -> float:
     """Find the score from which pictures of noise have some objects, whatever these are."""
     reader = detector.variant(judges_all=False)
     reader.config = ALONE.replace(score_threshold=0.0)
+    images = pan(IMAGE)
     scores = [
         reader.step({'noise': frame(images, index)})['noise'].or_raise().detections.scores
-        for images in [pan(IMAGE)] for index in range(WARM)
+        for index in range(WARM)
     ]
     enough = [one[OBJECTS - 1] for one in scores if len(one) >= OBJECTS]
     return float(np.median(enough)) if enough else 0.0

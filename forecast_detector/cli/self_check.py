@@ -133,11 +133,11 @@ def _latency(detector: StreamingDetector) -> tuple[float, float]:
     from ..config import StreamConfig
     from ..types import Action, Frame, Policy
 
-    every_second = StreamConfig(policy=Policy.ALTERNATE)
-    if StreamConfig().suited(detector.network.moves).policy.carries:
-        every_second = StreamConfig(
-            policy=Policy.SCHEDULED_FLOW, p=0.0, accumulate=False, max_consecutive_forecasts=1)
-    detector.config = every_second
+    policy = Policy.AUTO.suited(detector.network.moves)
+    # READ every second frame. Not all weights have a scheduler; alternate does not ask it.
+    detector.config = StreamConfig(
+        policy=policy, p=0.0, accumulate=False, max_consecutive_forecasts=1,
+    ) if policy.carries else StreamConfig(policy=Policy.ALTERNATE)
     picture = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
     times: dict[Action, list[float]] = {Action.READ: [], Action.FORECAST: []}
     for step in range(STEPS):

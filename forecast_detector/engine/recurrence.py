@@ -22,8 +22,6 @@ from . import memory as rows_of
 from .memory import Maps, Memory
 from .network import Network
 
-HALF = (torch.float16, torch.bfloat16)
-
 
 class Expected(NamedTuple):
     """
@@ -162,15 +160,19 @@ def schedule(network: Network, expected: Expected, detached: bool = False) -> Te
     :param detached: whether it must not bend the features to its liking.
     """
     features, converted = seen = expected.features, expected.converted
-    if any(one.dtype in HALF for one in rows_of.leaves(seen)):
-        # Pictures among them stay bytes.
+    # Pictures among them stay bytes. Most are single already: making the tree anew takes longer.
+    if any(_is_other_float(one) for one in rows_of.leaves(seen)):
         features, converted = rows_of.tree_map(
-            lambda one: one.float() if one.is_floating_point() else one, seen)
+            lambda one: one.float() if _is_other_float(one) else one, seen)
     if detached:
         features, converted = rows_of.detach((features, converted))
     # Its correlation is a sum of small differences, too coarse in 16 bits.
     with torch.autocast(rows_of.first_tensor(features).device.type, enabled=False):
         return network.schedule(features, converted, expected.surprise)
+
+
+def _is_other_float(one: Tensor) -> bool:
+    return one.is_floating_point() and one.dtype != torch.float32
 
 
 def advance(

@@ -34,7 +34,7 @@ def _lines(found: Adaptation) -> Iterator[str]:
         yield (f'p = {best.p:.4g}: READ share {best.read_share:.3f}, agreement '
                f'{best.agreement50 or 0:.4f}, {best.ms_per_frame:.1f} ms a frame')
         yield (f'give that p with the weights (p:={best.p:.4g} to the launch file, --p '
-               f'{best.p:.4g} to commands): p = 0.8, the default, reads another share')
+               f'{best.p:.4g} to commands): the default reads another share')
 
 
 def _heading() -> str:

@@ -19,6 +19,11 @@ PUBLISHERS = 16
 NUMBER, PUBLISHER = 'publication_sequence_number', 'publisher_gid'
 
 
+def publisher_of(info: Mapping[str, Any]) -> bytes:
+    """Say who published an image, by what the middleware says of it; b'' where it does not."""
+    return bytes((info.get(PUBLISHER) or {}).get('data', b''))
+
+
 class Losses:
     """Gaps in the numbers of a topic's last images; safe between threads."""
 
@@ -45,7 +50,7 @@ class Losses:
         number = info.get(NUMBER)
         if not number:
             return 0
-        publisher = (info.get(PUBLISHER) or {}).get('data', b'')
+        publisher = publisher_of(info)
         with self._lock:
             newest = self._newest.pop(publisher, number - 1)
             if number < newest - BEHIND:

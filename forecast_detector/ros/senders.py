@@ -8,7 +8,7 @@ from itertools import pairwise
 from threading import Lock
 from typing import Any
 
-from .losses import PUBLISHER
+from .losses import publisher_of
 
 # The last so many images are judged. A driver that takes another's place changes the publisher
 # once; images of two that send at the same time change it again and again.
@@ -34,9 +34,8 @@ class Senders:
 
         :param info: what the middleware says of it; some do not name the publisher.
         """
-        publisher = bytes((info.get(PUBLISHER) or {}).get('data', b''))
         with self._lock:
-            self._seen.append(publisher)
+            self._seen.append(publisher_of(info))
 
     def trouble(self) -> str:
         """Say that images of several publishers mix, and what to do; '' where they do not."""
