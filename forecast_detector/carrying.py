@@ -121,9 +121,11 @@ def fitted(grey: Grey, boxes: FloatArray, wanted: FloatArray) -> FloatArray:
 
 def _unlike(found: FloatArray, wanted: FloatArray) -> FloatArray:
     """Say how far looks are from those wanted, in shares of the range; light may change."""
-    apart = found - wanted
-    apart -= apart.mean(axis=(-2, -1), keepdims=True)
-    return np.asarray(np.abs(apart).mean(axis=(-2, -1)))
+    # One axis is summed up faster than two, and a sum is less to call than a mean.
+    apart = (found - wanted).reshape(*found.shape[:-2], -1)
+    places = np.float32(apart.shape[-1])
+    apart -= np.add.reduce(apart, axis=-1, keepdims=True) / places
+    return np.asarray(np.add.reduce(np.abs(apart, out=apart), axis=-1) / places)
 
 
 def unexplained(here: Grey, there: Grey, flow: Flow, boxes: FloatArray) -> FloatArray:
@@ -180,12 +182,12 @@ def _places(
     boxes: FloatArray, offsets: FloatArray = OFFSETS
 ) -> tuple[FloatArray, FloatArray]:
     """Give columns and rows of places in boxes, (N, 4); each (N, rows, columns)."""
-    count, corners = len(offsets), boxes.reshape(-1, 2, 2)
-    side = corners[:, 1] - corners[:, 0]
+    count, corner = len(offsets), boxes[:, :2]
+    side = boxes[:, 2:] - corner
     # Pixel k has its middle at k + 0.5.
-    places = corners.mean(axis=1)[:, None] + side[:, None] * offsets[None, :, None] - 0.5
+    places = (corner + side / 2 - 0.5)[:, None] + side[:, None] * offsets[:, None]
     # OpenCV wants each of its own; NumPy's broadcasting is slow to begin.
-    columns, rows = np.empty((2, len(corners), count, count), np.float32)
+    columns, rows = np.empty((2, len(boxes), count, count), np.float32)
     columns[:], rows[:] = places[:, None, :, 0], places[:, :, None, 1]
     return columns, rows
 

@@ -25,13 +25,14 @@ SHOWN = 0.3
 
 class SmallPicture(NamedTuple):
     """
-    What motion is measured on.
+    What motion is measured on, and how boxes look.
 
-    :ivar grey: (h, w), prepared for :func:`~.flow.dense_flow`.
+    :ivar grey: (h, w); ``blurred``: the same, prepared for :func:`~.flow.dense_flow`.
     :ivar scale: (2,), pixels of the boxes in one of its, right and down.
     """
 
     grey: Grey
+    blurred: Grey
     scale: Floats
 
     @classmethod
@@ -42,8 +43,18 @@ class SmallPicture(NamedTuple):
         :param image: (H, W, 3), RGB; a smaller one of the same aspect gives the same.
         :param size: (width, height) of the image itself, which boxes are in.
         """
-        grey = prepare(grey_thumbnail(image))
-        return cls(grey, (np.array(size) / grey.shape[::-1]).astype(np.float32))
+        grey = grey_thumbnail(image)
+        return cls.within(grey, prepare(grey), size[::-1])
+
+    @classmethod
+    def within(cls, grey: Grey, blurred: Grey, size: tuple[int, int]) -> SmallPicture:
+        """
+        Say what it is of.
+
+        :param size: (height, width) of what boxes are in, pixels.
+        """
+        scale = np.array([size[1] / grey.shape[1], size[0] / grey.shape[0]], np.float32)
+        return cls(grey, blurred, scale)
 
 
 @dataclass(frozen=True)
@@ -90,14 +101,14 @@ class Kept:
             still = scaled(self.boxes, before.scale / picture.scale)
             return replace(self, boxes=still, now=picture, before=before, flow=None)
         if flow is None:
-            onward = dense_flow(before.grey, picture.grey)
-            missed = unexplained(before.grey, picture.grey, onward, self.boxes.boxes)
+            onward = dense_flow(before.blurred, picture.blurred)
+            missed = unexplained(before.blurred, picture.blurred, onward, self.boxes.boxes)
             moved, left = _carried(carried_on, self.boxes, onward)
             boxes, missed = fitted(picture.grey, moved.boxes, self.looks[left]), missed[left]
         else:
             moved, left = _carried(carried_back, self.boxes, flow)
             boxes = fitted(picture.grey, moved.boxes, self.looks[left])
-            missed = unexplained(picture.grey, before.grey, flow, boxes)
+            missed = unexplained(picture.blurred, before.blurred, flow, boxes)
         return Kept(
             Detections(boxes, moved.scores, moved.labels),
             self.doubt[left] + missed / np.float32(DOUBT), self.looks[left], picture, before, flow,
@@ -111,7 +122,7 @@ class Kept:
         if flow is None:
             if before is None or before.grey.shape != now.grey.shape:
                 return self
-            flow = dense_flow(now.grey, before.grey)
+            flow = dense_flow(now.blurred, before.blurred)
         moved, left = _carried(carried_on, self.boxes, -flow)
         return Kept(moved, self.doubt[left], self.looks[left], now, before, flow)
 

@@ -8,11 +8,13 @@ from conftest import make_tiny_network
 import numpy as np
 import pytest
 import torch
+from torch import nn
 import torch.nn.functional as F
 from yolox_samples import make_yolox, pictures
 
 from forecast_detector.backends import cache, choice
 from forecast_detector.backends.choice import connect
+from forecast_detector.backends.grid import Layer, PRODUCT
 from forecast_detector.backends.moving import moved, sampler
 from forecast_detector.backends.phase import shifts
 from forecast_detector.model.fuse import fuse_norms
@@ -242,3 +244,35 @@ def test_shifts_are_those_of_pytorch():
 def test_the_paper_has_no_thumbnail():
     compiled = connect(fuse_norms(make_tiny_network()), 'openvino', CPU, [SIZE]).network
     assert compiled.reduction == 0 and compiled.forecasts
+
+
+@pytest.mark.parametrize('cells', [0, 1, 51, 52, 400])
+def test_classes_of_cells_are_those_of_the_layer_and_never_a_large_product(cells, monkeypatch):
+    """From some size on products of matrices take threads, which spin beside other work."""
+    layer = nn.Conv2d(64, 80, 1).requires_grad_(False)
+    found, sizes = torch.randn(cells, 64), []
+
+    class Watched(np.ndarray):
+        def __rmatmul__(self, other):
+            sizes.append(len(other) * self.size)
+            return other @ self.view(np.ndarray)
+
+    made = Layer.made(layer)
+    watched = made._replace(weight=made.weight.view(Watched))
+    wanted = layer(found[:, :, None, None])[:, :, 0, 0]
+    np.testing.assert_allclose(watched.of(found.numpy()), wanted, atol=1e-5)
+    assert sum(sizes) == cells * 80 * 64 and max(sizes, default=0) <= PRODUCT
+
+
+def test_what_a_part_gives_stays_whether_it_was_copied_or_shared(network):
+    """Little is copied to memory of the part's own, much is shared with it."""
+    compiled = connect(network, 'openvino', CPU, [SIZE]).network
+    kept = [compiled.read(pictures(1, SIZE, seed).byte()) for seed in (0, 1)]
+    assert not torch.equal(kept[0].maps[0], kept[1].maps[0])
+    for seed, one in enumerate(kept):
+        images = pictures(1, SIZE, seed).byte()
+        before = images.clone()
+        again = compiled.read(images)
+        assert torch.equal(images, before)
+        for first, second in zip((*one.maps, one.objects), (*again.maps, again.objects)):
+            assert torch.equal(first, second)

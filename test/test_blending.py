@@ -14,7 +14,8 @@ from forecast_detector.engine import StreamingDetector
 from forecast_detector.kept import Kept, SHOWN, SmallPicture
 from forecast_detector.types import Action, Detections, Policy
 
-PICTURE = SmallPicture(np.zeros((50, 100), np.uint8), np.full(2, 2, np.float32))
+BLACK = np.zeros((50, 100), np.uint8)
+PICTURE = SmallPicture(BLACK, BLACK, np.full(2, 2, np.float32))
 STILL = np.zeros((50, 100, 2), np.float32)
 EVERY_THIRD = EVERYTHING.replace(policy=Policy.ALTERNATE, read_every=3)
 

@@ -20,6 +20,7 @@ from forecast_detector.evaluation.run import run_clips
 from forecast_detector.evaluation.store import FeatureStore
 from forecast_detector.evaluation.sweep import carry, Sweeper
 from forecast_detector.evaluation.thresholds import ShareCurve
+from forecast_detector.flow import LONGER_SIDE
 from forecast_detector.policies.detector import DetectorRunner, evaluation_config
 from forecast_detector.policies.registry import make_runner
 from forecast_detector.policies.table import BASELINES, SCHEDULED_CARRIERS
@@ -142,7 +143,8 @@ def test_features_previews_and_thumbnails_share_one_limit_of_memory(steered, cli
     whole = FeatureStore(steered, clips)
     frames = range(27)
     parts = [values.element_size() * values.numel()
-             for values in (whole.features(frames), whole.previews(frames))] + [27 * 208 * 208]
+             for values in (whole.features(frames), whole.previews(frames))]
+    parts.append(27 * LONGER_SIDE ** 2)
     assert whole.memory_bytes == sum(parts)
     for limit, kept in ((sum(parts), sum(parts)), (sum(parts) - 1, sum(parts[:2])),
                         (sum(parts[:2]) - 1, parts[0]), (0, 0)):

@@ -33,7 +33,7 @@ def scene(x=0, y=0):
 
 
 def small(grey, scale=1.0):
-    return SmallPicture(grey, np.full(2, scale, np.float32))
+    return SmallPicture(grey, grey, np.full(2, scale, np.float32))
 
 
 def replaced(grey, x1, y1, x2, y2):

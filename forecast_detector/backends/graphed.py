@@ -158,7 +158,7 @@ class GraphedYolox(Graphed):
         self, forecast: Features, preview: Preview, previous: Preview
     ) -> tuple[Moving, Tensor]:
         """Find how the picture moved, and ask the scheduler about that."""
-        motion = Motion.between(preview, previous, self.reduction)
+        motion = Motion.between(preview, previous)
         flow, expected, reach = (
             tensor(one) for one in (motion.flow, motion.expected, motion.reach))
         pictures = preview.picture, expected

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 import torch
 from torch import nn, Tensor
-import torch.nn.functional as F
 
 from ..layout import array
 from ..model.yolox.backbone import STRIDES
@@ -23,22 +22,30 @@ Floats = NDArray[np.float32]
 BOX = FOUND - 1
 # As the head's own decoding has it: no box is larger.
 LARGEST = 10.0
+# Multiplications of a product of matrices for which OpenBLAS, which NumPy has, takes no second
+# thread; PyTorch takes one from fewer on. Such a thread spins on for half a READ and longer, on
+# a core that others need.
+PRODUCT = 1 << 18
 
 
 class Layer(NamedTuple):
-    """The last layer for classes of a stride: (classes, C) and (classes,)."""
+    """The last layer for classes of a stride: (C, classes) and (classes,)."""
 
-    weight: Tensor
-    bias: Tensor
+    weight: Floats
+    bias: Floats
+
+    @classmethod
+    def made(cls, layer: nn.Conv2d) -> Layer:
+        """Take it from a convolution over single cells."""
+        assert layer.bias is not None
+        weight = layer.weight.detach()[:, :, 0, 0].t().contiguous()
+        return cls(weight.numpy(), layer.bias.detach().numpy())
 
     def of(self, cells: Floats) -> Floats:
-        """
-        Give the logits of cells, (N, C) to (N, classes).
-
-        In PyTorch: from a few dozen cells on NumPy's BLAS takes threads, which then spin for
-        as long as a whole READ takes, on cores that this needs.
-        """
-        return np.asarray(F.linear(torch.from_numpy(cells), self.weight, self.bias).numpy())
+        """Give the logits of cells, (N, C) to (N, classes)."""
+        rows = max(1, PRODUCT // self.weight.size)
+        made = [cells[k:k + rows] @ self.weight for k in range(0, max(1, len(cells)), rows)]
+        return np.asarray(made[0] if len(made) == 1 else np.concatenate(made)) + self.bias
 
 
 @dataclass(frozen=True)
@@ -56,8 +63,8 @@ class SparseDecoding:
         """Take the last layers for classes from a network."""
         layers = []
         for layer in network.head.cls_preds:
-            assert isinstance(layer, nn.Conv2d) and layer.bias is not None
-            layers.append(Layer(layer.weight.detach()[:, :, 0, 0], layer.bias.detach()))
+            assert isinstance(layer, nn.Conv2d)
+            layers.append(Layer.made(layer))
         return cls(layers)
 
     def found(self, raw: Sequence[Tensor], score_threshold: float) -> Found:

@@ -20,6 +20,9 @@ from .part import batches, Part
 # segmentation fault.
 RUNTIME = openvino.Core()
 
+# So many bytes are copied in no time worth naming.
+LITTLE = 1 << 16
+
 Array = NDArray[Any]
 Shape = tuple[int, ...]
 
@@ -36,24 +39,56 @@ class Compiled:
 
     def __init__(self, compiled: Any) -> None:
         self._request = compiled.create_infer_request()
-        self._made = [
-            (tuple(output.shape), output.element_type.to_dtype()) for output in compiled.outputs
-        ]
-        # A request is one call's at a time; and what it works on has to stay.
+        self._inputs = [_Port(port, self._request.set_input_tensor, index)
+                        for index, port in enumerate(compiled.inputs)]
+        self._outputs = [_Port(port, self._request.set_output_tensor, index)
+                         for index, port in enumerate(compiled.outputs)]
+        # A request is one call's at a time.
         self._lock = Lock()
-        self._held: list[Array] = []
 
     def __call__(self, inputs: Sequence[Array]) -> list[Array]:
         """Run; what is given is not changed, what comes back is new."""
-        outputs = [np.empty(shape, dtype) for shape, dtype in self._made]
         with self._lock:
-            self._held = [*inputs, *outputs]
-            for index, array in enumerate(inputs):
-                self._request.set_input_tensor(index, openvino.Tensor(array, shared_memory=True))
-            for index, array in enumerate(outputs):
-                self._request.set_output_tensor(index, openvino.Tensor(array, shared_memory=True))
+            for port, array in zip(self._inputs, inputs, strict=True):
+                port.give(array)
+            for port in self._outputs:
+                port.make_room()
             self._request.infer()
-        return outputs
+            return [port.take() for port in self._outputs]
+
+
+class _Port:
+    """
+    An input or output of a request.
+
+    Little is copied from and to memory of the request's own: to hand over the caller's takes
+    longer.
+    """
+
+    def __init__(self, port: Any, set_tensor: Callable[[int, Any], None], index: int) -> None:
+        self._shape, self._dtype = tuple(port.shape), port.element_type.to_dtype()
+        self._set, self._index = set_tensor, index
+        # What a request works on has to stay.
+        self._held: Array = np.empty(self._shape, self._dtype)
+        self._copies = self._held.nbytes <= LITTLE
+        self._share(self._held)
+
+    def _share(self, array: Array) -> None:
+        self._held = array
+        self._set(self._index, openvino.Tensor(array, shared_memory=True))
+
+    def give(self, array: Array) -> None:
+        if self._copies:
+            np.copyto(self._held, array)
+        else:
+            self._share(array)
+
+    def make_room(self) -> None:
+        if not self._copies:
+            self._share(np.empty(self._shape, self._dtype))
+
+    def take(self) -> Array:
+        return self._held.copy() if self._copies else self._held
 
 
 class Library:

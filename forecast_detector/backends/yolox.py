@@ -11,7 +11,7 @@ from torch import Tensor
 from ..layout import array, tensor
 from ..model.yolox.config import FOUND
 from ..model.yolox.network import Features, Moving, YoloxNetwork
-from ..model.yolox.preview import coarser, Motion, Preview
+from ..model.yolox.preview import CELLS, coarser, Motion, Preview
 from ..model.yolox.temporal import STALENESS
 from .compiled import Compiled
 from .grid import SparseDecoding
@@ -43,7 +43,7 @@ class CompiledYolox(Compiled):
         self, forecast: Features, preview: Preview, previous: Preview
     ) -> tuple[Moving, Tensor]:
         """Find how the picture moved, and ask the scheduler about that."""
-        motion = Motion.between(preview, previous, self.reduction)
+        motion = Motion.between(preview, previous)
         known = np.concatenate([array(forecast.staleness), array(forecast.objects)], axis=-1)
         inputs = [known, motion.coarse, array(preview.picture), motion.expected, motion.reach]
         if not self.library.has('judge', inputs):
@@ -61,7 +61,7 @@ class CompiledYolox(Compiled):
         corrects = self.network.correction is not None
         if corrects and not self.library.has('change', [*seen, *maps]):
             return self.network.settle(corrected)
-        ways = (sampler(one) for one in coarser(array(corrected.flow), self.cells))
+        ways = (sampler(one) for one in coarser(array(corrected.flow), CELLS))
         maps = [moved(one, way) for one, way in zip(maps, ways)]
         changes = self.library.run('change', [*seen, *maps]) if corrects else []
         for one, change in zip(maps, changes):

@@ -91,11 +91,12 @@ class Network(Protocol):
             the thumbnail.
         """
 
-    def grey(self, preview: Maps) -> Tensor:
+    def grey(self, preview: Maps) -> tuple[Tensor, Tensor]:
         """
         Give the picture that motion is measured on, where it moves.
 
-        :returns: (B, 1, h, w), uint8, prepared for :func:`~forecast_detector.flow.dense_flow`.
+        :returns: (B, 1, h, w), uint8, as it is and prepared for
+            :func:`~forecast_detector.flow.dense_flow`.
         """
 
     def extrapolate(self, forecast: Maps, preview: Maps, previous: Maps) -> Maps:

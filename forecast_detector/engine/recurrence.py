@@ -60,7 +60,7 @@ class Forecaster(Protocol):
     def motion(self, features: Maps) -> Tensor:
         """Say how the picture moved, where it moves: :meth:`~.network.Network.motion`."""
 
-    def grey(self, preview: Maps) -> Tensor:
+    def grey(self, preview: Maps) -> tuple[Tensor, Tensor]:
         """Give the picture that this is measured on: :meth:`~.network.Network.grey`."""
 
     def confidence(self, expected: Expected) -> Tensor:
@@ -100,7 +100,7 @@ class LearnedForecast:
         """Say how the picture moved since the frame before."""
         return self.network.motion(features)
 
-    def grey(self, preview: Maps) -> Tensor:
+    def grey(self, preview: Maps) -> tuple[Tensor, Tensor]:
         """Give the picture that this is measured on."""
         return self.network.grey(preview)
 
@@ -139,7 +139,7 @@ class CopiedForecast:
         """Refuse: a copy does not move."""
         raise NotImplementedError
 
-    def grey(self, preview: Maps) -> Tensor:
+    def grey(self, preview: Maps) -> tuple[Tensor, Tensor]:
         """Refuse likewise."""
         raise NotImplementedError
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from ..blending import blended, WEAKEST
@@ -205,8 +204,8 @@ class Turn:
 
     def _thumbnail(self, forecaster: Forecaster) -> SmallPicture:
         """Give the picture that the network's motion is measured on; boxes are in its input."""
-        grey = array(forecaster.grey(self.preview))[0, ..., 0]
-        return SmallPicture(grey, np.full(2, forecaster.reduction, np.float32))
+        grey, blurred = (array(one)[0, ..., 0] for one in forecaster.grey(self.preview))
+        return SmallPicture.within(grey, blurred, self.geometry.input_size)
 
     def _motion(self, forecaster: Forecaster) -> Flow | None:
         """Give how the picture moved since the frame before, as far as anybody asked."""

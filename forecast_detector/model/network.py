@@ -180,7 +180,7 @@ class ForecastNetwork(nn.Module):
         """Refuse: F moves as one."""
         raise NotImplementedError
 
-    def grey(self, preview: Tensor) -> Tensor:
+    def grey(self, preview: Tensor) -> tuple[Tensor, Tensor]:
         """Refuse likewise."""
         raise NotImplementedError
 

@@ -65,8 +65,8 @@ class PlainFlowBoxes:
         if now is None:
             return self._boxes
         if before is not None and before.grey.shape == now.grey.shape:
-            flow = (dense_flow(before.grey, now.grey) if frame is not None
-                    else -dense_flow(now.grey, before.grey))
+            flow = (dense_flow(before.blurred, now.blurred) if frame is not None
+                    else -dense_flow(now.blurred, before.blurred))
             self._boxes = carried_on(self._boxes, flow)
         return scaled(self._boxes, now.scale)
 

@@ -11,9 +11,9 @@ def lay_grids(flow: Tensor, cells: tuple[int, ...]) -> tuple[Tensor, ...]:
     """
     Prepare for moving maps.
 
-    :param flow: where content came from, (B, 2, h, w), right and down, pixels of the thumbnail;
+    :param flow: where content came from, (B, 2, h, w), right and down, pixels of the picture;
         motion of a cell is the mean of its pixels.
-    :param cells: side of a cell of each map, pixels of the thumbnail; each divides the next.
+    :param cells: side of a cell of each map, pixels of the picture; each divides the next.
     :returns: of each map, finest first, (B, h, w, 2), coordinates as grid_sample() takes them.
     """
     side, grids = 1, []

@@ -14,7 +14,7 @@ from .config import YoloxConfig
 from .decoding import GridDecoding
 from .head import peaks, Raw, YoloxHead
 from .motion import lay_grids, move
-from .preview import backward_flow, Motion, PICTURE, Preview
+from .preview import backward_flow, CELLS, Motion, PICTURE, Preview
 from .temporal import Correction, FixedTrust, MapScheduler, STALENESS
 
 # Grey that published weights were trained with outside of the image.
@@ -48,7 +48,7 @@ class Moving(NamedTuple):
     What F of a frame is made of, should it be a FORECAST, and what the scheduler sees of that.
 
     :ivar maps: those of the frame before.
-    :ivar flow: where what is seen now was before, (B, 2, h, w), pixels of the thumbnail.
+    :ivar flow: where what is seen now was before, (B, 2, H/4, W/4), pixels of the picture.
     :ivar now: picture, (B, 3, H/4, W/4), 0..255, uint8; ``expected``: that of the frame before,
         moved.
     :ivar staleness: that of the frame; ``objects`` likewise.
@@ -88,7 +88,6 @@ class YoloxNetwork(nn.Module):
         self.scheduler: MapScheduler | FixedTrust = (
             MapScheduler(config.scheduler) if config.scheduler else FixedTrust(config.trust)
         )
-        self.cells = tuple(stride // config.peek for stride in STRIDES)
 
     @property
     def reduction(self) -> int:
@@ -133,7 +132,7 @@ class YoloxNetwork(nn.Module):
         :returns: what the scheduler is asked about, and the surprise, (B, 3, H/32, W/32): what
             motion leaves unexplained, its mean and its peak in a cell, and how far things moved.
         """
-        motion = Motion.between(preview, previous, self.reduction)
+        motion = Motion.between(preview, previous)
         device = forecast.staleness.device
         flow, now, expected, reach = (
             one.to(device) for one in (tensor(motion.flow), preview.picture,
@@ -149,12 +148,12 @@ class YoloxNetwork(nn.Module):
         Do what :meth:`correct` does, once motion is known.
 
         :param known: staleness and objects of the frame before, (B, 5, H/32, W/32).
-        :param flow: where what is seen now was before, (B, 2, h, w), pixels of the thumbnail.
+        :param flow: where what is seen now was before, (B, 2, H/4, W/4), pixels of the picture.
         :param now: picture, (B, 3, H/4, W/4), 0..255; ``expected`` and ``reach``: see
             :class:`~.preview.Motion`.
         :returns: the staleness, the objects and the surprise.
         """
-        known = move(known, lay_grids(flow, self.cells)[-1])
+        known = move(known, lay_grids(flow, CELLS)[-1])
         staleness, surprise = self.judge(
             known[:, :STALENESS], now, expected, reach.to(self._dtype))
         return staleness, known[:, STALENESS:], surprise
@@ -172,15 +171,15 @@ class YoloxNetwork(nn.Module):
         return Features(corrected.maps, corrected.staleness, corrected.objects)
 
     def motion(self, corrected: Moving) -> Tensor:
-        """Give where what is seen now was before, (B, 2, h, w), pixels of the thumbnail."""
+        """Give where what is seen now was before, (B, 2, H/4, W/4), pixels of the picture."""
         return corrected.flow
 
-    def grey(self, preview: Preview) -> Tensor:
-        """Give the picture that motion is measured on, (B, 1, h, w), uint8, blurred."""
-        return preview.grey
+    def grey(self, preview: Preview) -> tuple[Tensor, Tensor]:
+        """Give the picture that motion is measured on, (B, 1, H/4, W/4), uint8, and blurred."""
+        return preview.grey, preview.blurred
 
     def _moved(self, maps: tuple[Tensor, ...], flow: Tensor) -> tuple[Tensor, ...]:
-        grids = lay_grids(flow, self.cells)
+        grids = lay_grids(flow, CELLS)
         return tuple(move(one, grid) for one, grid in zip(maps, grids))
 
     def judge(
@@ -224,7 +223,7 @@ class YoloxNetwork(nn.Module):
     def extrapolate(self, forecast: Features, preview: Preview, previous: Preview) -> Features:
         """Move F of a frame that has not come yet, as the picture last moved."""
         flow = tensor(backward_flow(preview, previous)).to(forecast.staleness.device)
-        grid = lay_grids(flow, self.cells)[-1]
+        grid = lay_grids(flow, CELLS)[-1]
         return Features(
             self._moved(forecast.maps, flow),
             *(move(one, grid) for one in (forecast.staleness, forecast.objects)))

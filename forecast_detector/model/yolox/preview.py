@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ from .backbone import STRIDES
 
 # Input pixels a pixel of the picture that the correction sees, each way.
 PICTURE = 4
+# Sides of the maps' cells, pixels of that picture.
+CELLS = tuple(stride // PICTURE for stride in STRIDES)
 # In the place of a second map, where the first has columns and rows.
 IN_ONE: NDArray[np.float32] = np.empty(0, np.float32)
 
@@ -26,11 +29,13 @@ class Preview(NamedTuple):
     A thumbnail, as correction and motion need it.
 
     :ivar picture: (B, 3, H/4, W/4), RGB, uint8.
-    :ivar grey: (B, 1, h, w), uint8, prepared for :func:`~forecast_detector.flow.dense_flow`.
+    :ivar grey: the same without colours, (B, 1, H/4, W/4), uint8; ``blurred``: that prepared
+        for :func:`~forecast_detector.flow.dense_flow`.
     """
 
     picture: Tensor
     grey: Tensor
+    blurred: Tensor
 
     @classmethod
     def of(cls, thumbnails: Tensor, reduction: int) -> Preview:
@@ -42,8 +47,10 @@ class Preview(NamedTuple):
         images = array(thumbnails)
         height, width = (side * reduction // PICTURE for side in images.shape[1:3])
         pictures = stacked([resized(one, (width, height)) for one in images])
-        grey = stacked([prepare(grey_thumbnail(one, one.shape[:2])) for one in images])
-        return cls(*(tensor(one).to(thumbnails.device) for one in (pictures, grey[..., None])))
+        grey = [grey_thumbnail(one, one.shape[:2]) for one in pictures]
+        blurred = [prepare(one) for one in grey]
+        made = pictures, *(stacked(some)[..., None] for some in (grey, blurred))
+        return cls(*(tensor(one).to(thumbnails.device) for one in made))
 
 
 class Motion(NamedTuple):
@@ -51,7 +58,7 @@ class Motion(NamedTuple):
     How the picture moved since the frame before.
 
     :ivar flow: backward: where what is seen now was before, right and down, pixels of the
-        thumbnail, (B, h, w, 2).
+        picture, (B, H/4, W/4, 2).
     :ivar expected: the picture before, moved, (B, H/4, W/4, 3), uint8.
     :ivar coarse: the mean of that in each cell of the coarsest map, in these cells,
         (B, H/32, W/32, 2).
@@ -65,24 +72,23 @@ class Motion(NamedTuple):
     reach: Flow
 
     @classmethod
-    def between(cls, now: Preview, before: Preview, reduction: int) -> Motion:
-        """Find it between thumbnails, ``reduction`` times smaller than the input."""
+    def between(cls, now: Preview, before: Preview) -> Motion:
+        """Find it between thumbnails."""
         flow = backward_flow(now, before)
-        cell = STRIDES[-1] // reduction
-        of_picture, coarse = coarser(flow, [PICTURE // reduction, cell])
-        expected = stacked([_moved(*one) for one in zip(array(before.picture), of_picture)])
+        coarse, = coarser(flow, CELLS[-1:])
+        expected = stacked([_moved(*one) for one in zip(array(before.picture), flow)])
         lengths = stacked([cv2.magnitude(one[..., 0], one[..., 1]) for one in flow])
-        reach = averaged(lengths, cell) / np.float32(max(flow.shape[1:3]))
+        reach = averaged(lengths, CELLS[-1]) / np.float32(max(flow.shape[1:3]))
         return cls(flow, expected, coarse, reach[..., None])
 
 
 def backward_flow(now: Preview, before: Preview) -> Flow:
-    """Find where what is seen now was before: (B, h, w, 2), pixels of the thumbnail."""
-    pairs = zip(now.grey[:, 0].cpu().numpy(), before.grey[:, 0].cpu().numpy())
+    """Find where what is seen now was before: (B, H/4, W/4, 2), pixels of the picture."""
+    pairs = zip(now.blurred[:, 0].cpu().numpy(), before.blurred[:, 0].cpu().numpy())
     return stacked([dense_flow(*pair) for pair in pairs])
 
 
-def coarser(flow: Flow, cells: list[int]) -> list[Flow]:
+def coarser(flow: Flow, cells: Sequence[int]) -> list[Flow]:
     """
     Average motion over cells of several sizes, each in cells of its own.
 

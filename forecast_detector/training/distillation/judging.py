@@ -17,7 +17,7 @@ from ...engine.recurrence import advance, LearnedForecast
 from ...kept import Kept, SmallPicture
 from ...layout import array
 from ...model.yolox.network import YoloxNetwork
-from ...model.yolox.preview import Preview
+from ...model.yolox.preview import PICTURE, Preview
 from ...model.yolox.temporal import MapScheduler
 from ...types import Detections
 from .. import interrupt
@@ -178,8 +178,9 @@ def follow_runs(
 
 def small_pictures(network: YoloxNetwork, previews: Preview) -> list[SmallPicture]:
     """Give what motion is measured on; boxes are in pixels of the network's input."""
-    scale = np.full(2, network.reduction, np.float32)
-    return [SmallPicture(one[..., 0], scale) for one in array(network.grey(previews))]
+    scale = np.full(2, PICTURE, np.float32)
+    grey, blurred = (array(one)[..., 0] for one in network.grey(previews))
+    return [SmallPicture(*pair, scale) for pair in zip(grey, blurred)]
 
 
 def count_errors(found: Detections, reading: Detections, recipe: JudgeRecipe) -> int:
