@@ -21,7 +21,8 @@ from .types import Budget, Policy
 Backbone = Literal['efficientnet_lite0', 'mobilenet_v2']
 Combination = Literal['mean', 'converted', 'features', 'recurrent']
 Resize = Literal['letterbox', 'stretch', 'corner', 'trim']
-Backend = Literal['auto', 'torch', 'openvino', 'cuda_graphs', 'cuda_graphs_half']
+Backend = Literal[
+    'auto', 'torch', 'openvino', 'openvino_half', 'cuda_graphs', 'cuda_graphs_half']
 T = TypeVar('T')
 
 

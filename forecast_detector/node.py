@@ -37,7 +37,7 @@ class NodeConfig:
     )
     backend: str = parameter(
         'auto', 'What runs the network: openvino (compiled, on CPUs), cuda_graphs (captured, on '
-        'GPUs; cuda_graphs_half in half precision), torch (PyTorch), or auto: openvino on a CPU '
+        'GPUs), either with _half in half precision, torch (PyTorch), or auto: openvino on a CPU '
         'where it is installed, cuda_graphs on a GPU, otherwise torch.',
         choices=get_args(Backend), fixed='configure',
     )

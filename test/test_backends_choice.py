@@ -70,6 +70,49 @@ def test_openvino_is_for_cpus_and_known_networks(network):
             connect(given, 'openvino', device, [SIZE])
 
 
+@pytest.mark.parametrize('able, hint', [
+    (['FP32', 'FP16', 'BF16'], 'bf16'), (['FP32', 'FP16'], 'f16')])
+@pytest.mark.parametrize('make, single', [
+    (make_yolox, {'judge', 'change'}), (make_tiny_network, {'schedule'})])
+def test_half_precision_is_that_of_the_processor_and_not_the_schedulers(
+        make, single, able, hint, monkeypatch):
+    runtime = library.RUNTIME
+
+    class Runtime:
+        def get_property(self, device, name):
+            return able if name == 'OPTIMIZATION_CAPABILITIES' else 'some processor'
+
+        def compile_model(self, model, device, settings):
+            name, = (part for part in made if made[part] is None)
+            made[name] = settings['INFERENCE_PRECISION_HINT']
+            return runtime.compile_model(
+                model, device, {**settings, 'INFERENCE_PRECISION_HINT': 'f32'})
+
+        def __getattr__(self, name):
+            return getattr(runtime, name)
+
+    made, compile_part = {}, library.Library._compile
+    monkeypatch.setattr(library, 'RUNTIME', Runtime())
+    monkeypatch.setattr(library.Library, '_compile', lambda self, key, batch: (
+        made.update({key.part: None}), compile_part(self, key, batch))[1])
+    connected = connect(fuse_norms(make()), 'openvino_half', CPU, [SIZE])
+    assert connected.name == 'openvino_half' and connected.note.endswith(f'in {hint}')
+    assert made.pop('read') == hint
+    assert single & set(made)
+    assert {name for name, given in made.items() if given == 'f32'} >= single & set(made)
+    assert set(made.values()) <= {'f32', hint}
+
+
+def test_half_precision_is_refused_where_the_processor_has_none(network, monkeypatch):
+    class Runtime:
+        def get_property(self, device, name):
+            return ['FP32', 'INT8']
+
+    monkeypatch.setattr(library, 'RUNTIME', Runtime())
+    with pytest.raises(ValueError, match="'openvino_half' was asked: .*single precision alone"):
+        connect(network, 'openvino_half', CPU, [SIZE])
+
+
 def test_signals_are_handled_after_detectors_were_dropped(tiny_weights):
     # OpenVINO's runtimes, one a detector, took the stack for signals with them.
     code = """

@@ -20,9 +20,18 @@ VARIABLE = 'FORECAST_DETECTOR_BACKEND'
 MISSING = 'openvino is not installed; `pip install openvino` makes steps on a CPU faster'
 
 
+NO_HALF = (
+    'this processor computes in single precision alone (half takes AVX512_BF16 or AMX of x86, or '
+    "Arm's 16-bit floating point); 'openvino' runs in single precision"
+)
+# What OpenVINO calls them as abilities of a processor, and as settings. Processors of x86 that
+# have both are slower at the second, which is Arm's.
+HALVES = {'BF16': 'bf16', 'FP16': 'f16'}
+OF_CPUS = ('openvino', 'openvino_half')
 # The backends that are more than PyTorch itself, as messages name them.
 TITLES = {
-    'openvino': 'OpenVINO', 'cuda_graphs': 'CUDA graphs',
+    'openvino': 'OpenVINO', 'openvino_half': 'OpenVINO in half precision',
+    'cuda_graphs': 'CUDA graphs',
     'cuda_graphs_half': 'CUDA graphs in half precision',
 }
 
@@ -67,8 +76,8 @@ def connect(
     hindrance = _hindrance(network, device, chosen)
     if hindrance is None:
         try:
-            if chosen == 'openvino':
-                return _with_openvino(network, sizes)
+            if chosen in OF_CPUS:
+                return _with_openvino(network, sizes, chosen)
             return _with_graphs(network, device, sizes, chosen)
         except Exception as error:  # a runtime that fails must not stop a robot that has another
             reason = f'{type(error).__name__}: {error}'.partition('\n')[0]
@@ -82,13 +91,23 @@ def connect(
 
 def _hindrance(network: nn.Module, device: torch.device, backend: str) -> str | None:
     """Say why a backend is not for this; None if it is."""
-    if backend == 'openvino' and device.type != 'cpu':
+    if backend in OF_CPUS and device.type != 'cpu':
         return f'the network is on {device}, where OpenVINO is not used'
-    if backend != 'openvino' and device.type != 'cuda':
+    if backend not in OF_CPUS and device.type != 'cuda':
         return f'the network is on {device}, and CUDA graphs are of a GPU (device: cuda)'
     if not isinstance(network, (YoloxNetwork, ForecastNetwork)):
         return f'no compiled parts are known of a {type(network).__name__}'
-    return MISSING if backend == 'openvino' and not find_spec('openvino') else None
+    if backend in OF_CPUS and not find_spec('openvino'):
+        return MISSING
+    return NO_HALF if backend == 'openvino_half' and _half_precision() is None else None
+
+
+def _half_precision() -> str | None:
+    """Give the half precision that the processor is fast at; None if it is at none."""
+    from .library import RUNTIME
+
+    able = RUNTIME.get_property('CPU', 'OPTIMIZATION_CAPABILITIES')
+    return next((name for kind, name in HALVES.items() if kind in able), None)
 
 
 def _with_graphs(
@@ -104,7 +123,9 @@ def _with_graphs(
     return Connected(graphed, name, f'steps run in {TITLES[name]}', graphed=True)
 
 
-def _with_openvino(network: nn.Module, sizes: Sequence[tuple[int, int]]) -> Connected:
+def _with_openvino(
+    network: nn.Module, sizes: Sequence[tuple[int, int]], name: str
+) -> Connected:
     import openvino
 
     from . import ssdlite, yolox, yolox_parts
@@ -114,17 +135,21 @@ def _with_openvino(network: nn.Module, sizes: Sequence[tuple[int, int]]) -> Conn
     # What was compiled is of one kind of processor.
     processor = RUNTIME.get_property('CPU', 'FULL_DEVICE_NAME')
     threads = torch.get_num_threads()
-    facts = (openvino.__version__, torch.__version__, sizes[0], processor, threads)
+    precision = _half_precision() if name == 'openvino_half' else None
+    facts = (openvino.__version__, torch.__version__, sizes[0], processor, threads, precision)
     is_yolox = isinstance(network, YoloxNetwork)
     key = fingerprint(cast(AnyNetwork, network), facts)
     family: Any = yolox_parts if is_yolox else ssdlite
     library = Library(
-        lambda: family.parts(network, sizes[0]), key, threads, family.LIGHT)
+        lambda: family.parts(network, sizes[0]), key, threads, family.LIGHT,
+        dict.fromkeys(family.HALF, precision) if precision else {},
+    )
     kind: Any = yolox.CompiledYolox if is_yolox else ssdlite.CompiledSSDLite
     compiled = kind(network, library)
     for size in sizes:
         compiled.prepare(size)
     version = openvino.__version__.split('-')[0]
     note = f'steps run in OpenVINO {version}, {threads} threads'
+    note = f'{note}, the network in {precision}' if precision else note
     note = f'{note}; {library.note}' if library.note else note
-    return Connected(compiled, 'openvino', note)
+    return Connected(compiled, name, note)

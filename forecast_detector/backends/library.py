@@ -100,7 +100,7 @@ class Library:
 
     def __init__(
         self, parts: Callable[[], Mapping[str, Part]], key: str, threads: int,
-        light: Collection[str] = (),
+        light: Collection[str] = (), precisions: Mapping[str, str] | None = None,
     ) -> None:
         """
         Prepare to compile.
@@ -109,6 +109,7 @@ class Library:
         :param key: names the export, see :func:`~.cache.fingerprint`.
         :param threads: at most so many work on a call.
         :param light: parts of so little work that a second thread would rather spin than work.
+        :param precisions: of parts, in OpenVINO's words; all others have single precision.
         """
         self._parts = parts
         self._made: Mapping[str, Part] = {}
@@ -119,13 +120,11 @@ class Library:
         self._compiled: dict[Key, dict[int, Compiled]] = {}
         self._preparing = Lock()
         self.note = ''
-        # Never less than single precision, whatever the processor would like; and no thread is
-        # bound to a core that another node may need.
+        # No thread is bound to a core that another node may need.
         self._settings = {
-            'INFERENCE_PRECISION_HINT': 'f32', 'PERFORMANCE_HINT': 'LATENCY',
-            'ENABLE_CPU_PINNING': False, 'NUM_STREAMS': 1,
+            'PERFORMANCE_HINT': 'LATENCY', 'ENABLE_CPU_PINNING': False, 'NUM_STREAMS': 1,
         }
-        self._threads, self._light = threads, light
+        self._threads, self._light, self._precisions = threads, light, precisions or {}
 
     def prepare(self, part: str, inputs: Sequence[Sequence[int]], batch: int = 1) -> None:
         """
@@ -143,7 +142,12 @@ class Library:
 
     def _settings_of(self, key: Key) -> dict[str, Any]:
         threads = 1 if key.part in self._light else self._threads
-        return {**self._settings, 'INFERENCE_NUM_THREADS': threads}
+        # Less than single precision only where that was asked for, whatever the processor likes.
+        precision = self._precisions.get(key.part, 'f32')
+        return {
+            **self._settings, 'INFERENCE_NUM_THREADS': threads,
+            'INFERENCE_PRECISION_HINT': precision,
+        }
 
     def _blob(self, key: Key, batch: int) -> str:
         shapes = '_'.join('x'.join(map(str, shape)) for shape in key.shapes)

@@ -53,7 +53,7 @@ def _of_motion(detector: StreamingDetector) -> Sequence[Stage]:
     # Behind a backend the scheduler runs in the part that makes the surprise.
     apart = detector.backend == 'torch'
     # There the last layer for classes runs as boxes are made, on cells that may hold an object.
-    sparse = detector.backend == 'openvino'
+    sparse = detector.backend.startswith('openvino')
     return [
         Stage(preview, 'dense_flow', 'dense motion'),
         Stage(network, 'correct', 'surprise' if apart else 'surprise and scheduler'),
