@@ -3,9 +3,9 @@ What half precision changes of what reading every frame finds, and what time it 
 
     .venv/bin/python benchmarks/half_precision.py coco coco_vid ROOT [--split val] [--stride 6]
 
-Frames are read by the backends `openvino` and `openvino_half`, frame by frame in turn: agreement of
-the second with the first (AP at an IoU of one half, all classes pooled, against what that finds
-at a score of 0.4 or more), and the time of a READ.
+Frames are read by the backends `openvino` and `openvino_half`, frame by frame in turn: how far
+the second agrees with the first (AP at an IoU of one half, all classes pooled, against what that
+finds at a score of 0.4 or more), and the time of a READ.
 """
 
 import statistics

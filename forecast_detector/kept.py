@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .carrying import carried_back, carried_on, fitted, looks, PLACES, unexplained
-from .flow import dense_flow, Flow, Grey, grey_thumbnail, prepare
+from .flow import dense_flow, Flow, Grey, grey_thumbnail, halved, prepare
 from .types import Detections
 
 Floats = NDArray[np.float32]
@@ -43,7 +43,7 @@ class SmallPicture(NamedTuple):
         :param image: (H, W, 3), RGB; a smaller one of the same aspect gives the same.
         :param size: (width, height) of the image itself, which boxes are in.
         """
-        grey = grey_thumbnail(image)
+        grey = halved(grey_thumbnail(image))
         return cls.within(grey, prepare(grey), size[::-1])
 
     @classmethod

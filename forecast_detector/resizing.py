@@ -31,17 +31,6 @@ def resized(image: Image, size: Size, smooth: bool = False) -> Image:
     return image
 
 
-def halved(image: Image, size: Size) -> Image:
-    """
-    Halve an image as often as :func:`resized` does on the way to a size.
-
-    :param size: (width, height), pixels.
-    """
-    for stage in _halves((image.shape[1], image.shape[0]), size):
-        image = np.asarray(cv2.resize(image, stage, interpolation=cv2.INTER_AREA), np.uint8)
-    return image
-
-
 def weights(given: Size, size: Size) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """
     Make the matrices that resize as :func:`resized` does, but for its rounding.
@@ -59,18 +48,11 @@ def weights(given: Size, size: Size) -> tuple[NDArray[np.float32], NDArray[np.fl
 
 def _stages(given: Size, size: Size, smooth: bool) -> Iterator[tuple[Size, int]]:
     """Give the sizes that an image goes through, and how OpenCV interpolates on the way."""
-    left = given
-    for left in _halves(given, size):
-        yield left, cv2.INTER_AREA
-    if left != size:
+    width, height = size
+    while given[0] >= 2 * width and given[1] >= 2 * height and not (given[0] % 2 or given[1] % 2):
+        given = given[0] // 2, given[1] // 2
+        yield given, cv2.INTER_AREA
+    if given != (width, height):
         factor = 1 if smooth else 2
-        shrinks = left[0] >= factor * size[0] and left[1] >= factor * size[1]
-        yield size, cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-
-
-def _halves(given: Size, size: Size) -> Iterator[Size]:
-    """Give the sizes that an image is halved to, as long as that leaves it larger."""
-    width, height = given
-    while width >= 2 * size[0] and height >= 2 * size[1] and not (width % 2 or height % 2):
-        width, height = width // 2, height // 2
-        yield width, height
+        shrinks = given[0] >= factor * width and given[1] >= factor * height
+        yield (width, height), cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR

@@ -111,7 +111,7 @@ def test_pictures_of_different_sizes_are_refused():
 
 
 def test_the_longer_side_of_a_thumbnail_is_given():
-    assert thumbnail_size(1920, 1080) == (58, 104)
+    assert thumbnail_size(1920, 1080) == (117, 208)
     assert thumbnail_size(1, 1000, 208) == (208, 1)
     image = np.random.default_rng(0).integers(0, 256, (90, 60, 3), np.uint8)
     small = grey_thumbnail(image, 45)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from forecast_detector.resizing import halved, resized, weights
+from forecast_detector.resizing import resized, weights
 
 
 def smooth(width, height):
@@ -52,11 +52,3 @@ def test_matrices_resize_as_resizing_does(size, laid):
     assert found.shape == wanted.shape
     assert np.abs(found - wanted).max() < 1.5
     np.testing.assert_allclose(columns.sum(axis=1), 1, atol=1e-5)
-
-
-@pytest.mark.parametrize('size', [(640, 480), (1280, 720), (641, 480), (100, 60)])
-def test_halving_is_the_first_part_of_resizing(size):
-    image = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
-    half = halved(image, (104, 58))
-    assert half.shape[1] >= min(104, size[0]) and half.shape[0] >= min(58, size[1])
-    np.testing.assert_array_equal(resized(half, (104, 58)), resized(image, (104, 58)))

@@ -25,7 +25,7 @@ from ..types import Action, Detections, Frame, Reason
 from .step import DecodeTimer, Runner, Step
 
 # Side of the picture that motion is measured on, pixels.
-SIDE = 64
+SIDE = 80
 
 
 class Carrier(Protocol):
