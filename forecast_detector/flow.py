@@ -72,7 +72,7 @@ def halved(grey: Grey) -> Grey:
 
 def prepare(grey: Grey) -> Grey:
     """
-    Blur a picture for :func:`dense_flow`; each needs it once. Padding does not mix in.
+    Blur a picture for :func:`dense_flow`; each needs it once. Rows of padding do not mix in.
 
     :param grey: (H, W); rows and columns of one value at its borders are padding.
     :returns: a new picture of the same size.

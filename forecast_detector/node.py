@@ -37,8 +37,9 @@ class NodeConfig:
     )
     backend: str = parameter(
         'auto', 'What runs the network: openvino (compiled, on CPUs), cuda_graphs (captured, on '
-        'GPUs), either with _half in half precision, torch (PyTorch), or auto: openvino on a CPU '
-        'where it is installed, cuda_graphs on a GPU, otherwise torch.',
+        'GPUs), openvino_half and cuda_graphs_half (the same in half precision, where the '
+        'processor has it; answers change a little), torch (PyTorch), or auto: openvino on a CPU '
+        'where it is installed, cuda_graphs on a GPU, otherwise torch; never half precision.',
         choices=get_args(Backend), fixed='configure',
     )
     cpu_threads: int = parameter(

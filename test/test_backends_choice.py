@@ -109,8 +109,29 @@ def test_half_precision_is_refused_where_the_processor_has_none(network, monkeyp
             return ['FP32', 'INT8']
 
     monkeypatch.setattr(library, 'RUNTIME', Runtime())
-    with pytest.raises(ValueError, match="'openvino_half' was asked: .*single precision alone"):
+    with pytest.raises(ValueError, match="'openvino_half' was asked: .*no fast half precision"):
         connect(network, 'openvino_half', CPU, [SIZE])
+
+
+def test_a_runtime_that_fails_at_what_the_processor_can_is_named(network, monkeypatch):
+    class Runtime:
+        def get_property(self, device, name):
+            raise RuntimeError('no plugin')
+
+    monkeypatch.setattr(library, 'RUNTIME', Runtime())
+    with pytest.raises(ValueError, match=r'half precision failed \(RuntimeError: no plugin\)'):
+        connect(network, 'openvino_half', CPU, [SIZE])
+
+
+def test_a_part_refuses_what_it_was_not_compiled_for(network):
+    compiled = connect(network, 'openvino', CPU, [SIZE]).network
+    key, = (key for key in compiled.library._compiled if key.part == 'judge')
+    inputs = [np.zeros((1, *shape), np.uint8 if index in (2, 3) else np.float32)
+              for index, shape in enumerate(key.shapes)]
+    compiled.library.run('judge', inputs)
+    for wrong in (inputs[4].astype(np.float64), inputs[4][..., :0]):
+        with pytest.raises((ValueError, KeyError), match='judge|compiled for'):
+            compiled.library.run('judge', [*inputs[:4], wrong])
 
 
 def test_signals_are_handled_after_detectors_were_dropped(tiny_weights):

@@ -21,8 +21,8 @@ MISSING = 'openvino is not installed; `pip install openvino` makes steps on a CP
 
 
 NO_HALF = (
-    'this processor computes in single precision alone (half takes AVX512_BF16 or AMX of x86, or '
-    "Arm's 16-bit floating point); 'openvino' runs in single precision"
+    'this processor has no fast half precision (of x86, processors with AVX512_BF16, AMX or '
+    "AVX-VNNI-2 have it); 'openvino' runs in single precision"
 )
 # What OpenVINO calls them as abilities of a processor, and as settings. Processors of x86 that
 # have both are slower at the second, which is Arm's.
@@ -73,15 +73,15 @@ def connect(
         return Connected(network, 'torch', 'steps run in PyTorch, as asked')
     usual = 'openvino' if device.type == 'cpu' else 'cuda_graphs'
     chosen = usual if asked == 'auto' else asked
-    hindrance = _hindrance(network, device, chosen)
-    if hindrance is None:
-        try:
+    try:
+        hindrance = _hindrance(network, device, chosen)
+        if hindrance is None:
             if chosen in OF_CPUS:
                 return _with_openvino(network, sizes, chosen)
             return _with_graphs(network, device, sizes, chosen)
-        except Exception as error:  # a runtime that fails must not stop a robot that has another
-            reason = f'{type(error).__name__}: {error}'.partition('\n')[0]
-            hindrance = f'{TITLES[chosen]} failed ({reason})'
+    except Exception as error:  # a runtime that fails must not stop a robot that has another
+        reason = f'{type(error).__name__}: {error}'.partition('\n')[0]
+        hindrance = f'{TITLES[chosen]} failed ({reason})'
     if asked == 'auto':
         return Connected(network, 'torch', f'steps run in PyTorch: {hindrance}')
     raise ValueError(

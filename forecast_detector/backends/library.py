@@ -78,6 +78,10 @@ class _Port:
         self._set(self._index, openvino.Tensor(array, shared_memory=True))
 
     def give(self, array: Array) -> None:
+        if array.shape != self._shape or array.dtype != self._dtype:
+            raise ValueError(
+                f'{array.dtype} of {array.shape} came, {self._dtype} of {self._shape} was '
+                'compiled for')
         if self._copies:
             np.copyto(self._held, array)
         else:

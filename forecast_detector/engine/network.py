@@ -88,7 +88,7 @@ class Network(Protocol):
 
         :param corrected: of :meth:`correct`.
         :returns: where what is seen now was before, (B, 2, h, w), right and down, in pixels of
-            the thumbnail.
+            what :meth:`grey` gives.
         """
 
     def grey(self, preview: Maps) -> tuple[Tensor, Tensor]:

@@ -34,8 +34,8 @@ class YoloxConfig:
     :ivar resize: ``corner`` keeps the aspect and pads on the right and below (YOLOX's own way),
         ``trim`` does so up to the next multiple of 32 only, ``letterbox`` pads on all sides,
         ``stretch`` keeps no aspect.
-    :ivar peek: how many times smaller than the input the thumbnail is that motion is measured
-        on, 2 or 4.
+    :ivar peek: how many times smaller than the input the thumbnail is, 2 or 4, that the picture
+        is made of which motion is measured on, 4 times smaller.
     :ivar correction: channels of the layers that correct moved maps; 0 has none.
     :ivar scheduler: channels of the scheduler; 0 has a rule in its place.
     :ivar trust: the confidence of that rule in one forecast. With p = 0.8 the default reads
