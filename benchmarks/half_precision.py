@@ -12,12 +12,11 @@ import statistics
 
 from data_options import data_parser, opened
 from tqdm import tqdm
-from trimmed_input import agreement, matched, read_both, SCORE
+from trimmed_input import agreement, compared, read_both
 
 from forecast_detector.checkpoint import load_checkpoint
 from forecast_detector.config import Backend
 from forecast_detector.engine import StreamingDetector
-from forecast_detector.evaluation.reference import as_truths
 from forecast_detector.policies.detector import DetectorRunner, evaluation_config
 from forecast_detector.types import Policy
 
@@ -32,13 +31,15 @@ def main() -> None:
         DetectorRunner(StreamingDetector(checkpoint, config, 'cpu', backend=backend), config)
         for backend in BACKENDS
     )
-    matches, objects, ratios = [], 0, []
+    matches: list[tuple[float, bool]] = []
+    ratios: list[float] = []
+    objects = 0
     for clip in tqdm(opened(options, checkpoint.config.labels).clips, unit='clip'):
         single, half = read_both(clip, runners)  # type: ignore[arg-type]
-        truths = as_truths([step.detections for step in single], SCORE)
-        matches += matched([step.detections for step in half], truths)
-        objects += sum(map(len, truths))
-        ratios += [b.latency_ms / a.latency_ms for a, b in zip(single[1:], half[1:])]
+        found, count, shares = compared(single, half)
+        matches += found
+        objects += count
+        ratios += shares
     print(f'{objects} objects, agreement {agreement(matches, objects):.4f}, a READ takes '
           f'{statistics.median(ratios):.2f} of the time')
 

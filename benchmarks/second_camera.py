@@ -10,13 +10,11 @@ what the first one does.
 
 import argparse
 
-import cv2
-import torch
-
 from forecast_detector.benchmark.backend import CARRIED, Contestant, FORECAST, READ, Stepper
 from forecast_detector.benchmark.clock import Clock
 from forecast_detector.benchmark.pictures import IMAGE, pan
 from forecast_detector.checkpoint import load_checkpoint
+from forecast_detector.threads import use_threads
 
 STREAMS = (1, 2, 4)
 KINDS = {'READ': READ, 'FORECAST': FORECAST, 'FORECAST, boxes carried': CARRIED}
@@ -30,8 +28,7 @@ def main() -> None:
     parser.add_argument('weights')
     parser.add_argument('--threads', type=int, default=2)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    cv2.setNumThreads(options.threads)
+    use_threads(options.threads)
     contestant = Contestant.make(load_checkpoint(options.weights), 'cpu', 'auto')
     contestant.prepare(max(STREAMS))
     clock, images = Clock(), pan(IMAGE)

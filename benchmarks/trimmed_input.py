@@ -50,6 +50,17 @@ def matched(found: list[Detections], truths: list[Truth]) -> list[tuple[float, b
     ]
 
 
+def compared(
+    reference: list[Step], other: list[Step]
+) -> tuple[list[tuple[float, bool]], int, list[float]]:
+    """Give matches of the other's detections, objects to find, and shares of the times."""
+    truths = as_truths([step.detections for step in reference], SCORE)
+    matches = matched([step.detections for step in other], truths)
+    # The first step of each warms up.
+    ratios = [b.latency_ms / a.latency_ms for a, b in zip(reference[1:], other[1:])]
+    return matches, sum(map(len, truths)), ratios
+
+
 def agreement(matches: list[tuple[float, bool]], objects: int) -> float:
     """Give the average precision of detections, all classes pooled."""
     hits = np.array([found for _, found in sorted(matches, key=lambda one: -one[0])], float)
@@ -70,10 +81,7 @@ def main() -> None:
             for resize in WAYS
         )
         whole, trim = read_both(clip, runners)  # type: ignore[arg-type]
-        truths = as_truths([step.detections for step in whole], SCORE)
-        matches = matched([step.detections for step in trim], truths)
-        objects = sum(map(len, truths))
-        ratios = [b.latency_ms / a.latency_ms for a, b in zip(whole[1:], trim[1:])]
+        matches, objects, ratios = compared(whole, trim)
         height, width = clip.frame(0).load().shape[:2]
         fitted = Geometry.fit((width, height), checkpoint.config.input_size, 'trim')
         size = '{}x{}'.format(*fitted.input_size)

@@ -1,23 +1,16 @@
 """What choosing READs well could gain: the best choice is the best, and shares are met."""
 
 from itertools import combinations
-from pathlib import Path
-import sys
 
+from benchmark_modules import imported
 import numpy as np
 import pytest
 
-BENCHMARKS = Path(__file__).parents[1] / 'benchmarks'
-
 
 @pytest.fixture
-def best_reads(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import best_reads
-
-    yield best_reads
-    for name in ('best_reads', 'data_options'):
-        sys.modules.pop(name, None)
+def best_reads():
+    with imported('best_reads', 'data_options') as module:
+        yield module
 
 
 @pytest.fixture

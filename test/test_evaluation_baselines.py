@@ -192,12 +192,13 @@ class PannedClip(BoxClip):
         return self.ground[y:y + 200, x:x + 300]
 
 
-@pytest.mark.parametrize('carrier', [MovedBoxes, FlowBoxes])
+# The errors of a whole pan add up: one shift of a picture of 80 pixels each frame.
+@pytest.mark.parametrize('carrier, apart', [(MovedBoxes, 3), (FlowBoxes, 2.5)])
 @pytest.mark.parametrize('velocity', [(0, 0), (6, -4), (-9, 5)])
-def test_boxes_move_along_with_the_picture(carrier, velocity):
+def test_boxes_move_along_with_the_picture(carrier, apart, velocity):
     clip = PannedClip(8, velocity)
     for index, step in enumerate(run(clip, carrier(), 8)):
-        assert step.detections.boxes[0] == pytest.approx(clip.boxes[index], abs=3)
+        assert step.detections.boxes[0] == pytest.approx(clip.boxes[index], abs=apart)
 
 
 @pytest.mark.parametrize('kind', [MovedBoxes, FlowBoxes])

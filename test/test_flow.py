@@ -79,7 +79,8 @@ def test_nothing_moves_far_at_a_cut():
 
 
 @pytest.mark.parametrize(
-    'shape', [(1, 1), (3, 100), (15, 104), (16, 16), (16, 104), (31, 208), (40, 33), (80, 80)])
+    'shape', [(1, 1), (3, 100), (15, 104), (16, 16), (16, 104), (31, 208), (32, 32), (40, 33),
+              (80, 80)])
 def test_small_pictures_have_a_flow(shape):
     picture = np.ascontiguousarray(texture()[:shape[0], :shape[1]])
     flow = flow_of(picture, picture)

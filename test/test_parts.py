@@ -1,8 +1,6 @@
 """READs of a part, as benchmarks/parts.py simulates them."""
 
-from pathlib import Path
-import sys
-
+from benchmark_modules import imported
 import numpy as np
 import pytest
 import torch
@@ -13,18 +11,13 @@ from forecast_detector.config import StreamConfig
 from forecast_detector.engine.memory import tree_map
 from forecast_detector.types import Policy
 
-BENCHMARKS = Path(__file__).parents[1] / 'benchmarks'
 INPUT, CELLS = (128, 192), (4, 6)
 
 
 @pytest.fixture
-def parts(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import parts
-
-    yield parts
-    for name in ('parts', 'parts_gain', 'trimmed_input', 'data_options'):
-        sys.modules.pop(name, None)
+def parts():
+    with imported('parts', 'parts_gain', 'trimmed_input', 'data_options') as module:
+        yield module
 
 
 @pytest.fixture(scope='module')

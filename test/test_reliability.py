@@ -1,26 +1,19 @@
 """The fuzz and the soak of docs/reliability.md in short: the same programs, less of it."""
 
 import json
-from pathlib import Path
-import sys
 
+from benchmark_modules import imported
 import pytest
 
 from forecast_detector.checkpoint import load_checkpoint
 from forecast_detector.config import StreamConfig
 from forecast_detector.engine import StreamingDetector
 
-BENCHMARKS = Path(__file__).parents[1] / 'benchmarks'
-
 
 @pytest.fixture
-def reliability(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import reliability
-
-    yield reliability
-    for name in ('reliability', 'hostile'):
-        sys.modules.pop(name, None)
+def reliability():
+    with imported('reliability', 'hostile') as module:
+        yield module
 
 
 @pytest.fixture

@@ -18,8 +18,6 @@ from ..model.yolox.network import YoloxNetwork
 # What ``auto`` means instead, where it is set.
 VARIABLE = 'FORECAST_DETECTOR_BACKEND'
 MISSING = 'openvino is not installed; `pip install openvino` makes steps on a CPU faster'
-
-
 NO_HALF = (
     'this processor has no fast half precision (of x86, processors with AVX512_BF16, AMX or '
     "AVX-VNNI-2 have it); 'openvino' runs in single precision"

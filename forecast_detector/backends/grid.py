@@ -23,8 +23,8 @@ BOX = FOUND - 1
 # As the head's own decoding has it: no box is larger.
 LARGEST = 10.0
 # Multiplications of a product of matrices for which OpenBLAS, which NumPy has, takes no second
-# thread; PyTorch takes one from fewer on. Such a thread spins on for half a READ and longer, on
-# a core that others need.
+# thread. Such a thread spins on for half a READ and longer, on a core that others need; PyTorch
+# wakes one from fewer on, which takes longer than the product does.
 PRODUCT = 1 << 18
 
 

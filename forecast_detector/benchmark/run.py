@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 import os
 import platform
-import time
 
 import cv2
 import numpy as np
@@ -20,8 +19,6 @@ from .pictures import IMAGE, Images, pan
 
 Say = Callable[[str], None]
 STREAMS = (1, 2, 4, 8)
-# Threads that PyTorch has woken spin on for some milliseconds: not on another backend's time.
-PAUSE_S = 0.02
 SIZES = ((320, 240), (640, 480), (1280, 720), (1920, 1080))
 
 
@@ -62,8 +59,6 @@ def measure(
     quarters = [one.quarters() for one in contestants]
     for index in range(frames + WARM):
         for contestant, its, slow in zip(contestants, steppers, quarters):
-            if len(contestants) > 1:
-                time.sleep(PAUSE_S)
             for stepper in its:
                 stepper.step(images)
             if index >= WARM:
